@@ -1,0 +1,14 @@
+"""Identifiers: UUIDv7, so that what is created together is stored together."""
+
+import os
+import time
+from uuid import UUID
+
+
+def uuid7() -> UUID:
+    """A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, 74 random bits. The time is a storage hint, never a date."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    high = (milliseconds << 16) | 0x7000 | (random >> 68)
+    low = (0b10 << 62) | (random & ((1 << 62) - 1))
+    return UUID(int=(high << 64) | low)

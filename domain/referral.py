@@ -1,0 +1,232 @@
+"""Referrals: one agency asks another to act. States follow FHIR Task as restricted by the Gravity SDOH guide.
+
+The requester asks and cancels; the target accepts, rejects, starts, holds, completes, fails and cancels.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from domain.aggregate import Event, stored
+from domain.command import Act, AgencyId, Command, Text
+from domain.compartments import Case, Health, Notes
+from domain.dates import must_have_happened
+from domain.errors import DomainError
+from domain.facts import FactState
+from domain.themes import Theme, kind_of, must_be_known, public_theme
+
+if TYPE_CHECKING:
+    from domain.ledger import Current
+    from domain.pathway import Pathway
+
+
+class ReferralStatus(StrEnum):
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    IN_PROGRESS = "in-progress"
+    ON_HOLD = "on-hold"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Urgency(StrEnum):
+    ROUTINE = "routine"
+    HIGH = "high"
+
+
+S = ReferralStatus
+NEXT: Mapping[ReferralStatus, frozenset[ReferralStatus]] = {
+    S.REQUESTED: frozenset({S.ACCEPTED, S.REJECTED, S.CANCELLED}),
+    S.ACCEPTED: frozenset({S.IN_PROGRESS, S.ON_HOLD, S.COMPLETED, S.FAILED, S.CANCELLED}),
+    S.IN_PROGRESS: frozenset({S.ON_HOLD, S.COMPLETED, S.FAILED, S.CANCELLED}),
+    S.ON_HOLD: frozenset({S.IN_PROGRESS, S.COMPLETED, S.FAILED, S.CANCELLED}),
+}
+REASON_REQUIRED = frozenset({S.REJECTED, S.CANCELLED, S.ON_HOLD, S.FAILED})
+ANSWERS = frozenset({S.ACCEPTED, S.REJECTED})
+OPEN = frozenset(NEXT)
+
+
+@stored
+class ReferralRequested(Event, frozen=True, kw_only=True):
+    """An agency asked another to act on a need."""
+
+    TOPIC: ClassVar[str] = "referral.requested"
+
+    referral_id: Case[UUID]
+    to_agency: Case[str]
+    theme: Case[str]
+    kind: Case[str]
+    on: Case[date]
+    urgency: Case[Urgency] = Urgency.ROUTINE
+    need_id: Case[UUID | None] = None
+    health_theme: Health[str] = None
+    note: Notes[str] = None
+
+    def apply(self, pathway: "Pathway") -> None:
+        attrs: dict[str, Any] = {
+            "kind": self.kind,
+            "theme": self.theme,
+            "from_agency": self.agency,
+            "to_agency": self.to_agency,
+            "urgency": self.urgency.value,
+            "cross_agency": self.to_agency != self.agency,
+            "status": ReferralStatus.REQUESTED.value,
+        }
+        if self.need_id is not None:
+            attrs["need_id"] = str(self.need_id)
+        pathway.add(
+            self, self.referral_id, type="referral", start=self.on, end=self.on, state=FactState.DONE, attrs=attrs
+        )
+        pathway.participants.add(self.to_agency)
+
+
+@stored
+class ReferralMoved(Event, frozen=True, kw_only=True):
+    """A referral changed state: answered, started, held, completed, failed or cancelled."""
+
+    TOPIC: ClassVar[str] = "referral.moved"
+
+    referral_id: Case[UUID]
+    step_id: Case[UUID]
+    status: Case[ReferralStatus]
+    on: Case[date]
+    superseded: Case[bool] = False
+    """Cancelled because a decision taken elsewhere made it moot."""
+    reason: Notes[str] = None
+
+    def apply(self, pathway: "Pathway") -> None:
+        referral = pathway.ledger.entries[self.referral_id]
+        answered = self.status in ANSWERS
+        attrs = {
+            "referral_id": str(self.referral_id),
+            "theme": referral.attrs["theme"],
+            "kind": referral.attrs["kind"],
+            "outcome": "refused" if self.status is ReferralStatus.REJECTED else self.status.value,
+        }
+        pathway.add(
+            self,
+            self.step_id,
+            type="referral_ack" if answered else "referral_step",
+            start=self.on,
+            end=self.on,
+            state=FactState.DONE,
+            attrs=attrs,
+            part_of=self.referral_id,
+            sets={"status": self.status.value} | ({"superseded": True} if self.superseded else {}),
+        )
+
+
+class RequestReferral(Command):
+    """Ask another agency to act on a need. The need's id links the referral to the diagnosis that found it."""
+
+    to_agency: AgencyId
+    theme: Theme
+    on: date | None = None
+    urgency: Urgency = Urgency.ROUTINE
+    need_id: UUID | None = None
+    note: Text | None = None
+    id: UUID | None = None
+
+    def decide(self, pathway: "Pathway", act: Act) -> UUID:
+        pathway.must_be_open()
+        must_be_known(self.theme)
+        on = must_have_happened(self.on or act.today, act, "/on", pathway)
+        if self.need_id is not None:
+            pathway.find(self.need_id, "diagnosis")
+        referral_id = self.id or act.new_id()
+        pathway.must_be_new(referral_id)
+        theme, health_theme = public_theme(self.theme)
+        pathway.record(
+            ReferralRequested,
+            act,
+            referral_id=referral_id,
+            to_agency=self.to_agency,
+            theme=theme,
+            kind=kind_of(self.theme),
+            on=on,
+            urgency=self.urgency,
+            need_id=self.need_id,
+            health_theme=health_theme,
+            note=self.note,
+        )
+        return referral_id
+
+
+class MoveReferral(Command):
+    """Answer a referral or say how it goes on. A reason is required to reject, hold, fail or cancel."""
+
+    referral_id: UUID
+    status: ReferralStatus
+    on: date | None = None
+    reason: Text | None = None
+    id: UUID | None = None
+
+    def decide(self, pathway: "Pathway", act: Act) -> UUID:
+        pathway.must_be_open()
+        referral = pathway.find(self.referral_id, "referral")
+        self._check_who(referral, act)
+        self._check_transition(referral)
+        on = must_have_happened(self.on or act.today, act, "/on", pathway)
+        if on < referral.start:
+            raise AnsweredBeforeAsked(field="/on")
+        step_id = self.id or act.new_id()
+        pathway.must_be_new(step_id)
+        pathway.record(
+            ReferralMoved,
+            act,
+            referral_id=self.referral_id,
+            step_id=step_id,
+            status=self.status,
+            on=on,
+            reason=self.reason,
+        )
+        return step_id
+
+    def _check_who(self, referral: "Current", act: Act) -> None:
+        allowed = {referral.attrs["to_agency"]}
+        if self.status is ReferralStatus.CANCELLED:
+            allowed.add(referral.attrs["from_agency"])
+        if act.agency not in allowed:
+            raise NotYoursToMove(field="/status")
+
+    def _check_transition(self, referral: "Current") -> None:
+        status = ReferralStatus(referral.attrs["status"])
+        if self.status not in NEXT.get(status, ()):
+            raise ImpossibleTransition(f"From {status} a referral cannot become {self.status}.", field="/status")
+        if self.status in REASON_REQUIRED and not self.reason:
+            raise ReasonRequired(field="/reason")
+
+
+class NotYoursToMove(DomainError):
+    """Only the agency asked may answer; only the two agencies concerned may cancel."""
+
+    code = "not_yours_to_move"
+    status = 403
+    title_fr = "Seul le service sollicité peut répondre ; seuls les deux services concernés peuvent annuler."
+
+
+class ImpossibleTransition(DomainError):
+    """The referral cannot go from its present state to this one."""
+
+    code = "impossible_transition"
+    title_fr = "L'orientation ne peut pas passer de son état actuel à celui-ci."
+
+
+class ReasonRequired(DomainError):
+    """A reason is required for this state."""
+
+    code = "reason_required"
+    status = 422
+    title_fr = "Un motif est obligatoire pour cet état."
+
+
+class AnsweredBeforeAsked(DomainError):
+    """A referral cannot be answered before it was made."""
+
+    code = "answered_before_asked"
+    status = 422
+    title_fr = "Une orientation ne peut pas recevoir de réponse avant d'être faite."
