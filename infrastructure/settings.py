@@ -1,0 +1,97 @@
+"""What an installation may choose, read from UNISSON_* environment variables. Nothing else reads the environment."""
+
+import difflib
+import os
+import pwd
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+PREFIX = "UNISSON_"
+READ_BY_THE_TESTS = frozenset({"UNISSON_TEST_DATABASE_URL", "UNISSON_HYPOTHESIS"})
+
+
+class SettingsError(Exception):
+    """One variable cannot be used; the message names it and says what it may hold."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable}: {problem}")
+        self.variable = variable
+        self.problem = problem
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Each field is the variable of the same name in capitals: `data_dir` is UNISSON_DATA_DIR."""
+
+    data_dir: Path
+    """Everything this installation keeps: the embedded database, keys."""
+    database_url: str | None = None
+    """An external PostgreSQL; unset, an embedded one runs under `data_dir`."""
+    pg_bin: Path | None = None
+    """A folder with `postgres` and `initdb`, used instead of the packaged binaries."""
+    pgbouncer: bool = False
+    """The external address is a pgbouncer in transaction mode: no prepared statements, no start-up parameters."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
+    log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    kek_file: Path | None = None
+    """The key-encryption key; unset, `keys/kek` under `data_dir`."""
+
+    def __post_init__(self) -> None:
+        if self.database_url is not None and not re.match("postgres(ql)?://", self.database_url):
+            raise ValueError("expected an address such as postgresql://user@host/name - at `$.database_url`")
+
+    def __repr__(self) -> str:
+        """Leaves out the database address, which may hold a password."""
+        return f"Settings(data_dir={str(self.data_dir)!r}, external_database={self.database_url is not None})"
+
+    @property
+    def key_encryption_key(self) -> Path:
+        return self.kek_file or self.data_dir / "keys" / "kek"
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Refuses an unknown or ill-formed variable with `SettingsError`; an empty variable counts as unset."""
+    environment = os.environ if environment is None else environment
+    given: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in sorted(environment.items())
+        if name.startswith(PREFIX) and name not in READ_BY_THE_TESTS and value
+    }
+    for field in given:
+        if field not in Settings.__struct_fields__:
+            raise SettingsError(_variable(field), _unknown(field))
+    given.setdefault("data_dir", default_data_dir(environment))
+    for field in ("data_dir", "pg_bin", "kek_file"):
+        if field in given:
+            given[field] = Path(given[field]).expanduser().absolute()
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).rpartition(" - at ")
+        raise SettingsError(_variable(path.strip("`").removeprefix("$.")), problem.lower()) from None
+
+
+def default_data_dir(environment: Mapping[str, str]) -> Path:
+    """/var/lib/unisson as root, the XDG data home of anyone else."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/unisson")
+    home = environment.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
+    return Path(environment.get("XDG_DATA_HOME") or Path(home) / ".local" / "share") / "unisson"
+
+
+def _variable(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def _unknown(field: str) -> str:
+    near = difflib.get_close_matches(field, Settings.__struct_fields__, n=1)
+    hint = (
+        f"did you mean {_variable(near[0])}?"
+        if near
+        else "known are " + ", ".join(map(_variable, Settings.__struct_fields__))
+    )
+    return f"no such setting; {hint}"

@@ -1,0 +1,108 @@
+"""Databases for tests: one embedded cluster per session, a fresh database per test cloned from a migrated template.
+
+UNISSON_TEST_DATABASE_URL names an external PostgreSQL to use instead; its role must be allowed to create databases.
+UNISSON_HYPOTHESIS=thorough runs many more examples.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from infrastructure.database import Pool, create_pool
+from infrastructure.embedded_postgres import EmbeddedPostgres
+from infrastructure.migrate import migrate
+
+EXTERNAL = os.environ.get("UNISSON_TEST_DATABASE_URL")
+TEMPLATE = f"unisson_test_{os.getpid()}"
+
+settings.register_profile("modest", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("UNISSON_HYPOTHESIS") or "modest")
+
+
+@pytest.fixture(scope="session")
+def session_data_dir() -> Iterator[Path]:
+    with _passable_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """An empty data folder that the account running PostgreSQL may reach (`tmp_path` is closed to others)."""
+    with _passable_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+async def server_url(session_data_dir: Path) -> AsyncIterator[str]:
+    """The maintenance database of the session's server. Not durable: never for a test of durability or of speed."""
+    if EXTERNAL:
+        yield EXTERNAL
+        return
+    async with EmbeddedPostgres(session_data_dir, durable=False) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+async def maintenance(server_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Creates and drops databases; holds the migrated template."""
+    connection = await asyncpg.connect(server_url)
+    await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    template = await asyncpg.connect(_named(server_url, TEMPLATE))
+    await migrate(template)
+    await template.close()
+    yield connection
+    await connection.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture
+async def database_url(
+    server_url: str, maintenance: "asyncpg.Connection[asyncpg.Record]", numbers: Iterator[int]
+) -> AsyncIterator[str]:
+    """A fresh migrated database, dropped after the test whatever connections it left open."""
+    name = f"{TEMPLATE}_{next(numbers)}"
+    await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield _named(server_url, name)
+    await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    return itertools.count()
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with create_pool(database_url, application_name="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def durable_postgres(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A server of its own with fsync on, empty of any schema: for tests of crashes."""
+    async with EmbeddedPostgres(data_dir) as server:
+        yield server
+
+
+@contextmanager
+def _passable_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="unisson-test-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _named(url: str, database: str) -> str:
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
