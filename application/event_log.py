@@ -116,12 +116,50 @@ class AppendInDoubt(DomainError):
     title_fr = "La connexion a été perdue avant la réponse ; renvoyez la même demande avec la même clé d'idempotence."
 
 
+class UnfitText(DomainError):
+    """A text holds a character that cannot be stored."""
+
+    code = "unfit_text"
+    status = 422
+    title_fr = "Un texte contient un caractère qui ne peut pas être enregistré."
+
+
+class EventTooLarge(DomainError):
+    """This is too large to be recorded as one event."""
+
+    code = "event_too_large"
+    status = 413
+    title_fr = "Ceci est trop volumineux pour être enregistré en une fois."
+
+
+class UnreadableEvent(Exception):  # noqa: N818
+    """A stored event cannot be read: altered, or of a format or topic that this release does not know.
+
+    The message names its place only. Erased events are not unreadable: they are read as `ErasedEvent`.
+    """
+
+    def __init__(self, territory: str, position: int, reason: str) -> None:
+        super().__init__(f"Event {position} of {territory} cannot be read: {reason}.")
+        self.territory = territory
+        self.position = position
+
+
+class UnknownTopic(UnreadableEvent):
+    """Written by a later release, or by a type that was never imported."""
+
+    def __init__(self, territory: str, position: int, topic: str) -> None:
+        super().__init__(territory, position, f"unknown topic {topic}")
+        self.topic = topic
+
+
 class EventLog(Protocol):
     """Append-only history of every territory. Positions are dense, from 1, in commit order, per territory."""
 
     async def append(self, territory: str, commit: Commit) -> Appended:
-        """Append durably. Raises StaleVersion, IdempotencyKeyReused, LogBusy, AppendInDoubt; then nothing is stored
-        (or, in doubt, all of it or nothing).
+        """Append durably.
+
+        Raises StaleVersion, IdempotencyKeyReused, LogBusy, UnfitText, EventTooLarge or KeyDestroyed, and nothing is
+        stored; or AppendInDoubt, and all of it is stored or nothing.
         """
 
     async def read_stream(
@@ -153,5 +191,3 @@ class EventLog(Protocol):
 
     async def outcome(self, territory: str, client: str, key: str) -> tuple[bytes, bytes] | None:
         """(fingerprint, outcome) of a command already appended under this key."""
-
-

@@ -25,11 +25,14 @@ Keyring = Mapping[Compartment, DataKey]
 class KeyVault(Protocol):
     """Makes, opens and destroys the keys of persons."""
 
-    async def keyrings(self, territory: str, subjects: Iterable[UUID]) -> dict[UUID, Keyring]:
-        """The live keys of these subjects. A destroyed or unknown key is simply not there."""
+    async def keyrings(self, territory: str, subjects: Iterable[UUID], *, fresh: bool = False) -> dict[UUID, Keyring]:
+        """The live keys of these subjects. A destroyed or unknown key is simply not there.
+
+        Answers may be a minute old; `fresh` asks the store itself.
+        """
 
     async def ensure(self, territory: str, subject: UUID, compartments: Iterable[Compartment]) -> Keyring:
-        """The subject's keys, made if they were never made. A destroyed key is never made again: raises KeyDestroyed."""
+        """The subject's keys, made if they never were. A destroyed key is never made again: raises KeyDestroyed."""
 
     async def destroy(self, territory: str, subject: UUID, compartments: Iterable[Compartment]) -> None:
         """Make what these keys sealed unreadable. Doing it again changes nothing."""

@@ -27,6 +27,8 @@ class Event(msgspec.Struct, CanMutateAggregate[UUID], frozen=True, kw_only=True)
 
     TOPIC: ClassVar[str] = ""
     """`noun.past-verb`, then `@n` from the second schema version on. Never changes once stored."""
+    OF_PERSON: ClassVar[bool] = True
+    """False for events about no person (agencies, rules): only those may have fields without a compartment."""
 
     def _as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__struct_fields__}

@@ -1,0 +1,310 @@
+"""Events to sealed payloads and back.
+
+A payload is one format byte, then groups: compartment(1) | algorithm(1) | key generation(2) | length(4) | body.
+The body is the JSON of that compartment's fields, clear for fields of no person, else nonce(12), AES-256-GCM, tag(16).
+The ciphertext is bound to its place: moved to another stream, version, topic or compartment, it no longer opens.
+"""
+
+import hashlib
+import os
+import struct
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from application.event_log import Commit, EventTooLarge, Stored, UnfitText, UnknownTopic, UnreadableEvent
+from application.key_vault import Keyring, KeyVault
+from domain.aggregate import EVENT_TYPES, Created, Event
+from domain.compartments import Compartment
+from domain.erasure import ErasedCreation, ErasedEvent
+from domain.history import UPCASTERS, upcast
+from infrastructure.event_header import commit_tail, header_start, text_field, uuid_field, version_field
+from infrastructure.event_shape import CLEAR_CODE, CODES, COMPARTMENTS, Group, Shape, read_point, shape_of, split
+
+FORMAT = b"\x01"
+CLEAR, AES_256_GCM = 0, 1
+NONCE_BYTES = 12
+GROUP = struct.Struct(">BBHI")
+PAYLOAD_BYTES_MAX = 256 * 1024
+CASE_CODE = CODES[Compartment.CASE]
+
+
+class SealedEvent(NamedTuple):
+    """One event ready to be stored; `header` still lacks the recorded time."""
+
+    version: int
+    topic: str
+    agency: str
+    actor: str | None
+    header: bytes
+    payload: bytes
+    payload_sha256: bytes
+
+
+class Row(NamedTuple):
+    """One event as stored; a database record with the same columns in the same order serves as well."""
+
+    position: int
+    stream_id: UUID
+    stream_version: int
+    topic: str
+    recorded_at: datetime
+    agency: str
+    actor: str | None
+    subject: UUID | None
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    payload: bytes | None
+
+
+async def seal_commit(territory: str, commit: Commit, vault: KeyVault) -> list[SealedEvent]:
+    """Makes the keys that are missing, then seals. Raises UnfitText, EventTooLarge, KeyDestroyed.
+
+    Events about a person without a subject are a bug.
+    """
+    drafts = [_draft(event, sealed=commit.subject is not None) for event in commit.events]
+    keyring: Keyring = {}
+    if commit.subject is not None:
+        needed = {COMPARTMENTS[code] for _, bodies in drafts for code, _ in bodies if code != CLEAR_CODE}
+        keyring = await vault.ensure(territory, commit.subject, needed)  # type: ignore[arg-type]
+    stream = uuid_field(commit.stream_id)
+    tail = commit_tail(commit.subject, commit.correlation_id, commit.causation_id)
+    sealed = []
+    for version, (event, (shape, bodies)) in enumerate(
+        zip(commit.events, drafts, strict=True), start=commit.expected_version + 1
+    ):
+        assert event.originator_id == commit.stream_id, "an event of another stream"
+        assert event.originator_version == version, "versions that do not follow the expected one"
+        payload = _payload(territory, event, shape, bodies, commit.subject, keyring)
+        header = header_start(territory, stream, version, shape.topic, event.agency, event.actor, tail)
+        digest = hashlib.sha256(payload).digest()
+        sealed.append(SealedEvent(version, shape.topic, event.agency, event.actor, header, payload, digest))
+    return sealed
+
+
+def must_be_fit(*texts: str | None) -> None:
+    """PostgreSQL stores neither NUL nor lone surrogates as text."""
+    for text in texts:
+        if text is not None and not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise UnfitText from None
+        if text is not None and "\0" in text:
+            raise UnfitText
+
+
+def _draft(event: Event, *, sealed: bool) -> tuple[Shape, list[tuple[int, bytes]]]:
+    """The event's bodies by compartment, still in clear."""
+    must_be_fit(event.agency, event.actor)
+    shape = shape_of(type(event))
+    try:
+        bodies = split(shape, event)
+    except UnicodeEncodeError:
+        raise UnfitText from None
+    for _, body in bodies:
+        if rb"\u0000" in body and _has_nul(msgspec.json.decode(body)):
+            raise UnfitText
+    if not sealed:
+        assert not event.OF_PERSON, f"{shape.topic} is about a person and has no subject"
+        assert all(code == CLEAR_CODE for code, _ in bodies), f"{shape.topic} has fields of a person and no subject"
+    elif not any(code == CASE_CODE for code, _ in bodies):
+        bodies.append((CASE_CODE, b"{}"))  # So that the key of coded facts opens, or erases, the event as a whole.
+    return shape, bodies
+
+
+def _payload(
+    territory: str,
+    event: Event,
+    shape: Shape,
+    bodies: list[tuple[int, bytes]],
+    subject: UUID | None,
+    keyring: Keyring,
+) -> bytes:
+    parts = [FORMAT]
+    for code, body in bodies:
+        if code == CLEAR_CODE:
+            parts += (GROUP.pack(code, CLEAR, 0, len(body)), body)
+            continue
+        assert subject is not None
+        key = keyring[COMPARTMENTS[code]]  # type: ignore[index]
+        nonce = os.urandom(NONCE_BYTES)
+        place = _place(territory, event.originator_id, event.originator_version, shape.topic, code, subject)
+        ciphertext = AESGCM(key.secret).encrypt(nonce, body, place + key.generation.to_bytes(2, "big"))
+        parts += (GROUP.pack(code, AES_256_GCM, key.generation, NONCE_BYTES + len(ciphertext)), nonce, ciphertext)
+    payload = b"".join(parts)
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise EventTooLarge
+    return payload
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(name) or _has_nul(item) for name, item in value.items())
+    return isinstance(value, list) and any(map(_has_nul, value))
+
+
+@lru_cache(maxsize=4096)
+def _territory_part(territory: str) -> bytes:
+    return text_field("v1") + text_field(territory)
+
+
+@lru_cache(maxsize=4096)
+def _topic_part(topic: str, code: int) -> bytes:
+    return text_field(topic) + text_field(COMPARTMENTS[code])
+
+
+def _place(territory: str, stream_id: UUID, version: int, topic: str, code: int, subject: UUID) -> bytes:
+    """Associated data of a group, without the key's generation: length-prefixed, see docs/explanation/event-log.md."""
+    return b"".join(
+        (
+            _territory_part(territory),
+            uuid_field(stream_id),
+            version_field(version),
+            _topic_part(topic, code),
+            uuid_field(subject),
+            b"\x00\x02",
+        )
+    )
+
+
+async def open_rows(territory: str, rows: Sequence[Sequence[Any]], vault: KeyVault) -> list[Stored]:
+    """Opens stored rows, in order. What a destroyed key sealed is `Erased`; what was altered raises UnreadableEvent."""
+    subjects = {row[7] for row in rows}
+    subjects.discard(None)
+    opener = Opener(territory, await vault.keyrings(territory, subjects) if subjects else {})
+    opened = [opener.open(row) for row in rows]
+    if opener.lacking:
+        # A key unknown to the cache may have been made a moment ago: only the store can say that it is gone.
+        again = Opener(territory, await vault.keyrings(territory, opener.lacking, fresh=True))
+        opened = [
+            again.open(row) if row[7] in opener.lacking else stored for row, stored in zip(rows, opened, strict=True)
+        ]
+    return opened
+
+
+class Opener:
+    """Opens rows of one territory with the keys at hand, and notes which subjects lack one."""
+
+    def __init__(self, territory: str, keyrings: dict[UUID, Keyring]) -> None:
+        self._territory = territory
+        self._keyrings = keyrings
+        self._ciphers: dict[tuple[UUID, int, int], AESGCM | None] = {}
+        self.lacking: set[UUID] = set()
+
+    def open(self, row: Sequence[Any]) -> Stored:
+        position, stream_id, version, topic, recorded_at, agency, actor, subject, correlation, causation, payload = row
+        event_type = EVENT_TYPES.get(topic)
+        if event_type is None:
+            raise UnknownTopic(self._territory, position, topic)
+        shape = shape_of(event_type)
+        fields = self._fields(row, shape, payload)
+        if fields is None:
+            event = self._erased(row, shape)
+        else:
+            try:
+                event = event_type(
+                    originator_id=stream_id,
+                    originator_version=version,
+                    timestamp=recorded_at,
+                    agency=agency,
+                    actor=actor,
+                    position=position,
+                    **shape.constants,
+                    **fields,
+                )
+            except TypeError:
+                raise UnreadableEvent(self._territory, position, "a required field is missing") from None
+            if event_type in UPCASTERS:
+                event = upcast(event)
+        return Stored(
+            territory=self._territory,
+            position=position,
+            topic=topic,
+            event=event,
+            subject=subject,
+            correlation_id=correlation,
+            causation_id=causation,
+        )
+
+    def _fields(self, row: Sequence[Any], shape: Shape, payload: bytes | None) -> dict[str, Any] | None:
+        """The payload's fields; None once it is pruned or its coded facts are erased."""
+        if payload is None:
+            return None
+        if payload[:1] != FORMAT:
+            raise UnreadableEvent(self._territory, row[0], "unknown payload format")
+        fields: dict[str, Any] = {}
+        at, end = 1, len(payload)
+        while at < end:
+            code, algorithm, generation, length = GROUP.unpack_from(payload, at)
+            at += GROUP.size
+            body: bytes | None = payload[at : at + length]
+            at += length
+            if algorithm != CLEAR:
+                body = self._unseal(row, shape.topic, code, algorithm, generation, body)  # type: ignore[arg-type]
+            group = shape.groups.get(code)
+            if body is None:
+                if code == CASE_CODE:
+                    return None
+                fields.update(group.erased if group else {})
+            elif group is not None:
+                fields.update(self._decode(row, group, body))
+        for name in shape.points:
+            if isinstance(fields.get(name), str):
+                fields[name] = read_point(fields[name])
+        return fields
+
+    def _decode(self, row: Sequence[Any], group: Group, body: bytes) -> dict[str, Any]:
+        try:
+            return group.decode(body)
+        except msgspec.DecodeError:  # Its text may quote a value: not chained.
+            raise UnreadableEvent(self._territory, row[0], "its fields are not those of its topic") from None
+
+    def _unseal(
+        self, row: Sequence[Any], topic: str, code: int, algorithm: int, generation: int, body: bytes
+    ) -> bytes | None:
+        """The clear body; None without the key."""
+        if algorithm != AES_256_GCM:
+            raise UnreadableEvent(self._territory, row[0], "unknown cipher")
+        subject: UUID = row[7]
+        try:
+            cipher = self._ciphers[subject, code, generation]
+        except KeyError:
+            cipher = self._ciphers[subject, code, generation] = self._cipher(subject, code, generation)
+        if cipher is None:
+            return None
+        place = _place(self._territory, row[1], row[2], topic, code, subject) + generation.to_bytes(2, "big")
+        try:
+            return cipher.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], place)
+        except InvalidTag:
+            raise UnreadableEvent(self._territory, row[0], "it was altered, or moved from its place") from None
+
+    def _cipher(self, subject: UUID, code: int, generation: int) -> AESGCM | None:
+        key = self._keyrings.get(subject, {}).get(COMPARTMENTS[code])  # type: ignore[arg-type]
+        if key is None or key.generation != generation:
+            self.lacking.add(subject)
+            return None
+        return AESGCM(key.secret)
+
+    def _erased(self, row: Sequence[Any], shape: Shape) -> Event:
+        header = {
+            "originator_id": row[1],
+            "originator_version": row[2],
+            "timestamp": row[4],
+            "agency": row[5],
+            "actor": row[6],
+            "position": row[0],
+            "topic": shape.topic,
+        }
+        if issubclass(shape.event_type, Created):
+            origin = shape.event_type.ORIGINATOR
+            return ErasedCreation(**header, originator_topic=origin, territory=self._territory, subject=row[7])
+        return ErasedEvent(**header)

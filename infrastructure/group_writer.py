@@ -1,0 +1,328 @@
+"""Group commit: while one batch commits the next one gathers, so that all commands in flight share one durable write.
+
+No timer: a lone command leaves at once. Batches are of one territory each, in the order of arrival.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+
+from application.event_log import Appended, AppendInDoubt, Idempotency, IdempotencyKeyReused, LogBusy, StaleVersion
+from domain.clock import Clock
+from infrastructure.database import Connection, connect
+from infrastructure.event_codec import SealedEvent
+
+BATCH_ROWS_MAX = 512
+BATCH_BYTES_MAX = 1 << 20
+QUEUE_COMMANDS_MAX = 4096
+QUEUE_BYTES_MAX = 32 << 20
+RECONNECT_SECONDS_MAX = 10.0
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.5
+REPLY_SECONDS_MAX = 15.0
+
+APPENDED, STALE, REPLAYED, REUSED = range(4)
+
+APPEND = """
+SELECT * FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    $21, $22)"""
+STORED_AT = """
+SELECT position, payload_sha256, recorded_at FROM events
+WHERE territory = $1 AND stream_id = $2 AND stream_version > $3 ORDER BY stream_version LIMIT $4"""
+
+# What a broken connection, or a server that stops, looks like; the batch may or may not be committed.
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    TimeoutError,
+)
+# Nothing is stored, and trying again later may work.
+REFUSED_FOR_NOW = (asyncpg.LockNotAvailableError, asyncpg.InsufficientResourcesError, asyncpg.DeadlockDetectedError)
+
+log = structlog.get_logger()
+
+
+class SealedCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit ready to be stored."""
+
+    stream_id: UUID
+    expected_version: int
+    subject: UUID | None
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    idempotency: Idempotency | None
+    events: Sequence[SealedEvent]
+
+    @property
+    def size(self) -> int:
+        return sum(len(event.payload) + len(event.header) for event in self.events)
+
+
+class Command:
+    """One commit in the queue, and who waits for its verdict."""
+
+    __slots__ = ("commit", "done", "doubtful", "size")
+
+    def __init__(self, commit: SealedCommit, done: "asyncio.Future[Appended]") -> None:
+        self.commit = commit
+        self.done = done
+        self.size = commit.size
+        self.doubtful = False  # Sent on a connection that was lost: it may be stored already.
+
+    def refuse(self, error: BaseException) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def accept(self, appended: Appended) -> None:
+        if not self.done.done():
+            self.done.set_result(appended)
+
+
+class GroupWriter:
+    """One per process, with a connection of its own. Use as `async with`; closing waits for what is queued."""
+
+    def __init__(self, url: str, clock: Clock | None = None, *, queue_commands_max: int = QUEUE_COMMANDS_MAX) -> None:
+        self._url = url
+        self._clock = clock
+        self._queue_commands_max = queue_commands_max
+        self._queues: dict[str, deque[Command]] = {}
+        self._commands = 0
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def open(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="group-writer")
+
+    async def close(self) -> None:
+        """Refuse what comes, write what is queued, then disconnect."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+            self._task = None
+        if self._connection is not None:
+            await self._connection.close(timeout=2)
+            self._connection = None
+
+    async def append(self, territory: str, commit: SealedCommit) -> Appended:
+        """Returns once durable. Raises what `EventLog.append` raises."""
+        if self._closing or self._task is None or self._task.done():
+            raise LogBusy
+        command = Command(commit, asyncio.get_running_loop().create_future())
+        if self._commands >= self._queue_commands_max or self._bytes + command.size > QUEUE_BYTES_MAX:
+            raise LogBusy
+        self._queues.setdefault(territory, deque()).append(command)
+        self._commands += 1
+        self._bytes += command.size
+        self._wake.set()
+        return await command.done
+
+    @property
+    def waiting(self) -> int:
+        """Commands in the queue."""
+        return self._commands
+
+    async def _run(self) -> None:
+        while True:
+            if not self._queues:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            territory, queue = next(iter(self._queues.items()))
+            del self._queues[territory]
+            batch = self._take(queue)
+            if queue:  # Behind the other territories, so that a busy one does not starve them.
+                self._queues[territory] = queue
+            if batch:
+                await self._write(territory, batch)
+
+    def _take(self, queue: deque[Command]) -> list[Command]:
+        """The next batch. The same idempotency key twice goes in two batches, so that the second sees the first."""
+        batch: list[Command] = []
+        rows = size = 0
+        keys: set[tuple[str, str]] = set()
+        while queue:
+            command = queue[0]
+            events, idempotency = len(command.commit.events), command.commit.idempotency
+            if batch and (rows + events > BATCH_ROWS_MAX or size + command.size > BATCH_BYTES_MAX):
+                break
+            if len(batch) >= BATCH_ROWS_MAX:
+                break
+            if idempotency is not None:
+                key = (idempotency.client, idempotency.key)
+                if key in keys:
+                    break
+                keys.add(key)
+            queue.popleft()
+            self._commands -= 1
+            self._bytes -= command.size
+            if not command.done.done():  # Its caller may have gone away.
+                batch.append(command)
+                rows += events
+                size += command.size
+        return batch
+
+    async def _write(self, territory: str, batch: list[Command]) -> None:
+        """Every command of the batch gets a verdict, whatever happens."""
+        try:
+            verdicts = await self._call(territory, batch)
+        except LOST:
+            for command in batch:
+                command.refuse(AppendInDoubt() if command.doubtful else LogBusy())
+        except REFUSED_FOR_NOW as error:
+            log.warning("group_writer.refused", error=type(error).__name__, commands=len(batch))
+            for command in batch:
+                command.refuse(LogBusy())
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one command must not stop the writer)
+            if len(batch) == 1:
+                batch[0].refuse(error)
+                return
+            for command in batch:
+                await self._write(territory, [command])
+        else:
+            for command, verdict in zip(batch, verdicts, strict=True):
+                await self._answer(territory, command, verdict)
+
+    async def _call(self, territory: str, batch: list[Command]) -> list[tuple[Any, ...]]:
+        """Sends the batch; on a lost connection, sends it again on a new one until the time is over.
+
+        Sending again is safe: a commit that did go through holds the head's lock until it is visible, and then shows as
+        replayed, or as a stale version whose events are ours (`_answer`).
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + RECONNECT_SECONDS_MAX
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                connection = await self._connected()
+                return await self._send(connection, territory, batch)
+            except LOST as error:
+                log.warning("group_writer.connection_lost", error=type(error).__name__, commands=len(batch))
+                self._drop()
+                if loop.time() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _send(self, connection: Connection, territory: str, batch: list[Command]) -> list[tuple[Any, ...]]:
+        now = self._clock.now() if self._clock is not None else None
+        arguments = _arguments(territory, now, [command.commit for command in batch])
+        try:
+            row = await connection.fetchrow(APPEND, *arguments, timeout=REPLY_SECONDS_MAX)
+        except LOST:
+            for command in batch:
+                command.doubtful = True
+            raise
+        assert row is not None
+        return list(zip(*row, strict=True))
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url, application_name="unisson writer")
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _answer(self, territory: str, command: Command, verdict: tuple[Any, ...]) -> None:
+        status, first, last, version, outcome, recorded_at = verdict
+        if status == STALE and command.doubtful:
+            try:
+                ours = await self._already_stored(territory, command.commit)
+            except (*LOST, asyncpg.PostgresError):
+                self._drop()
+                command.refuse(AppendInDoubt())
+                return
+            if ours is not None:
+                command.accept(ours)
+                return
+        if status == STALE:
+            command.refuse(StaleVersion(version))
+        elif status == REUSED:
+            command.refuse(IdempotencyKeyReused())
+        else:
+            command.accept(
+                Appended(
+                    first_position=first,
+                    last_position=last,
+                    version=version,
+                    recorded_at=recorded_at,
+                    replayed=outcome if status == REPLAYED else None,
+                )
+            )
+
+    async def _already_stored(self, territory: str, commit: SealedCommit) -> Appended | None:
+        """Where the commit's own events are, when the lost connection had stored them after all.
+
+        The payload's hash tells ours from another's: each sealing has its own nonce.
+        """
+        if not commit.events:
+            return None
+        connection = await self._connected()
+        rows = await connection.fetch(
+            STORED_AT, territory, commit.stream_id, commit.expected_version, len(commit.events)
+        )
+        if [row["payload_sha256"] for row in rows] != [event.payload_sha256 for event in commit.events]:
+            return None
+        return Appended(
+            first_position=rows[0]["position"],
+            last_position=rows[-1]["position"],
+            version=commit.expected_version + len(rows),
+            recorded_at=rows[-1]["recorded_at"],
+        )
+
+
+def _arguments(territory: str, now: datetime | None, commits: list[SealedCommit]) -> tuple[Any, ...]:
+    """In the order of `append_events`: a list per column, for commands and then for events."""
+    first_on: dict[UUID, int] = {}
+    first = [first_on.setdefault(commit.stream_id, number) for number, commit in enumerate(commits, start=1)]
+    keys = [commit.idempotency for commit in commits]
+    numbered = [(number, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
+    return (
+        territory,
+        now,
+        [commit.stream_id for commit in commits],
+        first,
+        [commit.expected_version for commit in commits],
+        [len(commit.events) for commit in commits],
+        [commit.subject for commit in commits],
+        [commit.correlation_id for commit in commits],
+        [commit.causation_id for commit in commits],
+        [key and key.client for key in keys],
+        [key and key.key for key in keys],
+        [key and key.fingerprint for key in keys],
+        [key and key.outcome for key in keys],
+        [key is not None and key.keep for key in keys],
+        [number for number, _ in numbered],
+        [event.version for _, event in numbered],
+        [event.topic for _, event in numbered],
+        [event.agency for _, event in numbered],
+        [event.actor for _, event in numbered],
+        [event.header for _, event in numbered],
+        [event.payload for _, event in numbered],
+        [event.payload_sha256 for _, event in numbered],
+    )

@@ -1,0 +1,66 @@
+"""Hears of appends by any process through one LISTEN connection, and asks once a second in case it was not told."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import structlog
+
+from infrastructure.database import Connection, connect
+from infrastructure.heads import Heads
+
+CHANNEL = "unisson_log"
+POLL_SECONDS = 1.0
+HEADS = "SELECT territory, position FROM log_head ORDER BY territory"
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+log = structlog.get_logger()
+
+
+class HeadListener:
+    """`async with`: keeps `heads` current until closed, reconnecting as often as needed."""
+
+    def __init__(self, url: str) -> None:
+        self.heads = Heads()
+        self._url = url
+        self._task: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+
+    def open(self) -> None:
+        self._task = asyncio.create_task(self._follow(), name="head-listener")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        if self._connection is not None:
+            await self._connection.close(timeout=1)
+            self._connection = None
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                connection = await self._listening()
+                for territory, position in await connection.fetch(HEADS, timeout=POLL_SECONDS * 5):
+                    self.heads.advance(territory, position)
+            except LOST as error:
+                log.warning("head_listener.lost", error=type(error).__name__)
+                self._drop()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _listening(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            connection = await connect(self._url, application_name="unisson listener")
+            self._connection = connection
+            await connection.add_listener(CHANNEL, self._hear)
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    def _hear(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
+        territory, _, position = str(payload).rpartition(" ")
+        self.heads.advance(territory, int(position))
