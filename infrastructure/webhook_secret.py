@@ -1,0 +1,40 @@
+"""Secrets of webhook endpoints: made, sealed by the key-encryption key for the database, opened to sign."""
+
+import base64
+import secrets
+from uuid import UUID
+
+from infrastructure.event_header import text_field, uuid_field
+from infrastructure.key_file import KeyFile
+from infrastructure.key_wrap import unwrap, wrap
+
+PREFIX = "whsec_"
+SECRET_BYTES = 32
+EPOCH_BYTES = 4
+COMMITMENT_BYTES = 32
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+class SecretBox:
+    """Sealed form: epoch(4), wrapped key, commitment(32); bound to the endpoint, so that rows cannot be swapped."""
+
+    def __init__(self, keys: KeyFile) -> None:
+        self._keys = keys
+
+    def seal(self, secret: str, territory: str, endpoint_id: UUID) -> bytes:
+        epoch = self._keys.epoch
+        wrapped, commitment = wrap(self._keys.key(epoch), secret.encode(), _place(territory, endpoint_id))
+        return epoch.to_bytes(EPOCH_BYTES, "big") + wrapped + commitment
+
+    def open(self, sealed: bytes, territory: str, endpoint_id: UUID) -> str:
+        """Raises KeyUnwrapFailed for an altered or displaced row, KeyFileUnusable for a key that is not there."""
+        epoch = int.from_bytes(sealed[:EPOCH_BYTES], "big")
+        wrapped, commitment = sealed[EPOCH_BYTES:-COMMITMENT_BYTES], sealed[-COMMITMENT_BYTES:]
+        return unwrap(self._keys.key(epoch), wrapped, commitment, _place(territory, endpoint_id)).decode()
+
+
+def _place(territory: str, endpoint_id: UUID) -> bytes:
+    return b"webhook secret v1" + text_field(territory) + uuid_field(endpoint_id)
