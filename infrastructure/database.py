@@ -17,7 +17,7 @@ IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 5
 REPLY_TIMEOUT_MARGIN_SECONDS = 5
 
 
-def create_pool(  # noqa: PLR0913 (each is one limit)
+def create_pool(
     url: str,
     *,
     application_name: str = "unisson",
@@ -26,7 +26,7 @@ def create_pool(  # noqa: PLR0913 (each is one limit)
     statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
     pgbouncer: bool = False,
 ) -> Pool:
-    """Not open yet: `async with create_pool(...) as pool`, or `await` it and close it."""
+    """Still to be opened, with `async with` or `await`."""
     options = connection_options(application_name, statement_timeout_seconds, pgbouncer=pgbouncer)
     return asyncpg.create_pool(url, min_size=min_size, max_size=max_size, **options)
 

@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
@@ -27,9 +28,9 @@ CHILD = Path(__file__).with_name("postgres_child.py")
 POLL_SECONDS = 0.005
 START_TIMEOUT_SECONDS = 600  # Recovery after a crash may read a lot of log.
 STOP_TIMEOUT_SECONDS = 30
-RESTART_DELAY_SECONDS_MAX = 10
-TAKE_OVER_SECONDS = 0.2
-LOG_BYTES_MAX = 10_000_000
+RESTART_SECONDS_MIN = 0.2
+RESTART_SECONDS_MAX = 2.0
+RESTART_SECONDS_FORGOTTEN = 60  # A server that ran this long was not crashing in a loop.
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ class EmbeddedPostgres:
     """The server of one data folder. Start it from the thread that will outlive it: it dies with that thread."""
 
     def __init__(self, data_dir: Path, pg_bin: Path | None = None, *, durable: bool = True) -> None:
-        self._account = server_account(data_dir)
+        self._account = server_account()
         self._cluster = Cluster(data_dir, self._account, durable=durable)
         self._pg_bin = pg_bin
         self._process: asyncio.subprocess.Process | None = None
@@ -81,7 +82,7 @@ class EmbeddedPostgres:
         """Returns once the server answers, started here or by another process."""
         self._cluster.prepare_root()
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
-            while not (await self._start_unless_locked() or await self._answers()):
+            while not (await self._start_unless_locked() or await self._answers()):  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
         self._watch = asyncio.create_task(self._restart_whenever_it_ends(), name="embedded PostgreSQL")
 
@@ -116,57 +117,32 @@ class EmbeddedPostgres:
         if cluster.major() is None:
             await self._make_cluster(binaries, lock)
         cluster.forget_dead_server()
-        _rotate(cluster.log)
-        with cluster.log.open("ab") as output:
-            config = f"config_file={cluster.conf / 'postgresql.conf'}"
-            self._process = await self._spawn(
-                lock, output.fileno(), binaries.folder / "postgres", "-D", cluster.data, "-c", config
-            )
-        await self._until_ready(self._process)
+        with cluster.open_log() as output:
+            how = ("-D", cluster.data, "-c", f"config_file={cluster.conf / 'postgresql.conf'}")
+            process = await self._spawn(lock, output.fileno(), binaries.folder / "postgres", *how)
+        await self._until_ready(process)
+        self._process = process
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
         try:
-            while self._cluster.status() != (process.pid, "ready"):
-                if process.returncode is not None:
-                    raise PostgresError(f"PostgreSQL did not start:\n{self._cluster.log_tail()}")
+            while process.returncode is None and self._cluster.status() != (process.pid, "ready"):  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
         except BaseException:
-            self._process = None
             await _end(process)
             raise
+        if process.returncode is not None:
+            raise PostgresError(f"PostgreSQL did not start:\n{self._cluster.log_tail()}")
 
     async def _make_cluster(self, binaries: Binaries, lock: int) -> None:
-        cluster = self._cluster
-        folder = cluster.fresh_folder()
-        sync = [] if cluster.durable else ["--no-sync"]
-        locale = ["--locale-provider=builtin", "--locale=C.UTF-8"] if binaries.major >= 17 else ["--locale=C"]
-        await self._run(
-            lock,
-            "",
-            binaries.folder / "initdb",
-            "-D",
-            folder,
-            "-U",
-            SUPERUSER,
-            "--encoding=UTF8",
-            *locale,
-            "--auth=peer",
-            "--no-instructions",
-            *sync,
-        )
-        await self._run(
-            lock,
-            BOOTSTRAP,
-            binaries.folder / "postgres",
-            "--single",
-            "-D",
-            folder,
-            "-c",
-            "exit_on_error=on",
-            *([] if cluster.durable else ["-F"]),
-            "postgres",
-        )
-        folder.rename(cluster.data)
+        folder = self._cluster.fresh_folder()
+        where = ("-D", folder)
+        how = ["--encoding=UTF8", "--auth=peer", "--no-instructions", "-U", SUPERUSER]
+        how += ["--locale-provider=builtin", "--locale=C.UTF-8"] if binaries.major >= 17 else ["--locale=C"]
+        unsafe = () if self._cluster.durable else ("--no-sync",)
+        await self._run(lock, "", binaries.folder / "initdb", *where, *how, *unsafe)
+        alone = ("--single", *where, "-c", "exit_on_error=on", *(() if self._cluster.durable else ("-F",)), "postgres")
+        await self._run(lock, BOOTSTRAP, binaries.folder / "postgres", *alone)
+        self._cluster.adopt(folder)
 
     async def _run(self, lock: int, given: str, program: Path, *arguments: str | Path) -> None:
         process = await self._spawn(lock, asyncio.subprocess.PIPE, program, *arguments)
@@ -181,14 +157,9 @@ class EmbeddedPostgres:
     async def _spawn(self, lock: int, output: int, program: Path, *arguments: str | Path) -> asyncio.subprocess.Process:
         """In a session of its own, so that Ctrl-C reaches the application only."""
         uid, gid = (self._account.uid, self._account.gid) if self._account.drop else (-1, -1)
+        become = (sys.executable, "-I", "-S", CHILD, str(os.getpid()), str(uid), str(gid))
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            CHILD,
-            str(os.getpid()),
-            str(uid),
-            str(gid),
+            *become,
             program,
             *arguments,
             stdin=asyncio.subprocess.PIPE if output == asyncio.subprocess.PIPE else asyncio.subprocess.DEVNULL,
@@ -213,20 +184,22 @@ class EmbeddedPostgres:
 
     async def _restart_whenever_it_ends(self) -> None:
         """Restarts an owned server that crashed, and takes over a found one whose owner has ended."""
-        delay_seconds = 0.0
+        delay_seconds = RESTART_SECONDS_MIN
         while True:
             if self._process is not None:
+                started = time.monotonic()
                 code = await self._process.wait()
                 self._process = None
+                long = time.monotonic() - started > RESTART_SECONDS_FORGOTTEN
+                delay_seconds = RESTART_SECONDS_MIN if long else min(2 * delay_seconds, RESTART_SECONDS_MAX)
                 log.error("postgres.ended", exit_code=code, restart_in_seconds=delay_seconds)
-            await asyncio.sleep(delay_seconds or TAKE_OVER_SECONDS)
+            await asyncio.sleep(delay_seconds)
             try:
                 if await self._start_unless_locked():
                     log.warning("postgres.restarted", pid=self.pid)
-                    delay_seconds = 0.0
-            except (PostgresError, OSError):
-                delay_seconds = min(2 * delay_seconds + 0.5, RESTART_DELAY_SECONDS_MAX)
-                log.exception("postgres.restart-failed", retry_in_seconds=delay_seconds)
+            except (PostgresError, OSError) as error:
+                delay_seconds = min(2 * delay_seconds, RESTART_SECONDS_MAX)
+                log.error("postgres.restart-failed", reason=str(error))  # noqa: TRY400 (the reason is our own text)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -238,8 +211,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             process.send_signal(stop)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), STOP_TIMEOUT_SECONDS)
-
-
-def _rotate(file: Path) -> None:
-    if file.exists() and file.stat().st_size > LOG_BYTES_MAX:
-        file.rename(file.with_suffix(".old"))

@@ -54,16 +54,11 @@ class Binaries(NamedTuple):
     major: int
 
 
-def server_account(data_dir: Path) -> Account:
-    """The current user; as root, the owner of `data_dir`, or `nobody` if that is root: PostgreSQL refuses uid 0."""
-    uid = os.geteuid()
-    drop = uid == 0
+def server_account() -> Account:
+    """The current user; as root, `nobody`, since PostgreSQL refuses uid 0."""
+    drop = os.geteuid() == 0
     try:
-        if drop:
-            owner = data_dir.stat().st_uid if data_dir.exists() else 0
-            entry = pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
-        else:
-            entry = pwd.getpwuid(uid)
+        entry = pwd.getpwnam("nobody") if drop else pwd.getpwuid(os.geteuid())
     except KeyError:
         raise PostgresError(
             "The account that would run PostgreSQL has no entry in /etc/passwd: add one, or set UNISSON_DATABASE_URL."

@@ -24,7 +24,7 @@ def main() -> None:
     if os.getppid() != parent:
         sys.exit("The process that asked for PostgreSQL has ended.")
     os.umask(0o077)
-    os.execv(sys.argv[4], sys.argv[4:])
+    os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606 (that is its purpose)
 
 
 if __name__ == "__main__":

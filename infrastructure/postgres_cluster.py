@@ -12,8 +12,10 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from infrastructure.postgres_binaries import Account, PostgresError
@@ -21,6 +23,7 @@ from infrastructure.postgres_binaries import Account, PostgresError
 ROLE = "unisson"
 SUPERUSER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
+LOG_BYTES_MAX = 10_000_000
 SOCKET_PATH_MAX = 103  # sun_path holds 108 bytes on Linux, 104 elsewhere, with the final NUL.
 
 BOOTSTRAP = f"""\
@@ -56,7 +59,7 @@ log_checkpoints = off
 {durability}include = 'local.conf'
 """
 
-NOT_DURABLE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+NOT_DURABLE = "fsync = off\nfull_page_writes = off\n"
 
 HBA = "local all all peer map=unisson\n"
 
@@ -65,7 +68,7 @@ class Cluster:
     """The places of one cluster, and the account that owns its data."""
 
     def __init__(self, data_dir: Path, account: Account, *, durable: bool = True) -> None:
-        """Without `durable` a crash of the machine may lose everything: for tests only."""
+        """Without `durable` a power cut may lose everything, though a killed server loses nothing: for tests only."""
         self.account = account
         self.durable = durable
         self.root = data_dir / "postgres"
@@ -74,7 +77,7 @@ class Cluster:
         self.conf = self.root / "conf"
         self.data = self.root / "data"
         self.binaries = self.root / "binaries"
-        self.run = _socket_folder(self.root / "run", account)
+        self.run = _socket_folder(self.root / "run")
 
     @property
     def url(self) -> str:
@@ -92,13 +95,12 @@ class Cluster:
             return None
 
     def prepare_root(self) -> None:
-        """Makes the folder that holds the rest; the account may pass through it, and nobody else read it."""
-        mode = 0o711 if self.account.drop else 0o700
-        if not self.root.exists():
-            self.root.parent.mkdir(mode=mode, parents=True, exist_ok=True)
-            self.root.mkdir(exist_ok=True)
-            self.root.chmod(mode)
-        if not os.access(self.root, os.W_OK):
+        """Makes the folder that holds the rest: ours, with passage for the account that runs the server."""
+        missing = [place for place in (self.root, *self.root.parents) if not place.exists()]
+        for place in reversed(missing):
+            place.mkdir(exist_ok=True)
+            place.chmod(0o711 if self.account.drop else 0o700)
+        if self.root.lstat().st_uid != os.geteuid():
             raise PostgresError(
                 f"{self.root} belongs to another account: run as that one, or choose another UNISSON_DATA_DIR."
             )
@@ -120,15 +122,15 @@ class Cluster:
         self._write("postgresql.conf", text)
         self._write("pg_hba.conf", HBA)
         (self.conf / "local.conf").touch(mode=0o644)
-        peers = sorted({"root", self.account.name})
-        self._write(
-            "pg_ident.conf", "".join(f'unisson "{peer}" {role}\n' for peer in peers for role in (ROLE, SUPERUSER))
-        )
+        peers = {"root"} if self.account.drop else {"root", self.account.name}
+        lines = [f'unisson "{peer}" {role}\n' for peer in sorted(peers) for role in (ROLE, SUPERUSER)]
+        self._write("pg_ident.conf", "".join(lines))
 
     def own_folder(self, folder: Path) -> None:
         """Makes `folder` private to the account; refuses one that somebody else put there first."""
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), self.account.uid):
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), self.account.uid):
             raise PostgresError(f"{folder} belongs to somebody else: remove it.")
         folder.chmod(0o700)
         if self.account.drop:
@@ -141,6 +143,15 @@ class Cluster:
         folder = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.root))
         self.own_folder(folder)
         return folder
+
+    def adopt(self, folder: Path) -> None:
+        """Gives the finished cluster its name, for good: what is committed in it must not vanish with a power cut."""
+        folder.rename(self.data)
+        root = os.open(self.root, os.O_RDONLY)
+        try:
+            os.fsync(root)
+        finally:
+            os.close(root)
 
     def forget_dead_server(self) -> None:
         """Removes what a killed server left. Only under the lock: its pid may since have become somebody else's."""
@@ -155,6 +166,12 @@ class Cluster:
             return None
         return (int(lines[0]), lines[7].strip()) if len(lines) >= 8 else None
 
+    def open_log(self) -> BinaryIO:
+        """To append to; a long one is first set aside, in the place of the one set aside before."""
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
+            self.log.rename(self.log.with_suffix(".old"))
+        return open(self.log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
+
     def log_tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
 
@@ -164,13 +181,12 @@ class Cluster:
         file.chmod(0o644)
 
 
-def _socket_folder(wanted: Path, account: Account) -> Path:
+def _socket_folder(wanted: Path) -> Path:
     """`wanted`, or a short private folder where its path is too long for a socket or awkward in an address."""
     if len(os.fsencode(wanted / SOCKET_NAME)) <= SOCKET_PATH_MAX and re.fullmatch(r"[\w./-]+", str(wanted), re.ASCII):
         return wanted
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    short = Path(runtime) if runtime and not account.drop else Path("/tmp")  # noqa: S108 (own_folder checks its owner)
-    return short / f"unisson-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]}"
+    # Not TMPDIR nor XDG_RUNTIME_DIR: every process of the installation must find it. `own_folder` checks its owner.
+    return Path("/tmp") / f"unisson-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]}"  # noqa: S108
 
 
 def _quoted(path: Path) -> str:
