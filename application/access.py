@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from domain.errors import DomainError
-from domain.pathway import Pathway
+from domain.pathway import NotAParticipant, Pathway
 
 Agent = Annotated[
     str,
@@ -35,14 +35,6 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope] = frozenset(Scope)
 
 
-class UnknownPathway(DomainError):
-    """No pathway with this id is open to you."""
-
-    code = "unknown_pathway"
-    status = 404
-    title_fr = "Aucun parcours portant cet identifiant ne vous est ouvert."
-
-
 class ScopeRequired(DomainError):
     """This API key may not be used for this."""
 
@@ -54,5 +46,5 @@ class ScopeRequired(DomainError):
 def must_take_part(pathway: Pathway | None, caller: Caller) -> Pathway:
     """The pathway, if the caller's agency takes part in it. Absent and foreign pathways give the same refusal."""
     if pathway is None or caller.agency not in pathway.participants:
-        raise UnknownPathway
+        raise NotAParticipant
     return pathway

@@ -31,6 +31,7 @@ LIFETIME = timedelta(days=365)
 BELIEVED_SECONDS = 1.0
 """How long a look-up is believed: a revoked key may work that much longer, never more."""
 LOOKUPS_KEPT = 10_000
+LOOKUPS_AT_ONCE = 4  # Strangers with well-formed keys never take all the store's connections.
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +123,7 @@ class Gatekeeper:
         self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
         self._used: dict[str, datetime] = {}
         self._lookups: dict[str, asyncio.Task[ApiKey | None]] = {}
+        self._turn = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
     async def identify(self, token: str) -> ApiKey:
         """Raises InvalidKey: always the same refusal, whatever is wrong."""
@@ -152,9 +154,10 @@ class Gatekeeper:
 
     async def _look_up(self, key_id: str) -> ApiKey | None:
         """One question to the store at a time for one key, however many requests wait for the answer."""
-        asked_at = self._monotonic()  # Not when the answer came: it may have changed on its way.
         try:
-            key = await self._keys.find(key_id)
+            async with self._turn:
+                asked_at = self._monotonic()  # Not when the answer came: it may have changed on its way.
+                key = await self._keys.find(key_id)
         finally:
             del self._lookups[key_id]
         self._known[key_id] = (asked_at, key)

@@ -1,0 +1,80 @@
+"""The door of /v1: who calls is told by an API key in the Authorization header, and by nothing else."""
+
+import re
+
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from api.runtime import Runtime
+from application.access import Caller, ScopeRequired
+from application.access import Scope as Right
+from application.api_keys import InvalidKey
+from domain.errors import DomainError
+
+AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+KEY_MARKS = (b"un_live_", b"un_test_")
+
+
+class KeyInUrl(DomainError):
+    """An API key must never stand in an address: revoke this one, and send keys in the Authorization header."""
+
+    code = "key_in_url"
+    status = 400
+    title_fr = (
+        "Une clé d'API ne doit jamais figurer dans une adresse : révoquez-la et utilisez l'en-tête Authorization."
+    )
+
+
+class InvalidAgent(DomainError):
+    """X-Agent is a pseudonym: 1 to 64 letters, digits, dots, hyphens or underscores."""
+
+    code = "invalid_agent"
+    status = 400
+    title_fr = "X-Agent est un pseudonyme : 1 à 64 lettres, chiffres, points, tirets ou tirets bas."
+
+
+class Door(ASGIMiddleware):
+    """Lets in whoever has a key with the right the route asks for, within the limits of the process and of the key."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        runtime: Runtime = scope["litestar_app"].state.runtime
+        with runtime.crowd.one_more():
+            caller = await identify(scope, runtime)
+            must_have(caller, scope)
+            runtime.rates.take(caller.key_id)
+            scope["user"] = caller
+            await next_app(scope, receive, send)
+
+
+async def identify(scope: Scope, runtime: Runtime) -> Caller:
+    """Raises InvalidKey, KeyInUrl, InvalidAgent."""
+    if any(mark in scope["query_string"] or mark in scope["raw_path"] for mark in KEY_MARKS):
+        raise KeyInUrl
+    authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
+    agents = [value for name, value in scope["headers"] if name == b"x-agent"]
+    if len(authorizations) != 1 or authorizations[0][:7].lower() != b"bearer ":
+        raise InvalidKey
+    key = await runtime.gatekeeper.identify(authorizations[0][7:].decode("latin-1"))
+    return Caller(
+        territory=key.territory, agency=key.agency, agent=_agent(agents), key_id=key.key_id, scopes=key.scopes
+    )
+
+
+def _agent(given: list[bytes]) -> str | None:
+    if not given:
+        return None
+    agent = b", ".join(given).decode("latin-1")
+    if not AGENT.fullmatch(agent):
+        raise InvalidAgent
+    return agent
+
+
+def must_have(caller: Caller, scope: Scope) -> None:
+    """The right a route asks for: `right` among its options, else reading for GET and writing for the rest."""
+    assert scope["type"] == ScopeType.HTTP
+    usual = Right.READ if scope["method"] in {"GET", "HEAD", "OPTIONS"} else Right.WRITE
+    if scope["route_handler"].opt.get("right", usual) not in caller.scopes:
+        raise ScopeRequired

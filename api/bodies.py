@@ -1,0 +1,163 @@
+"""Request bodies: strict JSON, refused with the place of what is wrong. One pass builds the command, nothing is coerced."""
+
+import json
+import re
+from typing import Any, Generic, NoReturn, TypeVar
+
+import msgspec
+
+from api.limits import STRINGS_AND_THE_REST, nesting, read_body
+from api.request import ApiRequest
+from domain.errors import DomainError
+
+T = TypeVar("T")
+
+JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # An unfinished one goes to the end: no second try.
+
+
+class UnsupportedMediaType(DomainError):
+    """The body must be JSON (Content-Type: application/json), in UTF-8, without Content-Encoding."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title_fr = "Le corps doit être du JSON (Content-Type: application/json), en UTF-8, sans Content-Encoding."
+
+
+class MalformedJson(DomainError):
+    """The body is not well-formed JSON."""
+
+    code = "malformed_json"
+    status = 400
+    title_fr = "Le corps n'est pas du JSON bien formé."
+
+
+class TooDeep(DomainError):
+    """The body is nested too deeply."""
+
+    code = "too_deep"
+    status = 400
+    title_fr = "Le corps est imbriqué trop profondément."
+
+
+class DuplicateName(DomainError):
+    """An object of the body has the same name twice."""
+
+    code = "duplicate_name"
+    status = 400
+    title_fr = "Un objet du corps contient deux fois le même nom."
+
+
+class NulCharacter(DomainError):
+    """The body contains a NUL character."""
+
+    code = "nul_character"
+    status = 400
+    title_fr = "Le corps contient un caractère nul."
+
+
+class UnknownField(DomainError):
+    """The body has a field that is not known here."""
+
+    code = "unknown_field"
+    status = 400
+    title_fr = "Le corps contient un champ inconnu ici."
+
+
+class InvalidBody(DomainError):
+    """The body does not have the expected form."""
+
+    code = "invalid_body"
+    status = 422
+    title_fr = "Le corps n'a pas la forme attendue."
+
+
+class BodyReader(Generic[T]):
+    """Reads bodies of one type. Made once per route."""
+
+    def __init__(self, type_: type[T]) -> None:
+        self._decoder = msgspec.json.Decoder(type_)
+
+    async def read(self, request: ApiRequest) -> tuple[T, bytes]:
+        """The body and its bytes. Refuses, in this order: its type, its size, its form, its content."""
+        must_be_json(request)
+        limits = request.runtime.limits
+        raw = await read_body(request.receive, request.header("content-length"), limits)
+        check_form(raw, limits.nesting)
+        return self.decode(raw), raw
+
+    def decode(self, raw: bytes) -> T:
+        try:
+            return self._decoder.decode(raw)
+        except msgspec.ValidationError as error:
+            refuse(error)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+            raise MalformedJson from None
+
+
+def must_be_json(request: ApiRequest) -> None:
+    """A browser can post other types across sites without asking; compressed bodies hide their size."""
+    content_type = (request.header("content-type") or "").strip().lower()
+    if content_type not in JSON_TYPES or request.header("content-encoding") is not None:
+        raise UnsupportedMediaType
+
+
+def check_form(raw: bytes, deepest: int) -> None:
+    """Refuse what a decoder would let through or trip over: deep nesting, a name twice, NUL."""
+    if raw.count(b"[") + raw.count(b"{") > deepest:
+        brackets = STRING.sub(b"", raw).translate(None, STRINGS_AND_THE_REST)
+        if nesting(brackets) > deepest:
+            raise TooDeep
+    if NUL.search(raw):
+        raise NulCharacter
+    try:
+        # Numbers stay text: a million digits cost nothing here.
+        json.loads(raw.decode(), object_pairs_hook=_without_duplicates, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        raise MalformedJson from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise DuplicateName
+
+
+FAULTS: tuple[tuple[str, str, str], ...] = (
+    # What msgspec says, the code we give it, the French for people. Values that were sent are never repeated.
+    ("Object missing required field", "missing_field", "Champ obligatoire absent."),
+    ("Object contains unknown field", "unknown_field", "Champ inconnu."),
+    ("Invalid enum value", "unknown_value", "Valeur inconnue."),
+    ("Invalid value", "unknown_value", "Valeur inconnue."),
+    ("Invalid UUID", "wrong_format", "Identifiant UUID attendu."),
+    ("Invalid RFC3339", "wrong_format", "Date attendue au format RFC 3339."),
+    ("Expected `datetime` with a timezone", "wrong_format", "Le décalage horaire est obligatoire."),
+    ("matching regex", "wrong_format", "Format inattendu."),
+    ("of length", "wrong_length", "Longueur hors limites."),
+    (" >", "out_of_range", "Valeur hors limites."),
+    (" <", "out_of_range", "Valeur hors limites."),
+    ("got `", "wrong_type", "Type inattendu."),
+)
+FIELD = re.compile(r"field `([A-Za-z0-9_]{1,64})`")
+
+
+def refuse(error: msgspec.ValidationError) -> NoReturn:
+    """Raise the refusal that says where the body is wrong."""
+    said, _, path = str(error).partition(" - at `")
+    code, french = next(
+        ((code, french) for sign, code, french in FAULTS if sign in said), ("invalid_value", "Invalide.")
+    )
+    pointer = pointer_of(path.rstrip("`"))
+    field = FIELD.search(said)
+    if field and code in {"missing_field", "unknown_field"}:
+        pointer += f"/{field[1]}"
+    english = said.partition(" '")[0] if code == "unknown_value" else FIELD.sub("field", said)
+    fault = (pointer, code, english, french)
+    raise (UnknownField if code == "unknown_field" else InvalidBody)(faults=[fault])
+
+
+def pointer_of(path: str) -> str:
+    """`$.needs[0].theme` as the JSON pointer `/needs/0/theme`. Names of a free mapping stand as `-`."""
+    return "".join(
+        f"/{name or index or '-'}" for name, index in re.findall(r"\.([A-Za-z0-9_]+)|\[(\d*|\.\.\.)\]", path)
+    ).replace("/...", "/-")

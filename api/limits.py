@@ -1,0 +1,152 @@
+"""What one client may cost: sizes, times, rates. Nothing here trusts a header that a proxy would have to clean."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
+
+import msgspec
+from litestar.types import Receive
+
+from domain.errors import DomainError
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Every bound of the HTTP side."""
+
+    body_bytes: int = 256 * 1024
+    body_seconds: float = 10.0
+    """For the whole body, however slowly it drips."""
+    nesting: int = 32
+    header_bytes: int = 16 * 1024
+    header_seconds: float = 10.0
+    connections: int = 2_000
+    """Open at once to one process; beyond, 503."""
+    idle_seconds: int = 15
+    """How long a connection without a request is kept."""
+    requests_in_flight: int = 1_000
+    """In one process; beyond, 503 at once."""
+    requests_per_second: float = 500.0
+    """Of one API key, in one process, over time."""
+    burst: int = 1_000
+    wait_seconds: float = 30.0
+    """The longest a client may ask to be kept waiting."""
+    send_seconds: float = 30.0
+    """For a client to take the next part of a stream."""
+
+
+class BodyTooLarge(DomainError):
+    """The body is too large."""
+
+    code = "body_too_large"
+    status = 413
+    title_fr = "Le corps de la requête est trop volumineux."
+
+
+class BodyTooSlow(DomainError):
+    """The body did not arrive in time."""
+
+    code = "body_too_slow"
+    status = 408
+    title_fr = "Le corps de la requête n'est pas arrivé à temps."
+
+
+class BodyCutShort(DomainError):
+    """The connection ended before the body did."""
+
+    code = "body_cut_short"
+    status = 400
+    title_fr = "La connexion s'est interrompue avant la fin du corps de la requête."
+
+
+class TooManyRequests(DomainError):
+    """Too many requests in a short time; wait before the next one."""
+
+    code = "too_many_requests"
+    status = 429
+    title_fr = "Trop de requêtes en peu de temps ; attendez avant la suivante."
+
+
+class Overloaded(DomainError):
+    """Too many requests are being answered at once; try again shortly."""
+
+    code = "overloaded"
+    status = 503
+    title_fr = "Trop de requêtes sont en cours ; réessayez dans un instant."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=1)
+
+
+async def read_body(receive: Receive, announced: str | None, limits: Limits) -> bytes:
+    """The whole body; never more of it in memory than the limit. Raises BodyTooLarge, BodyTooSlow, BodyCutShort."""
+    if announced is not None and announced.isdecimal() and (len(announced) > 18 or int(announced) > limits.body_bytes):
+        raise BodyTooLarge(close=True)
+    body = b""
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise BodyCutShort
+                body += message["body"]
+                if len(body) > limits.body_bytes:
+                    raise BodyTooLarge(close=True)
+                if not message["more_body"]:
+                    return body
+    except TimeoutError:
+        raise BodyTooSlow(close=True) from None
+
+
+STRINGS_AND_THE_REST = bytes(byte for byte in range(256) if byte not in b"[]{}")
+STEP = [{ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get(byte, 0) for byte in range(256)]
+
+
+def nesting(brackets: bytes) -> int:
+    """How deep brackets go."""
+    return max(accumulate(map(STEP.__getitem__, brackets)), default=0)
+
+
+class RateLimiter:
+    """GCRA per client: a burst, then a steady rate. Of one process: several processes allow as many times more."""
+
+    def __init__(
+        self, per_second: float, burst: int, monotonic: Callable[[], float] = time.monotonic, kept: int = 10_000
+    ) -> None:
+        self._interval = 1 / per_second
+        self._tolerance = self._interval * (burst - 1)
+        self._monotonic = monotonic
+        self._kept = kept
+        self._due: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, client: str, cost: int = 1) -> None:
+        """Count one request. Raises TooManyRequests, which says when to come back; refused requests are not counted."""
+        now = self._monotonic()
+        due = max(self._due.get(client, now), now)
+        if due - now > self._tolerance:
+            raise TooManyRequests(retry_after_s=max(1, round(due - now - self._tolerance + 0.5)))
+        self._due[client] = due + self._interval * cost
+        self._due.move_to_end(client)
+        while len(self._due) > self._kept:
+            self._due.popitem(last=False)
+
+
+class Crowd:
+    """How many requests are being answered in this process."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.present = 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Raises Overloaded when there are too many already."""
+        if self.present >= self._most:
+            raise Overloaded
+        self.present += 1
+        try:
+            yield
+        finally:
+            self.present -= 1

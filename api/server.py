@@ -1,0 +1,196 @@
+"""uvicorn, started from code: bounded in headers, time and connections, and quick to stop with clients still waiting."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from asyncio import TimerHandle
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from litestar import Litestar
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.app import ROLES, create_app
+from api.limits import Limits
+from domain.clock import Clock
+from infrastructure.logs import configure_logs
+from infrastructure.settings import Settings
+
+GRACE_SECONDS = 5
+"""For answers under way when the server is told to stop; waiting clients are answered at once."""
+REFUSAL = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+    b"x-content-type-options: nosniff\r\ncontent-length: %d\r\n\r\n%s"
+)
+PROBLEM = (
+    b'{"type":"/problems/bad_request","title":"La requ\xc3\xaate n\'est pas conforme \xc3\xa0 HTTP.",'
+    b'"status":400,"code":"bad_request"}'
+)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Headers are limited in size and in time: the library limits neither."""
+
+    limits = Limits()
+    _bytes_of_headers = 0
+    _in_headers = True
+    _deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_headers, self._bytes_of_headers = True, 0
+        self._start_deadline()
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._stop_deadline()
+        received = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if received > self.limits.header_bytes:
+            raise ValueError("headers too large")  # The parser turns it into a refusal.
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_headers:
+            # A header's value may be fed for ever without any callback: count what arrives.
+            self._bytes_of_headers += len(data)
+        super().data_received(data)
+        if self._in_headers and self._bytes_of_headers > self.limits.header_bytes and not self.transport.is_closing():
+            self.send_400_response("headers too large")
+
+    def send_400_response(self, msg: str) -> None:
+        self._stop_deadline()
+        self.transport.write(REFUSAL % (len(PROBLEM), PROBLEM))
+        self.transport.close()
+
+    def _start_deadline(self) -> None:
+        self._stop_deadline()
+        self._deadline = self.loop.call_later(self.limits.header_seconds, self.transport.close)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class Server(uvicorn.Server):
+    """Tells everyone who keeps a client waiting that the end is near, then stops as uvicorn does."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        if self.started:
+            self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+class _QuietServer(Server):
+    """For a server beside other work: signals are left to whoever runs the loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(
+    settings: Settings,
+    *,
+    roles: frozenset[str] = ROLES,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+    on_ready: Callable[[str], None] = lambda _url: None,
+) -> None:
+    """Run until SIGTERM or SIGINT. `on_ready` is given the address once requests are answered."""
+    configure_logs(settings.log_level)
+    # uvicorn raises SIGTERM again once it has stopped: without this, what follows `serve` would never run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    stopping = asyncio.Event()
+    app = create_app(settings, roles=roles, clock=clock, limits=limits, stopping=stopping)
+    listener = listen(settings.host, settings.port)
+    server = Server(config_of(app, limits or Limits()), stopping, lambda: on_ready(address_of(listener)))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Litestar, listener: socket.socket, *, limits: Limits | None = None) -> AsyncIterator[str]:
+    """The same server inside a running loop, until the block ends: the demonstration, tests. Gives its address."""
+    ready = asyncio.Event()
+    stopping = asyncio.Event()
+    server = _QuietServer(config_of(app, limits or Limits()), stopping, ready.set)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if task.done():
+        await task
+        raise RuntimeError("the server stopped before it was ready")
+    try:
+        yield address_of(listener)
+    finally:
+        app.state.runtime.stopping.set()
+        server.should_exit = True
+        await task
+
+
+def config_of(app: Any, limits: Limits) -> uvicorn.Config:
+    protocol = type("Protocol", (BoundedProtocol,), {"limits": limits})
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # What they say can be forged by whoever reaches us directly.
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=limits.idle_seconds,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def listen_on_file(path: Path) -> socket.socket:
+    """A listening unix socket."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(2048)
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
