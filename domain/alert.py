@@ -1,0 +1,256 @@
+"""The alert: an intervention found out of step, told to those concerned until it is back in step.
+
+Its identity is that of the situation, not of the rule's version: found again, the same alert is reopened.
+"""
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, TypeAlias
+from uuid import UUID
+
+import msgspec
+from eventsourcing.domain import Aggregate
+
+from domain.aggregate import Created, Event, stored
+from domain.compartments import Case
+from domain.pathway import SYSTEM
+
+
+class AlertStatus(StrEnum):
+    OPEN = "open"
+    CLEARED = "cleared"
+
+
+class ClearedBecause(StrEnum):
+    DONE_LATE = "done_late"  # What was expected happened after the deadline.
+    LATE_EVIDENCE = "late_evidence"  # It had happened in time and was recorded late.
+    CORRECTED = "corrected"
+    RETRACTED = "retracted"
+    RULE_CHANGE = "rule_change"
+    CALENDAR_CHANGE = "calendar_change"
+    CLOSED = "closed"
+    SUSPENDED = "suspended"
+    RELEASED = "released"
+    ERASED = "erased"
+
+
+class Role(StrEnum):
+    """Why an agency is told."""
+
+    ACTING = "acting"
+    REFERENT = "referent"
+    ABLE_TO_ACT = "able_to_act"
+    WATCHER = "watcher"
+
+
+class Sees(StrEnum):
+    """What an agency is told."""
+
+    CONTENT = "content"
+    NOTICE = "notice"  # That there is something to look at; nothing that leads to the person.
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    agency: str
+    role: Role
+    sees: Sees
+
+
+class NearMiss(msgspec.Struct, frozen=True):
+    """A fact that failed exactly one test."""
+
+    fact_id: str
+    because: str
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, in codes: enough to explain it without opening anything else."""
+
+    pathway: UUID
+    rule: str
+    version: int
+    severity: str
+    activation: str
+    target: str | None = None
+    opens: datetime | None = None
+    closes: datetime | None = None
+    at: datetime | None = None
+    """When it fell out of step."""
+    calendar: str = ""
+    evidence: tuple[str, ...] = ()
+    near_misses: tuple[NearMiss, ...] = ()
+
+
+@stored
+class AlertRaised(Created, frozen=True, kw_only=True):
+    """An intervention was found out of step."""
+
+    TOPIC: ClassVar[str] = "alert.raised"
+    ORIGINATOR: ClassVar[str] = "domain.alert:Alert"
+
+    on: Case[datetime]
+    """Logical time: that of the deadline or of the event that changed the situation, whenever it was processed."""
+    known_at: Case[int]
+    """Position up to which the log was known."""
+    finding: Case[Finding]
+    recipients: Case[tuple[Recipient, ...]]
+    quiet: Case[bool] = False
+    """Recorded, and nobody told: found long after, or by an import."""
+
+    def apply(self, alert: "Alert") -> None:
+        alert.revision = 1
+        alert.reopen(self)
+
+
+@stored
+class AlertReopened(Event, frozen=True, kw_only=True):
+    """The same situation fell out of step again."""
+
+    TOPIC: ClassVar[str] = "alert.reopened"
+
+    on: Case[datetime]
+    known_at: Case[int]
+    finding: Case[Finding]
+    recipients: Case[tuple[Recipient, ...]]
+    revision: Case[int]
+    quiet: Case[bool] = False
+
+    def apply(self, alert: "Alert") -> None:
+        alert.revision = self.revision
+        alert.reopen(self)
+
+
+@stored
+class AlertCleared(Event, frozen=True, kw_only=True):
+    """The situation is back in step, or no longer counts."""
+
+    TOPIC: ClassVar[str] = "alert.cleared"
+
+    on: Case[datetime]
+    known_at: Case[int]
+    reason: Case[ClearedBecause]
+    pathway: Case[UUID]
+    rule: Case[str]
+    recipients: Case[tuple[Recipient, ...]] = ()
+    quiet: Case[bool] = False
+
+    def apply(self, alert: "Alert") -> None:
+        alert.status = AlertStatus.CLEARED
+        alert.changed = (self.on, self.known_at)
+
+
+AlertEvent: TypeAlias = AlertRaised | AlertReopened | AlertCleared
+ALERT_TOPICS = frozenset((AlertRaised.TOPIC, AlertReopened.TOPIC, AlertCleared.TOPIC))
+
+
+class Alert(Aggregate):
+    """One situation out of step. Changes come in logical order; one that is not newer than the last is a no-op."""
+
+    def __init__(self) -> None:
+        self.status = AlertStatus.OPEN
+        self.revision = 0
+        self.finding: Finding | None = None
+        self.recipients: tuple[Recipient, ...] = ()
+        self.quiet = False
+        self.changed: tuple[datetime, int] | None = None
+        self.erased = False
+
+    def reopen(self, event: AlertRaised | AlertReopened) -> None:
+        self.status = AlertStatus.OPEN
+        self.finding = event.finding
+        self.recipients = event.recipients
+        self.quiet = event.quiet
+        self.changed = (event.on, event.known_at)
+
+    def is_past(self, on: datetime, known_at: int) -> bool:
+        return self.erased or (self.changed is not None and (on, known_at) <= self.changed)
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The situation is out of step."""
+
+    on: datetime
+    known_at: int
+    finding: Finding
+    recipients: tuple[Recipient, ...]
+    quiet: bool = False
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """The situation is no longer out of step."""
+
+    on: datetime
+    known_at: int
+    reason: ClearedBecause
+    quiet: bool = False
+
+
+def decide(alert_id: UUID, alert: Alert | None, change: Found | Resolved) -> AlertEvent | None:
+    """The event that a change makes, None when it changes nothing: already so, or already known."""
+    if alert is None:
+        return _raised(alert_id, change) if isinstance(change, Found) else None
+    if alert.is_past(change.on, change.known_at):
+        return None
+    if isinstance(change, Found):
+        return _reopened(alert, change) if alert.status is AlertStatus.CLEARED else None
+    return _cleared(alert, change) if alert.status is AlertStatus.OPEN else None
+
+
+def _raised(alert_id: UUID, found: Found) -> AlertRaised:
+    return AlertRaised(
+        originator_id=alert_id,
+        originator_version=1,
+        originator_topic=AlertRaised.ORIGINATOR,
+        timestamp=found.on,
+        agency=SYSTEM,
+        on=found.on,
+        known_at=found.known_at,
+        finding=found.finding,
+        recipients=found.recipients,
+        quiet=found.quiet,
+    )
+
+
+def _reopened(alert: Alert, found: Found) -> AlertReopened:
+    return AlertReopened(
+        **_header(alert, found),
+        finding=found.finding,
+        recipients=found.recipients,
+        revision=alert.revision + 1,
+        quiet=found.quiet,
+    )
+
+
+def _cleared(alert: Alert, resolved: Resolved) -> AlertCleared:
+    assert alert.finding is not None  # noqa: S101 - open since it was raised
+    return AlertCleared(
+        **_header(alert, resolved),
+        reason=resolved.reason,
+        pathway=alert.finding.pathway,
+        rule=alert.finding.rule,
+        recipients=alert.recipients,
+        quiet=resolved.quiet or alert.quiet,
+    )
+
+
+def _header(alert: Alert, change: Found | Resolved) -> dict[str, Any]:
+    return {
+        "originator_id": alert.id,
+        "originator_version": alert.version + 1,
+        "timestamp": change.on,
+        "agency": SYSTEM,
+        "on": change.on,
+        "known_at": change.known_at,
+    }
+
+
+def alert_id_of(rule: str, pathway: UUID | str, activation: str, target: str | None = None) -> UUID:
+    """The identity of a situation: the same rule, pathway and activation (and target) give the same alert, always.
+
+    A UUIDv8 (RFC 9562: bits of one's own) from a SHA-256. The rule's version takes no part in it.
+    """
+    name = "|".join((rule, str(pathway), activation, *((target,) if target else ())))
+    bits = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
+    bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x8000 << 64) | (0x8000 << 48)
+    return UUID(int=bits)

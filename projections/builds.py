@@ -1,0 +1,70 @@
+"""Builds: the sets of tables that projections are folded into, and the views through which they are read."""
+
+from collections.abc import Iterable
+
+from projections.projection import Build, Connection, Pool, Projection
+
+LOCK = 0x6275696C6473  # "builds". One process at a time makes, swaps or drops tables.
+
+BUILDS = "SELECT name, version, build FROM projection_builds WHERE status = $1 ORDER BY name"
+NEXT_BUILD = "SELECT coalesce(max(build), 0) + 1 FROM projection_builds WHERE name = $1"
+ADD_BUILD = "INSERT INTO projection_builds (name, version, build, status, tables) VALUES ($1, $2, $3, $4, $5)"
+DROP_BUILD = "DELETE FROM projection_builds WHERE name = $1 AND build = $2 RETURNING tables"
+
+
+async def install(pool: Pool, projections: Iterable[Projection]) -> None:
+    """Make the tables and views of projections that have none yet. Run it before anything reads or follows."""
+    async with pool.acquire() as db, db.transaction():
+        await lock_builds(db)
+        live = {row["name"] for row in await db.fetch(BUILDS, "live")}
+        for projection in projections:
+            if projection.name not in live:
+                build = await add_build(db, projection, "live")
+                await show(db, build)
+
+
+async def live_builds(db: Connection, projections: Iterable[Projection]) -> dict[str, Build]:
+    """The build in use of each projection, by name; a projection whose live build is of another version is left out."""
+    return await _builds(db, projections, "live")
+
+
+async def unfinished_builds(db: Connection, projections: Iterable[Projection]) -> dict[str, Build]:
+    """Builds that were begun and not yet put in use."""
+    return await _builds(db, projections, "building")
+
+
+async def _builds(db: Connection, projections: Iterable[Projection], status: str) -> dict[str, Build]:
+    known = {projection.name: projection for projection in projections}
+    return {
+        row["name"]: Build(row["name"], row["version"], row["build"], tuple(known[row["name"]].tables))
+        for row in await db.fetch(BUILDS, status)
+        if row["name"] in known and known[row["name"]].version == row["version"]
+    }
+
+
+async def lock_builds(db: Connection) -> None:
+    await db.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+
+
+async def add_build(db: Connection, projection: Projection, status: str) -> Build:
+    """Make empty tables beside those that exist."""
+    number = await db.fetchval(NEXT_BUILD, projection.name)
+    build = Build(projection.name, projection.version, number, tuple(projection.tables))
+    tables = [build.table(name) for name in build.tables]
+    await db.execute(ADD_BUILD, build.name, build.version, build.number, status, tables)
+    for statement in projection.tables.values():
+        await db.execute(build.sql(statement))
+    return build
+
+
+async def show(db: Connection, build: Build) -> None:
+    """Let the views show this build."""
+    for table in build.tables:
+        await db.execute(f"DROP VIEW IF EXISTS {table}")
+        await db.execute(f"CREATE VIEW {table} AS SELECT * FROM {build.table(table)}")
+
+
+async def drop(db: Connection, name: str, number: int) -> None:
+    """Forget a build that no view shows, whatever version of the code made it."""
+    for table in await db.fetchval(DROP_BUILD, name, number) or ():
+        await db.execute(f'DROP TABLE "{table}"')

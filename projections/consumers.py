@@ -1,0 +1,166 @@
+"""Consumer rows: how far each build has folded each territory, and who may fold further."""
+
+from datetime import datetime
+
+import msgspec
+
+from application.event_log import EventLog
+from domain.clock import Clock
+from projections.projection import Build, Connection, Pool
+
+REGISTER = """
+INSERT INTO consumers (territory, name, build)
+SELECT $1, name, build FROM unnest($2::text[], $3::int[]) AS b (name, build)
+ON CONFLICT DO NOTHING"""
+CLAIM = """
+UPDATE consumers SET owner = $2, lease_until = clock_timestamp() + $3::float8 * interval '1 second'
+WHERE territory = $1 AND (name, build) IN (SELECT * FROM unnest($4::text[], $5::int[]))
+    AND (owner = $2 OR lease_until < clock_timestamp())
+RETURNING name, build, position, decisions"""
+# A commit that a crash undoes is undone with its checkpoint, and folded again: it need not wait for the disk.
+MOVE = """
+WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE consumers SET position = $5, moved_at = clock_timestamp(),
+    lease_until = clock_timestamp() + $7::float8 * interval '1 second', failing = NULL
+FROM lazily WHERE territory = $1 AND name = $2 AND build = $3 AND position = $4 AND owner = $6 AND decisions = $8"""
+FAIL = "UPDATE consumers SET failing = $4 WHERE territory = $1 AND name = $2 AND build = $3"
+RELEASE = "UPDATE consumers SET owner = NULL, lease_until = '-infinity' WHERE owner = $1"
+POSITION = """
+SELECT coalesce(min(c.position), -1) FROM consumers c JOIN projection_builds b USING (name, build)
+WHERE c.territory = $1 AND b.status = 'live' AND ($2::text[] IS NULL OR b.name = ANY($2))"""
+STATUS = """
+SELECT c.territory, c.name, b.version, c.build, b.status AS build_status, c.position, c.failing, c.moved_at,
+    CASE WHEN c.lease_until >= clock_timestamp() THEN c.owner END AS owner,
+    (SELECT count(*) FROM parked_events p WHERE (p.territory, p.name, p.build) = (c.territory, c.name, c.build)
+        AND p.status = 'waiting') AS parked,
+    (SELECT count(*) FROM parked_events p WHERE (p.territory, p.name, p.build) = (c.territory, c.name, c.build)
+        AND p.status = 'skipped') AS skipped
+FROM consumers c JOIN projection_builds b USING (name, build)
+ORDER BY c.territory, c.name, c.build"""
+
+
+class LeaseLost(Exception):  # noqa: N818
+    """Somebody else follows now, or the build was replaced: what was folded is not written."""
+
+
+class Consumer(msgspec.Struct):
+    """One build's place in one territory, as its owner last knew it."""
+
+    territory: str
+    build: Build
+    position: int
+    decisions: int
+
+
+class ConsumerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How one projection stands in one territory."""
+
+    territory: str
+    projection: str
+    version: int
+    build: int
+    status: str
+    """`following`, `building` (not in use yet), `failing` (held up by an error) or `stopped` (nobody follows)."""
+    position: int
+    head: int
+    lag_events: int
+    lag_seconds: float
+    """Age of the oldest event not yet folded."""
+    parked: int
+    skipped: int
+    owner: str | None
+    error_type: str | None
+
+
+async def register(db: Connection, territory: str, builds: list[Build]) -> None:
+    await db.execute(REGISTER, territory, [b.name for b in builds], [b.number for b in builds])
+
+
+async def claim(db: Connection, territory: str, builds: list[Build], owner: str, lease_s: float) -> list[Consumer]:
+    """Take or renew the leases that are free or one's own."""
+    by_key = {(build.name, build.number): build for build in builds}
+    names, numbers = [b.name for b in builds], [b.number for b in builds]
+    rows = await db.fetch(CLAIM, territory, owner, lease_s, names, numbers)
+    return [
+        Consumer(territory, by_key[row["name"], row["build"]], row["position"], row["decisions"])
+        for row in sorted(rows, key=lambda row: str(row["name"]))
+    ]
+
+
+async def move(db: Connection, consumer: Consumer, to: int, owner: str, lease_s: float) -> None:
+    """Advance the checkpoint, and with it the lease, in the transaction of the caller. Raises LeaseLost.
+
+    Done first, it locks the row: whoever comes second waits, finds the position moved and writes nothing.
+    """
+    build = consumer.build
+    moved = await db.execute(
+        MOVE,
+        consumer.territory,
+        build.name,
+        build.number,
+        consumer.position,
+        to,
+        owner,
+        lease_s,
+        consumer.decisions,
+    )
+    if moved != "UPDATE 1":
+        raise LeaseLost
+
+
+async def fail(db: Connection, consumer: Consumer, error: BaseException) -> None:
+    """Show what holds a consumer up; the next move clears it."""
+    await db.execute(FAIL, consumer.territory, consumer.build.name, consumer.build.number, type(error).__name__)
+
+
+async def release(pool: Pool, owner: str) -> None:
+    """Let others take over at once."""
+    await pool.execute(RELEASE, owner)
+
+
+async def folded_position(pool: Pool, territory: str, projections: list[str] | None) -> int:
+    """Up to where these projections (all when None) are in use; -1 when nobody has begun."""
+    position: int = await pool.fetchval(POSITION, territory, projections)
+    return position
+
+
+async def consumer_statuses(pool: Pool, log: EventLog, clock: Clock) -> list[ConsumerStatus]:
+    """Every consumer of every territory, for health checks and `unisson projections status`."""
+    statuses = []
+    heads: dict[str, int] = {}
+    for row in await pool.fetch(STATUS):
+        territory, position = row["territory"], row["position"]
+        head = heads[territory] = heads.get(territory) or await log.head(territory)
+        statuses.append(
+            ConsumerStatus(
+                territory=territory,
+                projection=row["name"],
+                version=row["version"],
+                build=row["build"],
+                status=_status(row["build_status"], row["failing"], row["owner"]),
+                position=position,
+                head=head,
+                lag_events=max(head - position, 0),
+                lag_seconds=await _lag_seconds(log, territory, position, head, clock.now()),
+                parked=row["parked"],
+                skipped=row["skipped"],
+                owner=row["owner"],
+                error_type=row["failing"],
+            )
+        )
+    return statuses
+
+
+def _status(build_status: str, failing: str | None, owner: str | None) -> str:
+    if build_status == "building":
+        return "building"
+    if failing is not None:
+        return "failing"
+    return "following" if owner is not None else "stopped"
+
+
+async def _lag_seconds(log: EventLog, territory: str, position: int, head: int, now: datetime) -> float:
+    if position >= head:
+        return 0.0
+    oldest = await log.headers(territory, after=position, limit=1)
+    return max((now - oldest[0].recorded_at).total_seconds(), 0.0) if oldest else 0.0

@@ -1,0 +1,134 @@
+"""Folded pathways, kept while they are in use: an event then costs its own opening only. Bounded; nothing is stored."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from uuid import UUID
+
+from application.event_log import EventLog, Stored
+from domain.aggregate import Created
+from domain.alert import ALERT_TOPICS
+from domain.erasure import ErasedCreation
+from domain.pathway import Pathway
+from projections.projection import Page, Standing, Step, standing_of
+
+EVENTS_KEPT_MAX = 50_000
+PATHWAY = "domain.pathway:Pathway"
+
+
+class PathwayFolds:
+    """The pathways of one territory as they stood at the position last folded.
+
+    `skipped` are positions left out of every fold: events that somebody decided to pass over.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        territory: str,
+        *,
+        events_kept_max: int = EVENTS_KEPT_MAX,
+        skipped: Collection[int] = (),
+    ) -> None:
+        self._log = log
+        self._territory = territory
+        self._pathways: OrderedDict[UUID, Pathway] = OrderedDict()
+        self._events_kept = 0
+        self._events_kept_max = events_kept_max
+        self._skipped = frozenset(skipped)
+
+    async def page(self, events: Sequence[Stored], *, steps: bool) -> Page:
+        """Fold the next events of the log. Whatever fails, no half-folded pathway is kept."""
+        mine = [stored for stored in events if _is_of_pathway(stored)]
+        await self._load_behind(mine)
+        touched: dict[UUID, Pathway] = {}
+        history: dict[UUID, list[Step]] = {}
+        try:
+            for stored in mine:
+                pathway = self._fold(stored)
+                if pathway is None:
+                    continue
+                touched[pathway.id] = pathway
+                if steps:
+                    history.setdefault(pathway.id, []).append(Step(stored, standing_of(pathway, stored.position)))
+        except Exception:
+            self.forget({stored.event.originator_id for stored in mine})
+            raise
+        self._bound(touched)
+        return Page(territory=self._territory, events=events, pathways=touched, steps=history, replay=not steps)
+
+    async def standings(self, pathway_ids: Iterable[UUID], position: int) -> dict[UUID, Standing]:
+        """How pathways stand at the position last folded."""
+        ids = list(pathway_ids)
+        await self._load([pathway_id for pathway_id in ids if pathway_id not in self._pathways], position)
+        return {
+            pathway_id: standing_of(self._pathways[pathway_id], position)
+            for pathway_id in ids
+            if pathway_id in self._pathways
+        }
+
+    def forget(self, pathway_ids: Iterable[UUID]) -> None:
+        for pathway_id in pathway_ids:
+            pathway = self._pathways.pop(pathway_id, None)
+            self._events_kept -= 0 if pathway is None else pathway.version
+
+    def _fold(self, stored: Stored) -> Pathway | None:
+        event = stored.event
+        pathway = self._pathways.get(event.originator_id)
+        if stored.position in self._skipped:
+            if pathway is not None:
+                pathway.version = event.originator_version
+            return pathway
+        if pathway is None and not is_opening(stored):
+            return None
+        folded = event.mutate(pathway)
+        assert isinstance(folded, Pathway)  # noqa: S101 - its opening says so
+        self._pathways[folded.id] = folded
+        self._pathways.move_to_end(folded.id)
+        self._events_kept += 1
+        return folded
+
+    async def _load_behind(self, events: Sequence[Stored]) -> None:
+        """Load what these events continue and what is not here as it stood just before them."""
+        first: dict[UUID, Stored] = {}
+        for stored in events:
+            first.setdefault(stored.event.originator_id, stored)
+        missing = []
+        for stream_id, stored in first.items():
+            known = self._pathways.get(stream_id)
+            version_before = stored.event.originator_version - 1
+            if known is not None and known.version != version_before:
+                self.forget([stream_id])
+                known = None
+            if known is None and version_before > 0:
+                missing.append(stream_id)
+        if missing:
+            await self._load(missing, events[0].position - 1)
+
+    async def _load(self, stream_ids: Sequence[UUID], position: int) -> None:
+        if not stream_ids:
+            return
+        streams = await self._log.read_streams(self._territory, stream_ids, until_position=position)
+        for history in streams.values():
+            if not is_opening(history[0]):
+                continue
+            for stored in history:
+                self._fold(stored)
+        self._bound(frozenset(streams))
+
+    def _bound(self, in_use: Collection[UUID]) -> None:
+        """Let go of what was used least recently, but never of what the present page holds."""
+        while self._events_kept > self._events_kept_max:
+            oldest = next(iter(self._pathways))
+            if oldest in in_use:
+                return
+            self.forget([oldest])
+
+
+def is_opening(stored: Stored) -> bool:
+    """The first event of a pathway, erased or not."""
+    event = stored.event
+    return isinstance(event, ErasedCreation | Created) and event.originator_topic == PATHWAY
+
+
+def _is_of_pathway(stored: Stored) -> bool:
+    return stored.subject is not None and stored.topic not in ALERT_TOPICS

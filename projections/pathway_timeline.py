@@ -1,0 +1,236 @@
+"""What happened on each pathway, in the order in which it was learnt, and where each pathway stands.
+
+Codes, ids, dates and states only: names, notes and the themes of health are opened elsewhere, for those with the right.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from typing import Any, NamedTuple, get_args, get_type_hints
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from application.event_log import Stored
+from domain.aggregate import Event, compartments_of
+from domain.compartments import Compartment
+from domain.pathway import Pathway
+from projections.projection import Build, Connection, Page
+
+TIMELINE = """
+CREATE TABLE {pathway_timeline} (
+    pathway     uuid NOT NULL,
+    position    bigint NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    occurred_at timestamptz,   -- Null: known to the day only.
+    occurred_on date,          -- UTC day of `occurred_at`, or the day itself. Null: the event says nothing of it.
+    version     integer NOT NULL,
+    territory   text COLLATE "C" NOT NULL,
+    topic       text COLLATE "C" NOT NULL,
+    agency      text COLLATE "C" NOT NULL,
+    actor       text COLLATE "C",
+    summary     jsonb NOT NULL,
+    PRIMARY KEY (territory, pathway, position)
+)"""
+SUMMARIES = """
+CREATE TABLE {pathway_summaries} (
+    pathway      uuid NOT NULL,
+    position     bigint NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    version      integer NOT NULL,
+    territory    text COLLATE "C" NOT NULL,
+    status       text COLLATE "C" NOT NULL,   -- open, suspended, closed or erased
+    referent     text COLLATE "C",
+    participants text[] NOT NULL,
+    PRIMARY KEY (territory, pathway)
+)"""
+PARTICIPANTS = """
+CREATE TABLE {pathway_participants} (
+    pathway   uuid NOT NULL,
+    territory text COLLATE "C" NOT NULL,
+    agency    text COLLATE "C" NOT NULL,
+    PRIMARY KEY (territory, agency, pathway)
+);
+CREATE INDEX ON {pathway_participants} (territory, pathway)"""
+
+ADD_ROWS = """
+INSERT INTO {pathway_timeline}
+    (territory, pathway, position, version, recorded_at, occurred_at, occurred_on, topic, agency, actor, summary)
+SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::date[],
+    $8::text[], $9::text[], $10::text[], $11::jsonb[])"""
+PUT_SUMMARIES = """
+INSERT INTO {pathway_summaries} (territory, pathway, position, updated_at, version, status, referent, participants)
+SELECT $1, p, n, u, v, s, r, string_to_array(a, ' ')
+FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::int[], $6::text[], $7::text[], $8::text[])
+    AS s (p, n, u, v, s, r, a)
+ON CONFLICT (territory, pathway) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at,
+    version = excluded.version, status = excluded.status, referent = excluded.referent,
+    participants = excluded.participants"""
+DROP_PARTICIPANTS = """
+DELETE FROM {pathway_participants} USING {pathway_summaries} AS s
+WHERE {pathway_participants}.territory = $1 AND {pathway_participants}.pathway = ANY($2::uuid[])
+    AND s.territory = $1 AND s.pathway = {pathway_participants}.pathway
+    AND {pathway_participants}.agency <> ALL (s.participants)"""
+PUT_PARTICIPANTS = """
+INSERT INTO {pathway_participants} (territory, pathway, agency)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[]) ON CONFLICT DO NOTHING"""
+
+TIMELINE_PAGE = """
+SELECT position, version, recorded_at, occurred_at, occurred_on, topic, agency, actor, summary
+FROM pathway_timeline WHERE territory = $1 AND pathway = $2 AND position > $3 ORDER BY position LIMIT $4"""
+SUMMARY = """
+SELECT pathway, status, referent, participants, version, position, updated_at
+FROM pathway_summaries WHERE territory = $1 AND pathway = $2"""
+SUMMARIES_OF_AGENCY = """
+SELECT s.pathway, s.status, s.referent, s.participants, s.version, s.position, s.updated_at
+FROM pathway_participants p JOIN pathway_summaries s USING (territory, pathway)
+WHERE p.territory = $1 AND p.agency = $2 AND p.pathway > $3 ORDER BY p.pathway LIMIT $4"""
+
+BEFORE_ANY = UUID(int=0)
+
+
+class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
+    position: int
+    version: int
+    recorded_at: datetime
+    occurred: date | datetime | None
+    topic: str
+    agency: str
+    actor: str | None
+    summary: Mapping[str, Any]
+
+
+class PathwaySummary(msgspec.Struct, frozen=True, kw_only=True):
+    pathway: UUID
+    status: str
+    referent: str | None
+    participants: tuple[str, ...]
+    version: int
+    position: int
+    updated_at: datetime
+
+
+async def timeline(
+    db: Connection, territory: str, pathway: UUID, *, after: int = 0, limit: int = 100
+) -> list[TimelineRow]:
+    """A pathway's events after a position, oldest first. Whether the reader may see them is the caller's to check."""
+    rows = await db.fetch(TIMELINE_PAGE, territory, pathway, after, limit)
+    return [
+        TimelineRow(
+            position=row["position"],
+            version=row["version"],
+            recorded_at=row["recorded_at"],
+            occurred=row["occurred_at"] or row["occurred_on"],
+            topic=row["topic"],
+            agency=row["agency"],
+            actor=row["actor"],
+            summary=msgspec.json.decode(row["summary"]),
+        )
+        for row in rows
+    ]
+
+
+async def summary(db: Connection, territory: str, pathway: UUID) -> PathwaySummary | None:
+    row = await db.fetchrow(SUMMARY, territory, pathway)
+    return None if row is None else _summary(row)
+
+
+async def summaries(
+    db: Connection, territory: str, agency: str, *, after: UUID = BEFORE_ANY, limit: int = 100
+) -> list[PathwaySummary]:
+    """The pathways an agency takes part in, in the order of their ids: oldest first."""
+    return [_summary(row) for row in await db.fetch(SUMMARIES_OF_AGENCY, territory, agency, after, limit)]
+
+
+def _summary(row: asyncpg.Record) -> PathwaySummary:
+    return PathwaySummary(**dict(row) | {"participants": tuple(row["participants"])})
+
+
+class PathwayTimeline:
+    name = "pathway_timeline"
+    version = 1
+    tables: Mapping[str, str] = {
+        "pathway_timeline": TIMELINE,
+        "pathway_summaries": SUMMARIES,
+        "pathway_participants": PARTICIPANTS,
+    }
+
+    async def fold(self, db: Connection, build: Build, page: Page) -> None:
+        rows = [_row(stored) for stored in page.events if stored.event.originator_id in page.pathways]
+        if not rows:
+            return
+        await db.execute(build.sql(ADD_ROWS), page.territory, *zip(*rows, strict=True))
+        await _put_summaries(db, build, page)
+
+
+async def _put_summaries(db: Connection, build: Build, page: Page) -> None:
+    last = {stored.event.originator_id: stored for stored in page.events}
+    rows = [_summary_row(pathway, last[pathway.id]) for pathway in page.pathways.values()]
+    await db.execute(build.sql(PUT_SUMMARIES), page.territory, *zip(*rows, strict=True))
+    members = [(pathway.id, agency) for pathway in page.pathways.values() for agency in sorted(pathway.participants)]
+    await db.execute(build.sql(DROP_PARTICIPANTS), page.territory, list(page.pathways))
+    if members:
+        await db.execute(build.sql(PUT_PARTICIPANTS), page.territory, *zip(*members, strict=True))
+
+
+def _summary_row(pathway: Pathway, last: Stored) -> tuple[Any, ...]:
+    participants = " ".join(sorted(pathway.participants))
+    return (
+        pathway.id,
+        last.position,
+        last.event.timestamp,
+        pathway.version,
+        status_of(pathway),
+        pathway.referent,
+        participants,
+    )
+
+
+def status_of(pathway: Pathway) -> str:
+    if pathway.erased:
+        return "erased"
+    if pathway.is_closed:
+        return "closed"
+    return "suspended" if pathway.is_suspended else "open"
+
+
+def _row(stored: Stored) -> tuple[Any, ...]:
+    event = stored.event
+    shape = _shape_of(type(event))
+    occurred = next((point for name in shape.points if (point := getattr(event, name)) is not None), None)
+    is_instant = isinstance(occurred, datetime)
+    return (
+        event.originator_id,
+        stored.position,
+        event.originator_version,
+        event.timestamp,
+        occurred if is_instant else None,
+        occurred.date() if isinstance(occurred, datetime) else occurred,
+        stored.topic,
+        event.agency,
+        event.actor,
+        _encode({name: getattr(event, name) for name in shape.fields}).decode(),
+    )
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Shape(NamedTuple):
+    """What of an event type is shown."""
+
+    fields: tuple[str, ...]
+    points: tuple[str, ...]
+    """Fields that may say when it became true, the likeliest first."""
+
+
+@cache
+def _shape_of(event_type: type[Event]) -> Shape:
+    """Coded facts only. An erased event has none, and shows that something happened."""
+    fields = tuple(name for name, where in compartments_of(event_type).items() if where is Compartment.CASE)
+    hints = get_type_hints(event_type)
+    points = [name for name in fields if {date, datetime} & {hints[name], *get_args(hints[name])}]
+    return Shape(
+        fields, tuple(sorted(points, key=lambda name: (name not in ("on", "at", "start"), fields.index(name))))
+    )

@@ -1,0 +1,125 @@
+"""What a projection is: a name, a version, tables, and a fold of events into rows. The follower does all the rest."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Protocol, TypeAlias, runtime_checkable
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from application.event_log import Stored
+from domain.facts import Fact
+from domain.pathway import Pathway
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+
+class Build(msgspec.Struct, frozen=True):
+    """One set of a projection's tables: `pathway_timeline_v1_b2` for the second build of version 1."""
+
+    name: str
+    version: int
+    number: int
+    tables: tuple[str, ...]
+
+    def table(self, name: str) -> str:
+        return f"{name}_v{self.version}_b{self.number}"
+
+    def sql(self, template: str) -> str:
+        """Put the build's own tables where a statement names them in braces: `FROM {pathway_timeline}`."""
+        return _filled(template, self)
+
+
+@lru_cache(maxsize=1024)
+def _filled(template: str, build: Build) -> str:
+    return template.format_map({name: build.table(name) for name in build.tables})
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a pathway stood once everything up to `position` was known."""
+
+    pathway: UUID
+    subject: UUID | None
+    position: int
+    facts: Sequence[Fact]
+    participants: frozenset[str]
+    referent: str | None
+    erased: bool = False
+
+
+def standing_of(pathway: Pathway, position: int) -> Standing:
+    """How a pathway stands now that everything up to `position` is known."""
+    return Standing(
+        pathway=pathway.id,
+        subject=pathway.subject,
+        position=position,
+        facts=() if pathway.erased else pathway.facts(),
+        participants=frozenset(pathway.participants),
+        referent=pathway.referent,
+        erased=pathway.erased,
+    )
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One event of a pathway, and how the pathway stood after it."""
+
+    stored: Stored
+    standing: Standing
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Events to fold together: a stretch of the log, or, when a projection is rebuilt, whole streams one after another.
+
+    Events of one stream are always in order and without a hole; a projection relies on no other order.
+    """
+
+    territory: str
+    events: Sequence[Stored]
+    pathways: Mapping[UUID, Pathway]
+    """The pathways that these events touch, as they stand after them. Not to be changed, not to be kept."""
+    steps: Mapping[UUID, Sequence[Step]]
+    """By pathway, each of its events in order, with how it then stood. Empty while replaying: only the end counts."""
+    replay: bool
+    """True: being rebuilt. Nobody must be told anything."""
+
+
+class Projection(Protocol):
+    """Read models folded from the log. Holds no state of its own between two pages."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int:
+        """Raise it when the tables or their meaning change: the next build starts from the first event."""
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """CREATE statements by table name, with `{name}` where a table is named. Each gets a view of its plain name."""
+
+    async def fold(self, db: Connection, build: Build, page: Page) -> None:
+        """Write what these events change, in the transaction that also moves the checkpoint."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A projection that also changes because time passes."""
+
+    async def due(self, db: Connection, build: Build, territory: str, now: datetime, limit: int) -> Sequence[UUID]:
+        """Pathways with a deadline at or before `now`, earliest first."""
+
+    async def elapse(self, db: Connection, build: Build, page: "Elapsed") -> None:
+        """Process the deadlines of these pathways, each at its own time, earliest first."""
+
+
+class Elapsed(msgspec.Struct, frozen=True, kw_only=True):
+    """Pathways whose time has come, as they stand."""
+
+    territory: str
+    now: datetime
+    standings: Mapping[UUID, Standing]
+    replay: bool

@@ -1,0 +1,80 @@
+"""A small territory to follow: services record on a real log, a follower folds, a clock is moved by hand."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from application.event_log import Appended, Commit, EventLog
+from domain.clock import SettableClock
+from domain.command import Act, Command
+from domain.ids import uuid7
+from domain.opening import OpenPathway, open_pathway
+from domain.pathway import Pathway
+from infrastructure.database import Pool
+from projections.follower import Follower
+from projections.projection import Projection
+from tests.support.logs import postgres_log
+
+MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
+TERRITORY = "FR-34"
+CCAS, MISSION, HOUSING = "ccas-montpellier", "mission-locale", "siao-34"
+TRAINING_NEED = "se-former--monter-son-dossier-de-formation"
+
+
+class Territory:
+    """What the partner services do, through the real commands of the domain."""
+
+    def __init__(self, log: EventLog, clock: SettableClock, name: str = TERRITORY) -> None:
+        self.log = log
+        self.clock = clock
+        self.name = name
+
+    async def open(self, agency: str = CCAS, command: OpenPathway | None = None) -> UUID:
+        pathway = open_pathway(command or OpenPathway(), self.name, self.act_of(agency), uuid7(), uuid7())
+        await self._append(pathway)
+        return pathway.id
+
+    async def act(self, pathway_id: UUID, agency: str, *commands: Command) -> UUID | None:
+        """Carry out commands in one commit; the id of what the last one recorded."""
+        pathway = await self.pathway(pathway_id)
+        recorded = None
+        for command in commands:
+            recorded = command.decide(pathway, self.act_of(agency))
+        await self._append(pathway)
+        return recorded
+
+    async def pathway(self, pathway_id: UUID) -> Pathway:
+        pathway: Pathway | None = None
+        for stored in await self.log.read_stream(self.name, pathway_id):
+            pathway = stored.event.mutate(pathway)
+        assert pathway is not None
+        return pathway
+
+    def act_of(self, agency: str) -> Act:
+        now = self.clock.now()
+        return Act(agency=agency, agent="agent-1", at=now, today=now.date())
+
+    async def _append(self, pathway: Pathway) -> Appended:
+        events = pathway.collect_events()
+        return await self.log.append(
+            self.name,
+            Commit(
+                stream_id=pathway.id,
+                expected_version=pathway.version - len(events),
+                events=events,
+                subject=pathway.subject,
+            ),
+        )
+
+
+@asynccontextmanager
+async def territory(url: str, pool: Pool, start: datetime = MONDAY) -> AsyncIterator[Territory]:
+    clock = SettableClock(start)
+    async with postgres_log(url, pool, clock) as log:
+        yield Territory(log, clock)
+
+
+def follower_of(pool: Pool, place: Territory, projections: Sequence[Projection], **settings: float) -> Follower:
+    """Not started: to be stepped by `catch_up`, or started by `async with`."""
+    return Follower(pool, place.log, projections, place.clock, **settings)  # type: ignore[arg-type]
