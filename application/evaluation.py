@@ -1,0 +1,58 @@
+"""Rules judged on a file of facts, with no database: what `unisson rules evaluate` runs."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+
+from application.facts_file import parse_point, read_facts
+from application.rulebook import load_rules, shipped_rules
+from domain.facts import Fact
+from domain.rules import Calendars, CompiledRules, Obligation, Ruleset, compile_rules, evaluate
+from domain.rules.calendars import MAINLAND_ZONE
+
+
+def evaluate_files(
+    rules_path: Path | None, facts_path: Path, now: datetime, tz: str = MAINLAND_ZONE
+) -> Iterator[dict[str, object]]:
+    """One published obligation after another; the shipped rules when no file of rules is given.
+
+    Raises RuleRefused, FactLineRefused, UnknownTimeZone or OSError before the first line.
+    """
+    rules = shipped_rules() if rules_path is None else load_rules(rules_path.read_bytes())
+    calendars = Calendars(tz)
+    with facts_path.open("rb") as lines:
+        pathways = read_facts(lines, calendars)
+    return (obligation.line() for obligation in judge(pathways, rules, calendars, now))
+
+
+def judge(
+    pathways: Mapping[str, Iterable[Fact]], rules: Ruleset | CompiledRules, calendars: Calendars, now: datetime
+) -> Iterator[Obligation]:
+    """Obligations of many pathways, by rule, version, pathway, then activation in time order."""
+    compiled = rules if isinstance(rules, CompiledRules) else compile_rules(rules)
+    judged = [
+        obligation
+        for pathway in sorted(pathways)
+        for obligation in evaluate(list(pathways[pathway]), compiled, calendars, now).obligations
+    ]
+    judged.sort(key=lambda obligation: (obligation.rule, obligation.version))
+    yield from judged
+
+
+def encode_line(line: Mapping[str, object]) -> bytes:
+    return msgspec.json.encode(line) + b"\n"
+
+
+def read_now(text: str, tz: str = MAINLAND_ZONE) -> datetime:
+    """An instant from ISO 8601; local when it has no offset, midnight when it is a date. Raises ValueError."""
+    zone = Calendars(tz).default.tz
+    point = parse_point(text, zone)
+    if not isinstance(point, datetime):
+        point = _midnight(point).replace(tzinfo=zone)
+    return point.astimezone(UTC)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - the caller says in which zone

@@ -1,0 +1,172 @@
+"""Facts as lines of JSON: read from any source with precise errors, written for any reader."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from domain.errors import DomainError
+from domain.facts import Fact, FactState, Precision
+from domain.rules import Calendars
+from domain.rules.instants import rfc3339
+from domain.rules.vocabulary import SUSPENSION, canonical_type
+
+LINE_MAX = 1024 * 1024
+"""Bytes; a longer line is refused before it is parsed."""
+
+
+class FactLineRefused(DomainError):
+    """A line of the facts file is not valid."""
+
+    code: ClassVar[str] = "fact_line_invalid"
+    status: ClassVar[int] = 422
+    title_fr: ClassVar[str] = "Une ligne du fichier de faits n'est pas valide."
+
+
+class FactLine(msgspec.Struct, kw_only=True):
+    """One line as it is written. Unknown fields are ignored; a retraction needs no more than the fact's id."""
+
+    pathway: str
+    fact_id: str
+    type: str = ""
+    start: str = ""
+    end: str | msgspec.UnsetType | None = msgspec.UNSET
+    agency: str | None = None
+    actor: str | None = None
+    territory: str | None = None
+    precision: Precision | None = None
+    state: FactState = FactState.DONE
+    attrs: dict[str, Any] | None = None
+    recorded_at: str | None = None
+    position: int | None = None
+    retracted: bool = False
+
+
+_decoder = msgspec.json.Decoder(FactLine)
+
+
+def read_facts(lines: Iterable[bytes], calendars: Calendars) -> dict[str, list[Fact]]:
+    """The facts of each pathway as last known: the highest position of a fact wins, a retracted one is gone.
+
+    Lines come in any order, pathways mixed. Raises FactLineRefused at the first line that is not valid.
+    """
+    latest: dict[tuple[str, str], tuple[int, Fact | None]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        raw = _read_line(line, number)
+        position = number if raw.position is None else raw.position
+        fact = None if raw.retracted else _fact(raw, number, position, calendars.of(raw.territory).tz)
+        key = (raw.pathway, raw.fact_id)
+        known = latest.get(key)
+        if known is None or position >= known[0]:
+            latest[key] = (position, fact)
+    pathways: dict[str, list[Fact]] = {}
+    for _, fact in latest.values():
+        if fact is not None:
+            pathways.setdefault(fact.pathway, []).append(fact)
+    return pathways
+
+
+def write_facts(facts: Iterable[Fact]) -> Iterator[bytes]:
+    """One JSON object a line, in the order given."""
+    for fact in facts:
+        line = {
+            "pathway": fact.pathway,
+            "fact_id": fact.fact_id,
+            "type": fact.type,
+            "agency": fact.agency,
+            "start": _written(fact.start),
+            "end": None if fact.end is None else _written(fact.end),
+            "precision": fact.precision.value,
+            "state": fact.state.value,
+            "attrs": fact.attrs,
+            "recorded_at": _written(fact.recorded_at),
+            "position": fact.position,
+            "actor": fact.actor,
+            "territory": fact.territory,
+        }
+        yield msgspec.json.encode(line) + b"\n"
+
+
+def parse_point(text: str, tz: ZoneInfo) -> date | datetime:
+    """A date, or an aware instant; one without an offset is local. Raises ValueError."""
+    if len(text) <= len("2026-01-01"):
+        return date.fromisoformat(text)
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=tz) if moment.tzinfo is None else moment
+
+
+def _written(point: date | datetime) -> str:
+    return str(rfc3339(point.astimezone(UTC))) if isinstance(point, datetime) else point.isoformat()
+
+
+def _read_line(line: bytes, number: int) -> FactLine:
+    if len(line) > LINE_MAX:
+        raise FactLineRefused(f"line {number}: longer than {LINE_MAX // 1024} kB.")
+    try:
+        raw = _decoder.decode(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FactLineRefused(f"line {number}: {error}.") from None
+    for name in ("pathway", "fact_id") if raw.retracted else ("pathway", "fact_id", "type", "start"):
+        if not getattr(raw, name):
+            raise FactLineRefused(f"line {number}: `{name}` is missing or empty.", field=f"/{name}")
+    return raw
+
+
+def _fact(raw: FactLine, number: int, position: int, tz: ZoneInfo) -> Fact:
+    start = _point(raw.start, "start", number, tz)
+    precision = raw.precision or (Precision.MINUTE if isinstance(start, datetime) else Precision.DAY)
+    start = _as_precise(start, precision, tz)
+    end = _end(raw, start, precision, number, tz)
+    recorded = _point(raw.recorded_at, "recorded_at", number, tz) if raw.recorded_at else start
+    return Fact(
+        pathway=raw.pathway,
+        fact_id=raw.fact_id,
+        type=raw.type,
+        agency=raw.agency or "",
+        actor=raw.actor,
+        territory=raw.territory,
+        start=start,
+        end=end,
+        precision=precision,
+        state=raw.state,
+        attrs=raw.attrs or {},
+        recorded_at=_instant(recorded, tz),
+        position=position,
+    )
+
+
+def _end(raw: FactLine, start: date, precision: Precision, number: int, tz: ZoneInfo) -> date | None:
+    """An absent end makes a point, save for a suspension: it still lasts. A null end always means that."""
+    if raw.end is None:
+        return None
+    if raw.end is msgspec.UNSET:
+        return None if canonical_type(raw.type) == SUSPENSION else start
+    end = _as_precise(_point(raw.end, "end", number, tz), precision, tz)
+    if end < start:
+        raise FactLineRefused(f"line {number}: `end` is before `start`.", field="/end")
+    return end
+
+
+def _point(text: str, name: str, number: int, tz: ZoneInfo) -> date | datetime:
+    try:
+        return parse_point(text, tz)
+    except ValueError:
+        raise FactLineRefused(
+            f"line {number}: `{name}` {text!r} is neither a date nor a date and time.", field=f"/{name}"
+        ) from None
+
+
+def _as_precise(point: date | datetime, precision: Precision, tz: ZoneInfo) -> date | datetime:
+    """A day fact given by an instant stands on the local day; a minute fact given by a day, at its midnight."""
+    if precision is Precision.DAY:
+        return point.astimezone(tz).date() if isinstance(point, datetime) else point
+    return _instant(point, tz)
+
+
+def _instant(point: date | datetime, tz: ZoneInfo) -> datetime:
+    moment = point if isinstance(point, datetime) else datetime(point.year, point.month, point.day, tzinfo=tz)
+    return moment.astimezone(UTC)

@@ -1,0 +1,254 @@
+"""One activation of one rule while it is judged, and the verdict once its targets are known (RULES 4.4 to 4.6)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from domain.facts import Fact
+from domain.rules.calendars import Calendar
+from domain.rules.instants import FOREVER, iso_duration, moment_of
+from domain.rules.life import Life
+from domain.rules.near_misses import near_misses
+from domain.rules.obligation import NearMiss, Obligation, Reason, Status
+from domain.rules.plan import Plan
+from domain.rules.rule import OnClose, OnSuspend
+from domain.rules.territories import Territories
+from domain.rules.timeline import Placed, Pool, Timeline
+from domain.rules.values import Scope
+from domain.rules.windows import Close, after_close, close_of, open_of
+
+
+class Scene:
+    """A pathway's facts on one calendar, at one instant. Remembers when to look again."""
+
+    def __init__(
+        self,
+        facts: Sequence[Fact],
+        calendar: Calendar,
+        now: int,
+        pathway: Mapping[str, Any],
+        territories: Territories,
+        *,
+        explained: bool,
+    ) -> None:
+        self.calendar = calendar
+        self.now = now
+        self.pathway = pathway
+        self.timeline = Timeline(facts, calendar, pathway)
+        self.life = Life(self.timeline)
+        self.territories = territories
+        self.explained = explained
+        self.next_due = FOREVER
+
+    def governs(self, plan: Plan, activation: Placed) -> bool:
+        """Whether an activation is this scene's to judge, under this version, in a territory of the rule."""
+        if not plan.takes(activation.day):
+            return False
+        fact, wanted = activation.fact, plan.rule.territories
+        if wanted is not None and self.territories.of(fact) not in wanted:
+            return False
+        return self.territories.is_home(self.calendar, fact)
+
+    def note(self, instant: int) -> None:
+        """Something may change at this instant, if it is still to come."""
+        if self.now < instant < self.next_due:
+            self.next_due = instant
+
+    def has_come(self, placed: Placed) -> bool:
+        """Whether it counts as done now; what is still to come is noted."""
+        if placed.point <= self.now:
+            return True
+        self.note(placed.point)
+        return False
+
+    def counts(self, target: Placed) -> bool:
+        """What is planned and accepted counts at once, what is done from its own point on."""
+        return target.planned or self.has_come(target)
+
+    def near_misses(self, case: "Case", used: Sequence[Placed]) -> tuple[NearMiss, ...]:
+        return near_misses(self.timeline, case, used) if self.explained else ()
+
+
+class Case:
+    """An activation, its window, and what cuts it short."""
+
+    __slots__ = (
+        "activation",
+        "close",
+        "excuse",
+        "is_cut_open",
+        "open",
+        "plan",
+        "reason",
+        "scope",
+        "shut",
+        "target_name",
+    )
+
+    def __init__(self, scene: Scene, plan: Plan, activation: Placed, span: Fact | None = None) -> None:
+        self.plan = plan
+        self.activation = activation
+        self.scope = Scope(scene.calendar, scene.pathway, activation.fact, span)
+        self.target_name = "of" if "of" in plan.sought else "expect"
+        self.shut: Placed | None = None
+        self.reason: Reason | None = None
+        self.excuse: Placed | None = None
+        self.is_cut_open = False
+        rule, window = plan.rule, plan.window
+        point, day = activation.point, activation.day
+        self.open = open_of(window, point, day, scene.calendar)
+        if scene.life.suspended and rule.on_suspend is OnSuspend.FREEZE:
+            self.close = close_of(window, point, day, scene.calendar, scene.life.suspensions)
+        else:
+            self.close = close_of(window, point, day, scene.calendar)
+
+    def live_through(self, scene: Scene) -> None:
+        """Let the pathway's suspensions and closures end the wait, as the rule wants."""
+        rule, life = self.plan.rule, scene.life
+        if life.suspended and rule.on_suspend is OnSuspend.CANCEL:
+            self.shut_by(scene, _first_of(life.suspended, self.activation), Reason.SUSPENDED)
+        if life.closures and rule.on_close is not OnClose.KEEP:
+            closure = _first_of(life.closures, self.activation)
+            if rule.on_close is OnClose.CANCEL:
+                self.shut_by(scene, closure, Reason.CLOSED)
+            elif closure is not None and scene.has_come(closure):
+                self.cut(closure)
+
+    def shut_by(self, scene: Scene, fact: Placed | None, reason: Reason) -> None:
+        """The earliest of several facts that end the wait is the one that counts."""
+        if fact is None or not scene.has_come(fact):
+            return
+        if self.shut is None or fact.point < self.shut.point:
+            self.shut, self.reason = fact, reason
+
+    def cut(self, fact: Placed, *, before: bool = False) -> None:
+        """Close with this fact, ties included; `before` excludes them."""
+        if before:
+            close = Close(fact.point, None if fact.exact else fact.day - 1, fact.point)
+        elif fact.exact:
+            close = Close(fact.point + 1, None, fact.point)
+        else:
+            close = Close(fact.last + 1, fact.day, fact.last)
+        if close.instant < self.close.instant:
+            self.close = close
+
+    @property
+    def opens_within_a_day(self) -> bool:
+        """Then a day-precise target of that day counts, though it stands at a midnight before."""
+        return self.plan.window.start.is_exact or self.is_cut_open
+
+    def open_from(self, instant: int) -> None:
+        """Nothing before this instant counts."""
+        if instant > self.open:
+            self.open, self.is_cut_open = instant, True
+
+    def is_excluded_tie(self, target: Placed) -> bool:
+        """Under `strict`, the activation's own day does not count; in a window of hours, its own instant."""
+        if self.plan.window.is_exact:
+            return target.ties_with(self.activation)
+        return target.day == self.activation.day
+
+    def admits(self, target: Placed) -> bool:
+        """Whether a target's point is in the window. A day-precise point counts if any moment of its day is."""
+        if self.plan.rule.strict and self.is_excluded_tie(target):
+            return False
+        if target.last >= self.open and target.point < self.close.instant:
+            return True
+        is_day_tie = not (target.exact and self.activation.exact) and target.day == self.activation.day
+        return is_day_tie and self.plan.window.ties_count
+
+    def in_window(self, pool: Pool, calendar: Calendar) -> Iterator[Placed]:
+        """Targets of a pool whose point is in the window, in order."""
+        first, end = self.open, self.close.instant
+        if self.plan.window.ties_count and not self.activation.exact:
+            first, end = min(first, self.activation.point), max(end, self.activation.last + 1)
+        if self.opens_within_a_day:
+            first = calendar.midnights[calendar.day_of(first)]
+        for index in range(pool.first_from(first), len(pool.items)):
+            target = pool.items[index]
+            if target.point >= end:
+                return
+            if self.admits(target):
+                yield target
+
+    def after_window(self, pool: Pool) -> Iterator[Placed]:
+        """Targets that came too late, in order."""
+        for index in range(pool.first_from(self.close.instant), len(pool.items)):
+            target = pool.items[index]
+            if not self.admits(target):
+                yield target
+
+    def is_in_time(self, target: Placed) -> bool:
+        """Not after what ended the wait."""
+        return self.shut is None or target.planned or target.point <= self.shut.last
+
+
+def settle(scene: Scene, case: Case, within: Sequence[Placed], late: Sequence[Placed], needed: int) -> Obligation:
+    """The verdict at the scene's clock. `within` and `late` are the targets that count, in order, `needed` at most."""
+    if len(within) >= needed:
+        deciding = within[needed - 1]
+        return _obligation(scene, case, Status.SATISFIED, within[:needed], deciding=deciding, at=deciding.point)
+    if case.excuse is not None:
+        return _cancelled(scene, case, case.excuse, Reason.RELEASED)
+    if case.shut is not None and case.shut.point < case.close.instant:
+        return _cancelled(scene, case, case.shut, case.reason)
+    close = case.close.instant
+    if scene.now < close:
+        scene.note(close)
+        return _obligation(scene, case, Status.PENDING, within, at=None)
+    if len(within) + len(late) >= needed:
+        used = [*within, *late][:needed]
+        return _obligation(scene, case, Status.VIOLATED_LATE, used, deciding=used[-1], at=close)
+    return _obligation(scene, case, Status.VIOLATED_OPEN, within, at=close)
+
+
+def _cancelled(scene: Scene, case: Case, by: Placed, reason: Reason | None) -> Obligation:
+    return _obligation(scene, case, Status.CANCELLED, [by], at=by.point, reason=reason)
+
+
+def _obligation(
+    scene: Scene,
+    case: Case,
+    status: Status,
+    used: Sequence[Placed],
+    *,
+    at: int | None,
+    deciding: Placed | None = None,
+    reason: Reason | None = None,
+) -> Obligation:
+    rule, activation, close = case.plan.rule, case.activation, case.close
+    raise_at = after_close(close, rule.grace, scene.calendar)
+    if status is Status.VIOLATED_OPEN:
+        scene.note(raise_at)
+    fact = activation.fact
+    return Obligation(
+        rule=rule.slug,
+        version=rule.version,
+        pathway=fact.pathway,
+        activation=fact.fact_id,
+        target=None if deciding is None else deciding.fact.fact_id,
+        status=status,
+        open=moment_of(case.open),
+        close=moment_of(close.instant),
+        at=None if at is None else moment_of(at),
+        late_by=_lateness(close, deciding) if status is Status.VIOLATED_LATE and deciding is not None else None,
+        evidence=tuple(sorted({placed.fact.fact_id for placed in used})),
+        near_misses=() if status is Status.SATISFIED else scene.near_misses(case, used),
+        occurred=moment_of(activation.point),
+        raise_at=moment_of(raise_at),
+        raised=status is Status.VIOLATED_OPEN and scene.now >= raise_at,
+        reason=reason,
+        calendar=scene.calendar.version,
+        territory=scene.territories.of(fact),
+        shadow=rule.state == "shadow",
+    )
+
+
+def _lateness(close: Close, target: Placed) -> str:
+    """Whole local days after the last allowed day, or the exact span after the last allowed instant."""
+    if close.last_day is not None:
+        return f"P{target.day - close.last_day}D"
+    return iso_duration(target.point - close.deadline)
+
+
+def _first_of(facts: Sequence[Placed], after: Placed) -> Placed | None:
+    return next((fact for fact in facts if fact.is_after_or_ties(after)), None)

@@ -1,0 +1,187 @@
+"""Rules made ready to be judged quickly: predicates compiled, filters shared, versions set against each other."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from domain.facts import Fact, FactState
+from domain.rules.rule import At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
+from domain.rules.values import Of, Scope, key_of, reader_of
+from domain.rules.where import Condition, Predicate, compile_where, conjuncts, is_fixed, label_of, references_of
+from domain.rules.windows import Window
+
+KeyOfFact = Callable[[Fact], Hashable]
+KeyOfScope = Callable[[Scope], Hashable]
+
+
+class Filter(msgspec.Struct, frozen=True, eq=False):
+    """What can be said of a fact whatever the activation. Rules that say the same share one, and its pools."""
+
+    number: int
+    types: tuple[str, ...]
+    at: At
+    states: frozenset[FactState] | None
+    holds: Predicate | None
+    key: KeyOfFact | None
+
+
+class Sought(msgspec.Struct, frozen=True, eq=False):
+    """A selector, compiled: its shared filter, then what depends on the activation."""
+
+    selector: Selector
+    filter: Filter
+    key: KeyOfScope | None
+    """The correlation key that a target of this activation has; None when nothing is correlated."""
+    depends: Predicate | None
+    """Conditions on the activation that no key can express; None when there are none."""
+    tests: tuple[tuple[str, Condition, Predicate], ...]
+    """The conditions one by one, for near misses."""
+
+
+class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """One rule version, ready."""
+
+    rule: Rule
+    overruled: tuple[tuple[int | None, int | None], ...]
+    """Ranges of local days in which a later version takes new activations."""
+    sought: dict[str, Sought]
+    window: Window
+
+    def takes(self, day: int) -> bool:
+        """Whether an activation of this local day lives under this version."""
+        if not self.rule.is_effective(day):
+            return False
+        return not any((first is None or day >= first) and (end is None or day < end) for first, end in self.overruled)
+
+
+class CompiledRules(msgspec.Struct, frozen=True, eq=False):
+    """Plans ordered by slug and version; compile once, judge any number of pathways."""
+
+    plans: tuple[Plan, ...]
+    ruleset: Ruleset
+    reads_pathway: bool
+
+    def __iter__(self) -> Iterator[Plan]:
+        return iter(self.plans)
+
+
+def compile_rules(rules: Ruleset | Iterable[Rule]) -> CompiledRules:
+    """Drafts and retired versions are left out; a shadow version overrules shadows only, an active one actives only."""
+    ruleset = rules if isinstance(rules, Ruleset) else Ruleset(tuple(rules))
+    ordered = sorted(ruleset.rules, key=lambda rule: (rule.slug, rule.version))
+    judged = [rule for rule in ordered if rule.state in (RuleState.ACTIVE, RuleState.SHADOW)]
+    compiler = _Compiler()
+    plans = tuple(compiler.plan(rule, judged) for rule in judged)
+    reads_pathway = any(_reads_pathway(sought.selector) for plan in plans for sought in plan.sought.values())
+    return CompiledRules(plans, Ruleset(tuple(ordered)), reads_pathway)
+
+
+def _reads_pathway(selector: Selector) -> bool:
+    references = [link.value for link in selector.match + selector.differ]
+    return any(reference.of is Of.PATHWAY for reference in (*references, *references_of(selector.where)))
+
+
+class _Compiler:
+    def __init__(self) -> None:
+        self._filters: dict[Hashable, Filter] = {}
+
+    def plan(self, rule: Rule, among: list[Rule]) -> Plan:
+        overruled = tuple(
+            (other.effective_from, other.effective_to)
+            for other in among
+            if other.slug == rule.slug and other.state is rule.state and other.version > rule.version
+        )
+        body = rule.body
+        window = body.within if isinstance(body, Require) else body.gap
+        return Plan(rule=rule, overruled=overruled, sought=self._sought(body), window=window)
+
+    def _sought(self, body: Require | Silence) -> dict[str, Sought]:
+        if isinstance(body, Silence):
+            sought = {"of": self.seek(body.of)}
+            return sought | ({"while": self.seek(body.span)} if body.span else {})
+        sought = {"when": self.seek(body.when), "expect": self.seek(body.expect)}
+        cuts: dict[str, Cut | None] = {"until": body.until, "since": body.since}
+        sought |= {name: self.seek(cut.selector) for name, cut in cuts.items() if cut is not None}
+        states = body.expect.states
+        chains = {"next_among": body.next_among, "prev_among": body.prev_among}
+        return sought | {
+            name: self.seek(Selector(types=types, states=states)) for name, types in chains.items() if types
+        }
+
+    def seek(self, selector: Selector) -> Sought:
+        parts = conjuncts(selector.where)
+        fixed = tuple(part for part in parts if is_fixed(part))
+        depends = [compile_where(part) for part in parts if not is_fixed(part)]
+        depends += [_differs(link) for link in selector.differ]
+        return Sought(
+            selector=selector,
+            filter=self._filter(selector, fixed),
+            key=_key_of_scope(selector.match),
+            depends=_every(depends),
+            tests=tuple((label_of(part), part, compile_where(part)) for part in parts),
+        )
+
+    def _filter(self, selector: Selector, fixed: tuple[Condition, ...]) -> Filter:
+        fields = tuple(link.field for link in selector.match)
+        identity = (selector.types, selector.at, selector.states, repr(fixed), fields)
+        known = self._filters.get(identity)
+        if known is None:
+            known = self._filters[identity] = Filter(
+                number=len(self._filters),
+                types=selector.types,
+                at=selector.at,
+                states=selector.states,
+                holds=_every([compile_where(part) for part in fixed]),
+                key=_key_of_fact(fields),
+            )
+        return known
+
+
+def _every(predicates: list[Predicate]) -> Predicate | None:
+    if not predicates:
+        return None
+    if len(predicates) == 1:
+        return predicates[0]
+    return lambda fact, scope: all(holds(fact, scope) for holds in predicates)
+
+
+def _differs(link: Link) -> Predicate:
+    """Both are known and they are not equal: nothing can be said of what is absent."""
+    read, value = reader_of(link.field), link.value
+
+    def differs(fact: Fact, scope: Scope) -> bool:
+        left, right = key_of(read(fact)), key_of(scope.read(value))
+        return left is not None and right is not None and left != right
+
+    return differs
+
+
+def _key_of_fact(fields: tuple[str, ...]) -> KeyOfFact | None:
+    if not fields:
+        return None
+    if len(fields) == 1:
+        read = reader_of(fields[0])
+        return lambda fact: key_of(read(fact))
+    readers = [reader_of(field) for field in fields]
+
+    def key(fact: Fact) -> Hashable:
+        parts = tuple(key_of(read(fact)) for read in readers)
+        return None if None in parts else parts
+
+    return key
+
+
+def _key_of_scope(links: tuple[Link, ...]) -> KeyOfScope | None:
+    if not links:
+        return None
+    if len(links) == 1:
+        value = links[0].value
+        return lambda scope: key_of(scope.read(value))
+    values = [link.value for link in links]
+
+    def key(scope: Scope) -> Hashable:
+        parts: tuple[Any, ...] = tuple(key_of(scope.read(value)) for value in values)
+        return None if None in parts else parts
+
+    return key

@@ -1,0 +1,152 @@
+"""Rules of kind `require`: each activation needs its targets in the window."""
+
+from bisect import bisect_right
+from collections.abc import Hashable, Iterator
+
+from domain.facts import Fact
+from domain.rules.case import Case, Scene, settle
+from domain.rules.obligation import Obligation, Reason
+from domain.rules.one_to_one import allocate
+from domain.rules.plan import Plan, Sought
+from domain.rules.rule import SELF, Effect, Require, Use
+from domain.rules.timeline import EMPTY_POOL, Placed, Pool
+
+
+def judge_require(scene: Scene, plan: Plan, body: Require) -> Iterator[Obligation]:
+    """One obligation per activation, in their order."""
+    candidates = scene.timeline.pools(plan.sought["when"].filter).get(None, EMPTY_POOL).items
+    activations = [candidate for candidate in candidates if scene.governs(plan, candidate)]
+    if body.use is Use.ONE_TO_ONE:
+        yield from _judge_one_to_one(scene, plan, activations, body)
+        return
+    for activation in activations:
+        case = open_case(scene, plan, activation, body)
+        pool = pool_of(scene, case, plan.sought["expect"])
+        within, late = _targets(scene, case, pool, body.min)
+        yield settle(scene, case, within, late, body.min)
+
+
+def open_case(scene: Scene, plan: Plan, activation: Placed, body: Require) -> Case:
+    case = Case(scene, plan, activation)
+    sought = plan.sought
+    if body.until is not None:
+        _apply_until(scene, case, sought["until"], body.until.effect)
+    if body.since is not None:
+        _apply_since(scene, case, sought["since"], body.since.effect)
+    if body.next_among:
+        following = _following(scene, case, sought["next_among"])
+        if following is not None:
+            case.cut(following)
+    if body.prev_among:
+        preceding = _preceding(scene, case, sought["prev_among"])
+        if preceding is not None:
+            case.open_from(preceding.point)
+    case.live_through(scene)
+    return case
+
+
+def pool_of(scene: Scene, case: Case, sought: Sought) -> Pool:
+    """The facts that could answer this activation, as far as a key can tell."""
+    if sought.filter.types == (SELF,):
+        own = scene.timeline.place(case.activation.fact, sought.filter.at)
+        return Pool([own]) if own is not None and _is_wanted(sought, own.fact, case) else EMPTY_POOL
+    pools = scene.timeline.pools(sought.filter)
+    key: Hashable = None
+    if sought.key is not None:
+        key = sought.key(case.scope)
+        if key is None:
+            return EMPTY_POOL
+    return pools.get(key, EMPTY_POOL)
+
+
+def is_target(case: Case, sought: Sought, candidate: Placed) -> bool:
+    """An event never matches itself, unless the rule speaks of `self`."""
+    if candidate.fact is case.activation.fact:
+        return sought.filter.types == (SELF,)
+    return sought.depends is None or sought.depends(candidate.fact, case.scope)
+
+
+def _is_wanted(sought: Sought, fact: Fact, case: Case) -> bool:
+    states, holds = sought.filter.states, sought.filter.holds
+    return (states is None or fact.state in states) and (holds is None or holds(fact, case.scope))
+
+
+def _targets(scene: Scene, case: Case, pool: Pool, needed: int) -> tuple[list[Placed], list[Placed]]:
+    """The targets that count in the window, then those that came late, no more than needed."""
+    sought = case.plan.sought["expect"]
+    within: list[Placed] = []
+    for target in case.in_window(pool, scene.calendar):
+        if is_target(case, sought, target) and scene.counts(target) and case.is_in_time(target):
+            within.append(target)
+            if len(within) == needed:
+                return within, []
+    late: list[Placed] = []
+    if scene.now >= case.close.instant:
+        for target in case.after_window(pool):
+            if not scene.has_come(target):
+                break
+            if is_target(case, sought, target):
+                late.append(target)
+                if len(within) + len(late) == needed:
+                    break
+    return within, late
+
+
+def _judge_one_to_one(scene: Scene, plan: Plan, activations: list[Placed], body: Require) -> Iterator[Obligation]:
+    """Cases that share a pool share its targets."""
+    cases = [open_case(scene, plan, activation, body) for activation in activations]
+    sought = plan.sought["expect"]
+    groups: dict[int, tuple[Pool, list[Case]]] = {}
+    for case in cases:
+        pool = pool_of(scene, case, sought)
+        groups.setdefault(id(pool), (pool, []))[1].append(case)
+    given: dict[int, tuple[list[Placed], list[Placed]]] = {}
+    for pool, sharing in groups.values():
+        given |= allocate(scene, pool, sharing, body.min, lambda case, target: is_target(case, sought, target))
+    for case in cases:
+        within, late = given[id(case)]
+        yield settle(scene, case, within, late, body.min)
+
+
+def _apply_until(scene: Scene, case: Case, sought: Sought, effect: Effect) -> None:
+    following = _following(scene, case, sought, strict=case.plan.rule.strict)
+    if following is None:
+        return
+    if effect is Effect.RELEASE:
+        case.shut_by(scene, following, Reason.RELEASED)
+    else:
+        case.cut(following, before=case.plan.rule.strict)
+
+
+def _apply_since(scene: Scene, case: Case, sought: Sought, effect: Effect) -> None:
+    preceding = _preceding(scene, case, sought, strict=case.plan.rule.strict)
+    if preceding is None:
+        return
+    if effect is Effect.RELEASE and preceding.last >= case.open:
+        case.excuse = preceding
+    case.open_from(preceding.last + 1 if case.plan.rule.strict else preceding.point)
+
+
+def _following(scene: Scene, case: Case, sought: Sought, *, strict: bool = False) -> Placed | None:
+    """The first such fact at or after the activation; ties count unless `strict`."""
+    pool, activation = pool_of(scene, case, sought), case.activation
+    for index in range(pool.first_from(scene.calendar.midnights[activation.day]), len(pool.items)):
+        fact = pool.items[index]
+        if not fact.is_after_or_ties(activation) or not is_target(case, sought, fact):
+            continue
+        if strict and fact.ties_with(activation):
+            continue
+        return fact if scene.has_come(fact) else None
+    return None
+
+
+def _preceding(scene: Scene, case: Case, sought: Sought, *, strict: bool = False) -> Placed | None:
+    """The last such fact at or before the activation; ties count unless `strict`."""
+    pool, activation = pool_of(scene, case, sought), case.activation
+    for index in range(bisect_right(pool.points, activation.last) - 1, -1, -1):
+        fact = pool.items[index]
+        if not is_target(case, sought, fact) or (strict and fact.ties_with(activation)):
+            continue
+        if scene.has_come(fact):
+            return fact
+    return None

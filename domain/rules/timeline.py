@@ -1,0 +1,136 @@
+"""The facts of one pathway laid out on one calendar: each point as an instant and a local day, filed for bisection."""
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from domain.facts import Fact, FactState, Precision
+from domain.rules.calendars import Calendar
+from domain.rules.instants import instant_of
+from domain.rules.plan import Filter
+from domain.rules.rule import EVERY_TYPE, At
+from domain.rules.values import Scope
+from domain.rules.vocabulary import LIFE_TYPES
+
+
+class Placed:
+    """One point of a fact. A day-precise one stands at its midnight and is equal to every moment of its day."""
+
+    __slots__ = ("day", "exact", "fact", "last", "planned", "point")
+
+    def __init__(self, fact: Fact, point: int, day: int, last: int, *, exact: bool) -> None:
+        self.fact = fact
+        self.point = point
+        self.last = last  # The last instant it may stand for: its own, or the end of its day.
+        self.day = day
+        self.exact = exact
+        self.planned = fact.state is FactState.PLANNED
+
+    def ties_with(self, other: "Placed") -> bool:
+        """Same instant, or same local day when either is only known to the day."""
+        return self.point == other.point if self.exact and other.exact else self.day == other.day
+
+    def is_after_or_ties(self, other: "Placed") -> bool:
+        return self.last >= other.point
+
+
+def order_of(placed: Placed) -> tuple[int, int, str]:
+    """By point, then by position; ids only settle what no event log leaves open."""
+    fact = placed.fact
+    return (placed.point, fact.position, fact.fact_id)
+
+
+class Pool:
+    """Facts that pass one filter, in order, with their points apart for bisection."""
+
+    __slots__ = ("items", "points")
+
+    def __init__(self, items: list[Placed]) -> None:
+        self.items = items
+        self.points = [item.point for item in items]
+
+    def first_from(self, instant: int) -> int:
+        return bisect_left(self.points, instant)
+
+
+EMPTY_POOL = Pool([])
+
+
+class Timeline:
+    """Facts by type and pools by filter, each built when first asked for."""
+
+    def __init__(self, facts: Iterable[Fact], calendar: Calendar, pathway: Mapping[str, Any]) -> None:
+        self.calendar = calendar
+        self.scope = Scope(calendar, pathway)
+        self._placed: dict[tuple[int, At], Placed | None] = {}
+        self._pools: dict[int, dict[Hashable, Pool]] = {}
+        self.by_type: dict[str, list[Placed]] = {}
+        self._all: list[Placed] = []
+        for fact in facts:
+            placed = self._place(fact, fact.start)
+            self._all.append(placed)
+        self._all.sort(key=order_of)
+        for placed in self._all:
+            kind = placed.fact.type
+            kind = LIFE_TYPES.get(kind, kind)
+            of_type = self.by_type.get(kind)
+            if of_type is None:
+                self.by_type[kind] = [placed]
+            else:
+                of_type.append(placed)
+
+    def of_types(self, types: tuple[str, ...], at: At) -> list[Placed]:
+        """All facts of these types, in the order of their point `at`; those without that point are left out."""
+        if types == (EVERY_TYPE,):
+            found = self._all
+        elif len(types) == 1:
+            found = self.by_type.get(types[0], [])
+        else:
+            found = sorted((placed for kind in types for placed in self.by_type.get(kind, ())), key=order_of)
+        if at is At.START:
+            return found
+        moved = (self.place(placed.fact, at) for placed in found)
+        return sorted((placed for placed in moved if placed is not None), key=order_of)
+
+    def place(self, fact: Fact, at: At) -> Placed | None:
+        key = (id(fact), at)
+        if key not in self._placed:
+            point = {At.START: fact.start, At.END: fact.end, At.RECORDED: fact.recorded_at}[at]
+            exactly = at is At.RECORDED
+            self._placed[key] = None if point is None else self._place(fact, point, exactly=exactly)
+        return self._placed[key]
+
+    def _place(self, fact: Fact, point: date, *, exactly: bool = False) -> Placed:
+        calendar = self.calendar
+        if isinstance(point, datetime):
+            instant = instant_of(point)
+            day = calendar.day_of(instant)
+            if exactly or fact.precision is not Precision.DAY:
+                return Placed(fact, instant, day, instant, exact=True)
+        else:
+            day = point.toordinal()
+        midnights = calendar.midnights
+        return Placed(fact, midnights[day], day, midnights[day + 1] - 1, exact=False)
+
+    def pools(self, wanted: Filter) -> dict[Hashable, Pool]:
+        """The facts that pass a filter, by correlation key; under None when it has none."""
+        pools = self._pools.get(wanted.number)
+        if pools is None:
+            pools = self._pools[wanted.number] = self._file(wanted)
+        return pools
+
+    def _file(self, wanted: Filter) -> dict[Hashable, Pool]:
+        filed: dict[Hashable, list[Placed]] = {}
+        scope, states, holds, key = self.scope, wanted.states, wanted.holds, wanted.key
+        for placed in self.of_types(wanted.types, wanted.at):
+            fact = placed.fact
+            if states is not None and fact.state not in states:
+                continue
+            if holds is not None and not holds(fact, scope):
+                continue
+            if key is None:
+                filed.setdefault(None, []).append(placed)
+            elif (value := key(fact)) is not None:
+                filed.setdefault(value, []).append(placed)
+        return {value: Pool(items) for value, items in filed.items()}
