@@ -99,7 +99,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         if failures < self.circuit_failures:
             return None
         doublings = min(failures - self.circuit_failures, 16)
-        return now + min(self.circuit_pause * 2**doublings, CIRCUIT_PAUSE_MAX)
+        return now + min(self.circuit_pause * (1 << doublings), CIRCUIT_PAUSE_MAX)
 
 
 class Outbox:
