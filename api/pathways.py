@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any, get_type_hints
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from api.conditions import etag, idempotency_key, if_match, is_unchanged, prefer
 from api.replies import nothing, reply
 from api.request import ApiRequest, correlation_id
 from application.pathways import Order, Receipt
-from domain.catalogue import COMMANDS, CommandEntry
+from domain.catalogue import COMMANDS, OPENING, CommandSpec
 from domain.command import Command
 from domain.facts import FactState, Precision
 from domain.ledger import Current
@@ -126,17 +126,17 @@ async def answer(request: ApiRequest, receipt: Receipt) -> ASGIResponse:
     return reply(recorded, status=status, headers=headers)
 
 
-OPENING = BodyReader(OpenPathway)
+OPENING_BODY = BodyReader(OpenPathway)
 
 
-@post("/", name="openPathway")
+@post("/", name=OPENING.name, opt={"command": OPENING})
 async def open_pathway(request: ApiRequest) -> ASGIResponse:
     """Open a pathway for a person."""
-    command, raw = await OPENING.read(request)
+    command, raw = await OPENING_BODY.read(request)
     return await answer(request, await request.runtime.pathways.open(order(request, command, raw)))
 
 
-@get("/{pathway_id:uuid}", name="readPathway")
+@get("/{pathway_id:uuid}", name="read-pathway")
 async def read_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
     """Read the coded state of a pathway."""
     pathway = await request.runtime.pathways.read(request.user, pathway_id)
@@ -146,7 +146,7 @@ async def read_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIR
     return reply(view(pathway), headers=headers)
 
 
-@get("/{pathway_id:uuid}/entries/{entry_id:uuid}", name="readEntry")
+@get("/{pathway_id:uuid}/entries/{entry_id:uuid}", name="read-entry")
 async def read_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> ASGIResponse:
     """Read one thing recorded in a pathway, as it stands now."""
     pathway = await request.runtime.pathways.read(request.user, pathway_id)
@@ -156,52 +156,38 @@ async def read_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: 
     return reply(entry_view(current), headers={"ETag": etag(pathway.version)})
 
 
-def body_of(command_type: type[Command], entry_field: str | None) -> type[msgspec.Struct]:
-    """What the body of a command holds: its fields, but the one that stands in the path."""
-    if entry_field is None:
-        return command_type
-    fields = [
-        (field.name, get_type_hints(command_type, include_extras=True)[field.name], *_default(field))
-        for field in msgspec.structs.fields(command_type)
-        if field.name != entry_field
-    ]
-    body = msgspec.defstruct(command_type.__name__, fields, frozen=True, kw_only=True, forbid_unknown_fields=True)
-    body.__doc__ = command_type.__doc__
-    return body
+UPDATES = frozenset({"correct-identity", "correct-entry", "retract-entry", "request-transfer", "close-pathway"})
+"""Commands that change what others recorded, or all of the pathway: their client must say which version it has seen."""
 
 
-def _default(field: msgspec.structs.FieldInfo) -> tuple[Any, ...]:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return (msgspec.field(default_factory=field.default_factory),)
-    return () if field.required else (field.default,)
-
-
-def command_route(entry: CommandEntry) -> HTTPRouteHandler:
+def command_route(spec: CommandSpec) -> HTTPRouteHandler:
     """The route of one command of the catalogue."""
-    body = body_of(entry.type, entry.entry_field)
-    reader: BodyReader[Any] = BodyReader(body)
+    reader = BodyReader(spec.body)
+    update = spec.name in UPDATES
 
-    async def carry_out(request: ApiRequest, pathway_id: UUID, **from_path: UUID) -> ASGIResponse:
-        given, raw = await reader.read(request)
-        command = given
-        if entry.entry_field is not None:
-            fields = {name: getattr(given, name) for name in body.__struct_fields__}
-            command = entry.type(**fields, **from_path)
-        receipt = await request.runtime.pathways.act(pathway_id, order(request, command, raw, update=entry.update))
-        return await answer(request, receipt)
+    async def carry_out(request: ApiRequest, pathway_id: UUID, entry_id: UUID | None = None) -> ASGIResponse:
+        body, raw = await reader.read(request)
+        ordered = order(request, spec.command(body, entry_id), raw, update=update)
+        return await answer(request, await request.runtime.pathways.act(pathway_id, ordered))
 
     async def on_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
         return await carry_out(request, pathway_id)
 
     async def on_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> ASGIResponse:
-        return await carry_out(request, pathway_id, **{str(entry.entry_field): entry_id})
+        return await carry_out(request, pathway_id, entry_id)
 
-    handler = on_pathway if entry.entry_field is None else on_entry
-    return post(f"/{{pathway_id:uuid}}/{entry.path}", name=entry.name, opt={"body": body})(handler)
+    path = f"/{{pathway_id:uuid}}{spec.path}".replace("{entry_id}", "{entry_id:uuid}")
+    handler = on_pathway if spec.entry_field is None else on_entry
+    return post(path, name=spec.name, opt={"command": spec})(handler)
 
 
 routes = Router(
     "/pathways",
-    route_handlers=[open_pathway, read_pathway, read_entry, *(command_route(entry) for entry in COMMANDS)],
+    route_handlers=[
+        open_pathway,
+        read_pathway,
+        read_entry,
+        *(command_route(spec) for spec in COMMANDS if spec is not OPENING),
+    ],
     tags=["pathways"],
 )

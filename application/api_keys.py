@@ -22,6 +22,7 @@ import msgspec
 from application.access import Scope
 from domain.clock import Clock
 from domain.errors import DomainError
+from domain.pathway import SYSTEM
 
 ALPHABET = string.ascii_letters + string.digits
 KEY_ID_LENGTH = 12
@@ -78,6 +79,14 @@ class InvalidKey(DomainError):
     title_fr = "La clé d'API est absente, mal formée, inconnue, expirée ou révoquée."
 
 
+class ReservedAgency(DomainError):
+    """This name is the system's own."""
+
+    code = "reserved_agency"
+    status = 422
+    title_fr = "Ce nom est celui du système lui-même."
+
+
 def issue(
     *,
     territory: str,
@@ -88,7 +97,9 @@ def issue(
     lifetime: timedelta = LIFETIME,
     live: bool = True,
 ) -> tuple[ApiKey, str]:
-    """A new key and its token. The token is shown once: nobody can read it again."""
+    """A new key and its token. The token is shown once: nobody can read it again. Raises ReservedAgency."""
+    if agency == SYSTEM:
+        raise ReservedAgency
     key_id, secret = _random(KEY_ID_LENGTH), _random(SECRET_LENGTH)
     key = ApiKey(
         key_id=key_id,
