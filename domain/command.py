@@ -12,9 +12,22 @@ from domain.ids import uuid7
 if TYPE_CHECKING:
     from domain.pathway import Pathway
 
-AgencyId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{1,62}$", description="An agency's short name.")]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
-Label = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+# Python's `$` also matches before a final newline; `(?!\n)` closes that door and means the same everywhere.
+AgencyId = Annotated[
+    str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{1,62}$(?!\\n)", description="An agency's short name.")
+]
+Territory = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}-[A-Z0-9]{1,12}$(?!\\n)", description="Such as FR-34.")]
+Text = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=4000,
+        pattern="^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*$",
+        description="Free text, for people only: sealed apart, never read by a rule.",
+    ),
+]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern="^[^\\u0000-\\u001f\\u007f]*$")]
+Instant = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, with its offset.")]
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -1,51 +1,68 @@
-"""The ledger of one pathway: everything recorded for the person, each entry with a stable id, corrected or retracted in place.
+"""The ledger of one pathway: all that was recorded, each entry with a stable id, corrected or retracted in place.
 
 Entries are what the aggregate decides on and, read out as facts, what the rules see: one fold for both.
+What an entry changes in others is overlaid when they are read, so taking it back restores them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any, Literal
 from uuid import UUID
+
+import msgspec
 
 from domain.facts import Fact, FactState, Precision
 
 Point = date | datetime
+ExclusiveKey = tuple[str, ...]
 
 
-@dataclass(slots=True, kw_only=True)
-class Entry:
-    """One recorded thing, or one step in the life of another (`part_of`).
+class Entry(msgspec.Struct, kw_only=True, eq=False):
+    """One recorded thing, or one step in the life of others.
 
-    A live step changes its parent: `moves` puts the step's own start at the parent's start or end,
-    `sets` replaces the parent's state or attributes. Retracting the step undoes both.
+    A live entry changes those it `affects`: `moves` puts its own start at their start or end, `sets` replaces
+    their state or attributes. It lives as long as what it is `part_of` and what it exists `because_of`.
     """
 
     id: UUID
-    type: str | None  # Fact type; None when the entry is a step that is no fact of its own.
-    agency: str
+    type: str | None  # Fact type; None when the entry is no fact of its own.
+    agency: str  # Whose fact it is: the acting agency, or the one designated.
+    recorded_by: str
     actor: str | None
     version: int
     recorded_at: datetime
     position: int
     start: Point
     end: Point | None
-    state: FactState
+    state: FactState = FactState.DONE
     attrs: dict[str, Any]
     part_of: UUID | None = None
+    because_of: UUID | None = None
+    affects: tuple[UUID, ...] = ()
     moves: Literal["start", "end"] | None = None
-    sets: dict[str, Any] = field(default_factory=dict)
+    sets: dict[str, Any] = {}
+    inherits: tuple[str, ...] = ()
+    """Attributes read from what it is part of, as that stands; "start" stands for both dates."""
+    exclusive: ExclusiveKey | None = None
+    """No two live entries with the same key may last at the same time."""
+    admits: str | None = None
+    """The agency that takes part in the pathway because of this entry."""
+    dismisses: bool = False
+    """A step that takes back the admission given by what it affects."""
     retracted: bool = False
-    steps: list[UUID] = field(default_factory=list)
+    first_version: int = 0
+    steps: list["Entry"] = []
+    """Entries that change this one, oldest first."""
+    dependents: list["Entry"] = []
+    """Entries that fall with this one."""
 
     def touch(self, version: int, recorded_at: datetime, position: int) -> None:
         """A correction or a step taken back makes a new version of the same fact."""
         self.version, self.recorded_at, self.position = version, recorded_at, position
 
 
-@dataclass(slots=True, kw_only=True)
-class Current:
+class Current(msgspec.Struct, kw_only=True, eq=False):
     """An entry as it stands after its live steps."""
 
     entry: Entry
@@ -58,6 +75,10 @@ class Current:
     position: int
 
     @property
+    def id(self) -> UUID:
+        return self.entry.id
+
+    @property
     def precision(self) -> Precision:
         return Precision.MINUTE if isinstance(self.start, datetime) else Precision.DAY
 
@@ -67,49 +88,80 @@ class Ledger:
 
     def __init__(self) -> None:
         self.entries: dict[UUID, Entry] = {}
-        self._unstamped: list[Entry] = []
+        self._by_type: dict[str, list[Entry]] = {}
+        self._exclusive: dict[ExclusiveKey, list[Entry]] = {}
+        self._admitting: list[Entry] = []
+        self._unstamped: dict[int, list[Entry]] = {}
 
     def __contains__(self, entry_id: UUID) -> bool:
         return entry_id in self.entries
 
     def add(self, entry: Entry) -> None:
+        entry.first_version = entry.version
         self.entries[entry.id] = entry
-        if entry.part_of is not None:
-            self.entries[entry.part_of].steps.append(entry.id)
+        if entry.type is not None:
+            self._by_type.setdefault(entry.type, []).append(entry)
+        if entry.exclusive is not None:
+            self._exclusive.setdefault(entry.exclusive, []).append(entry)
+        if entry.admits is not None:
+            self._admitting.append(entry)
+        self._link(entry)
         self._await_stamp(entry)
+
+    def _link(self, entry: Entry) -> None:
+        if entry.part_of is not None:
+            self.entries[entry.part_of].dependents.append(entry)
+            if not entry.affects and (entry.moves or entry.sets):
+                entry.affects = (entry.part_of,)
+        if entry.because_of is not None:
+            self.entries[entry.because_of].dependents.append(entry)
+        for affected in entry.affects:
+            self.entries[affected].steps.append(entry)
 
     def correct(self, entry: Entry, version: int, recorded_at: datetime, position: int, **changes: Any) -> None:
         """Replace `start`, `end` or attributes of what was recorded; the log keeps what was said before."""
         entry.start = changes.pop("start", entry.start)
         entry.end = changes.pop("end", entry.end)
         entry.attrs = {**entry.attrs, **changes}
-        entry.touch(version, recorded_at, position)
-        self._await_stamp(entry)
+        heirs = [heir for heir in entry.dependents if heir.inherits]
+        for touched in (entry, *heirs):
+            touched.touch(version, recorded_at, position)
+            self._await_stamp(touched)
 
     def retract(self, entry: Entry, version: int, recorded_at: datetime, position: int) -> None:
-        """Take an entry back, with all that is part of it; what it was a step of gets a new version."""
+        """Take an entry back, with all that falls with it; what these had changed gets a new version."""
         entry.retracted = True
-        if entry.part_of is not None:
-            parent = self.entries[entry.part_of]
-            parent.touch(version, recorded_at, position)
-            self._await_stamp(parent)
+        for affected in self._reach(entry):
+            affected.touch(version, recorded_at, position)
+            self._await_stamp(affected)
+
+    def _reach(self, entry: Entry) -> Iterator[Entry]:
+        for affected in entry.affects:
+            yield self.entries[affected]
+        for dependent in entry.dependents:
+            yield from self._reach(dependent)
 
     def _await_stamp(self, entry: Entry) -> None:
         if not entry.position:
-            self._unstamped.append(entry)
+            self._unstamped.setdefault(entry.version, []).append(entry)
+
+    def stamp(self, version: int, position: int, recorded_at: datetime) -> None:
+        """Once stored, an event's entries take the place and the time that the log gave it."""
+        for entry in self._unstamped.pop(version, ()):
+            if entry.version == version:
+                entry.position, entry.recorded_at = position, recorded_at
 
     def is_live(self, entry: Entry) -> bool:
-        """Neither retracted itself nor part of something retracted."""
-        while not entry.retracted:
-            if entry.part_of is None:
-                return True
-            entry = self.entries[entry.part_of]
-        return False
+        """Neither retracted itself nor fallen with what it is part of or because of."""
+        return not (
+            entry.retracted
+            or (entry.part_of is not None and not self.is_live(self.entries[entry.part_of]))
+            or (entry.because_of is not None and not self.is_live(self.entries[entry.because_of]))
+        )
 
     def live_steps(self, entry: Entry) -> list[Entry]:
-        """Steps that change the entry, oldest first; members that change nothing (needs of a diagnosis) are not steps."""
-        steps = (self.entries[step] for step in entry.steps)
-        return [step for step in steps if not step.retracted and (step.moves or step.sets)]
+        """What changed the entry and still stands, oldest first."""
+        return [step for step in entry.steps if self.is_live(step)]
 
     def current(self, entry_id: UUID) -> Current | None:
         """The entry as it stands, or None when it is unknown or retracted."""
@@ -117,44 +169,115 @@ class Ledger:
         return self._overlay(entry) if entry is not None and self.is_live(entry) else None
 
     def of_type(self, *types: str) -> Iterator[Current]:
-        """Live entries of these fact types, oldest recorded first."""
-        for entry in self.entries.values():
-            if entry.type in types and self.is_live(entry):
-                yield self._overlay(entry)
+        """Live entries of these fact types; of one type, oldest recorded first."""
+        for fact_type in types:
+            for entry in self._by_type.get(fact_type, ()):
+                if self.is_live(entry):
+                    yield self._overlay(entry)
+
+    def exclusive(self, key: ExclusiveKey) -> list[Current]:
+        """Live entries that share this key, earliest start first."""
+        live = [self._overlay(entry) for entry in self._exclusive.get(key, ()) if self.is_live(entry)]
+        return sorted(live, key=lambda current: point_order(current.start))
+
+    def admitted(self) -> Iterator[str]:
+        """Agencies that live entries admit, unless a live step dismissed them."""
+        for entry in self._admitting:
+            dismissed = any(step.dismisses for step in self.live_steps(entry))
+            if entry.admits is not None and self.is_live(entry) and not dismissed:
+                yield entry.admits
+
+    def is_built_upon(self, entry: Entry) -> bool:
+        """Whether a live entry of its own later changed the same things, or this one."""
+        later = any(
+            step.first_version > entry.first_version and step.because_of != entry.id
+            for affected in entry.affects
+            for step in self.live_steps(self.entries[affected])
+        )
+        return later or any(step.part_of != entry.id for step in self.live_steps(entry))
+
+    def would_stand(self, entry: Entry, **changes: Any) -> bool:
+        """Whether the ledger would be consistent if the entry had these `start`, `end` or `retracted`."""
+        before = {name: getattr(entry, name) for name in changes}
+        for name, value in changes.items():
+            setattr(entry, name, value)
+        try:
+            return self.is_consistent()
+        finally:
+            for name, value in before.items():
+                setattr(entry, name, value)
+
+    def is_consistent(self) -> bool:
+        """Intervals end after they start, steps follow one another, and exclusive entries never overlap."""
+        return all(self.is_in_order(entry) for entry in self.entries.values() if self.is_live(entry)) and not any(
+            self.has_overlap(key) for key in self._exclusive
+        )
+
+    def is_in_order(self, entry: Entry) -> bool:
+        """The entry ends after it starts and its steps follow one another; what is done precedes its steps."""
+        now = self._overlay(entry)
+        if now.end is not None and point_order(now.end) < point_order(now.start):
+            return False
+        points = [point_order(step.start) for step in self.live_steps(entry)]
+        if entry.state is FactState.DONE:
+            points.insert(0, point_order(self._as_recorded(entry).start))
+        return points == sorted(points)
+
+    def may_follow(self, entry: Entry, start: Point) -> bool:
+        """Whether a new step of the entry may have this date."""
+        steps = self.live_steps(entry)
+        last = steps[-1].start if steps else None
+        if last is None and entry.state is FactState.DONE:
+            last = self._as_recorded(entry).start
+        return last is None or point_order(last) <= point_order(start)
+
+    def has_overlap(self, key: ExclusiveKey) -> bool:
+        lasting = self.exclusive(key)
+        return any(
+            one.end is None or point_order(one.end) > point_order(other.start) for one, other in pairwise(lasting)
+        )
 
     def facts(self, pathway: UUID, territory: str) -> list[Fact]:
         """What the rules see, in the order in which entries were first recorded."""
-        facts = []
-        for entry in self.entries.values():
-            if entry.type is None or not self.is_live(entry):
-                continue
-            now = self._overlay(entry)
-            facts.append(
-                Fact(
-                    pathway=str(pathway),
-                    fact_id=str(entry.id),
-                    type=entry.type,
-                    agency=entry.agency,
-                    actor=entry.actor,
-                    territory=territory,
-                    start=now.start,
-                    end=now.end,
-                    precision=now.precision,
-                    state=now.state,
-                    attrs=now.attrs,
-                    recorded_at=now.recorded_at,
-                    position=now.position,
-                )
-            )
-        return facts
+        subject = str(pathway)
+        return [
+            self._fact(entry, subject, territory)
+            for entry in self.entries.values()
+            if entry.type is not None and self.is_live(entry)
+        ]
 
-    def stamp(self, version: int, position: int, recorded_at: datetime) -> None:
-        """Once stored, an event's entries take the place and the time that the log gave it."""
-        for entry in [entry for entry in self._unstamped if entry.version == version]:
-            entry.position, entry.recorded_at = position, recorded_at
-            self._unstamped.remove(entry)
+    def _fact(self, entry: Entry, pathway: str, territory: str) -> Fact:
+        now = self._overlay(entry)
+        return Fact(
+            pathway=pathway,
+            fact_id=str(entry.id),
+            type=entry.type or "",
+            agency=entry.agency,
+            actor=entry.actor,
+            territory=territory,
+            start=now.start,
+            end=now.end,
+            precision=now.precision,
+            state=now.state,
+            attrs=now.attrs,
+            recorded_at=now.recorded_at,
+            position=now.position,
+        )
+
+    def earliest_day(self) -> date:
+        """The first day of all that is recorded; the opening is always there."""
+        first = min(point_order(self._overlay(e).start) for e in self.entries.values() if self.is_live(e))
+        return first.date()
 
     def _overlay(self, entry: Entry) -> Current:
+        now = self._as_recorded(entry)
+        for step in entry.steps:
+            if self.is_live(step):
+                _apply_step(now, step)
+        return now
+
+    def _as_recorded(self, entry: Entry) -> Current:
+        """Before any step."""
         now = Current(
             entry=entry,
             start=entry.start,
@@ -165,9 +288,16 @@ class Ledger:
             recorded_at=entry.recorded_at,
             position=entry.position,
         )
-        for step in self.live_steps(entry):
-            _apply_step(now, step)
+        if entry.inherits and entry.part_of is not None:
+            _inherit(now, self._overlay(self.entries[entry.part_of]))
         return now
+
+
+def _inherit(now: Current, parent: Current) -> None:
+    names = now.entry.inherits
+    if "start" in names:
+        now.start, now.end = parent.start, parent.end
+    now.attrs = {**now.attrs, **{name: parent.attrs[name] for name in names if name in parent.attrs}}
 
 
 def _apply_step(now: Current, step: Entry) -> None:
@@ -178,9 +308,9 @@ def _apply_step(now: Current, step: Entry) -> None:
             now.end = now.start if was_point else None
     elif step.moves == "end":
         now.end = step.start
-    attrs = {name: value for name, value in step.sets.items() if name != "state"}
-    now.attrs = {**now.attrs, **attrs}
-    now.state = FactState(step.sets.get("state", now.state))
+    if step.sets:
+        now.attrs = {**now.attrs, **{name: value for name, value in step.sets.items() if name != "state"}}
+        now.state = FactState(step.sets.get("state", now.state))
     if step.version > now.version:
         now.version, now.recorded_at, now.position = step.version, step.recorded_at, step.position
 

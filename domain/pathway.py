@@ -4,6 +4,7 @@ This file keeps what every noun shares: the ledger, who takes part, whether the 
 Each noun (referral, diagnosis, training...) has a file of its own with its events and its commands.
 """
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,10 @@ from domain.aggregate import Event
 from domain.command import Act
 from domain.errors import DomainError
 from domain.facts import Fact
-from domain.ledger import Current, Entry, Ledger
+from domain.ledger import Current, Entry, Ledger, Point, point_order
+
+SYSTEM = "unisson"
+"""The agency in whose name the system itself acts: it takes part everywhere, and only raises and clears alerts."""
 
 
 class Pathway(Aggregate):
@@ -22,35 +26,69 @@ class Pathway(Aggregate):
     def __init__(self) -> None:
         self.territory = ""
         self.subject: UUID | None = None  # What the person's keys are filed under.
+        self.birth_date: date | None = None  # All that decisions need to know of the person.
         self.ledger = Ledger()
-        self.participants: set[str] = set()  # Agencies that may act here and are told.
         self.erased = False
 
     def record(self, event_type: type[Event], act: Act, **fields: Any) -> None:
         """Trigger an event in the name of the one who acts."""
         self.trigger_event(event_type, agency=act.agency, actor=act.agent, timestamp=act.at, **fields)
 
+    def add(self, event: Event, entry_id: UUID, **fields: Any) -> None:
+        """Put an event's entry in the ledger (see domain.ledger.Entry for the fields)."""
+        self.ledger.add(
+            Entry(
+                id=entry_id,
+                agency=fields.pop("agency", event.agency),
+                recorded_by=event.agency,
+                actor=event.actor,
+                version=event.originator_version,
+                recorded_at=event.timestamp,
+                position=event.position,
+                **fields,
+            )
+        )
+
     def facts(self) -> list[Fact]:
         """What the rules see of this pathway."""
         return self.ledger.facts(self.id, self.territory)
 
     @property
+    def participants(self) -> frozenset[str]:
+        """Agencies that may act here and are told: who opened it and whom a live entry admits."""
+        return frozenset(self.ledger.admitted())
+
+    @property
+    def closure(self) -> Current | None:
+        """The closure in force."""
+        return self.lasting("closed")
+
+    @property
     def is_closed(self) -> bool:
-        return any(closure.end is None for closure in self.ledger.of_type("closed"))
+        return self.closure is not None
 
     @property
     def is_suspended(self) -> bool:
-        return any(suspension.end is None for suspension in self.ledger.of_type("suspension"))
+        return self.lasting("suspension") is not None
 
     @property
     def referent(self) -> str | None:
         """The agency that answers for the whole pathway, None when there is none."""
-        current = [referent for referent in self.ledger.of_type("referent") if referent.end is None]
-        return current[-1].entry.agency if current else None
+        current = self.lasting("referent")
+        return current.entry.agency if current else None
+
+    def lasting(self, *key: str) -> Current | None:
+        """The entry with this exclusive key that has not ended."""
+        return next((current for current in self.ledger.exclusive(key) if current.end is None), None)
 
     def must_be_open(self) -> None:
         if self.is_closed:
             raise PathwayClosed
+
+    def must_take_part(self, act: Act) -> None:
+        """Asked by the application before every command but the opening."""
+        if act.agency != SYSTEM and act.agency not in self.participants:
+            raise NotAParticipant
 
     def find(self, entry_id: UUID, *types: str) -> Current:
         """A live entry of one of these types. Raises UnknownEntry."""
@@ -59,23 +97,31 @@ class Pathway(Aggregate):
             raise UnknownEntry
         return entry
 
-    def must_be_new(self, entry_id: UUID) -> None:
+    def new_entry_id(self, wanted: UUID | None, act: Act) -> UUID:
+        """The id that the caller chose, or a new one. Raises EntryExists."""
+        entry_id = wanted or act.new_id()
         if entry_id in self.ledger:
-            raise EntryExists
+            raise EntryExists(field="/id")
+        return entry_id
 
-    def add(self, event: Event, entry_id: UUID, **fields: Any) -> None:
-        """Put an event's entry in the ledger (see domain.ledger.Entry for the fields)."""
-        self.ledger.add(
-            Entry(
-                id=entry_id,
-                agency=fields.pop("agency", event.agency),
-                actor=event.actor,
-                version=event.originator_version,
-                recorded_at=event.timestamp,
-                position=event.position,
-                **fields,
-            )
-        )
+    def must_follow(self, current: Current, start: Point, field: str) -> None:
+        """A step comes after what is done and after the steps before it. Raises OutOfOrder."""
+        if not self.ledger.may_follow(current.entry, start):
+            raise OutOfOrder(field=field)
+
+    def must_not_overlap(self, key: tuple[str, ...], start: Point, field: str) -> None:
+        """What starts now may not reach back into an ended entry of the same kind. Raises Overlaps."""
+        for other in self.ledger.exclusive(key):
+            if other.end is None or point_order(other.end) > point_order(start):
+                raise Overlaps(field=field)
+
+
+class NotAParticipant(DomainError):
+    """There is no such pathway."""  # Word for word what is said of an absent one.
+
+    code = "unknown_pathway"
+    status = 404
+    title_fr = "Ce parcours n'existe pas."
 
 
 class PathwayClosed(DomainError):
@@ -98,3 +144,41 @@ class EntryExists(DomainError):
 
     code = "entry_exists"
     title_fr = "Cet identifiant est déjà pris dans le parcours."
+
+
+class OutOfOrder(DomainError):
+    """A step cannot be dated before what it follows."""
+
+    code = "out_of_order"
+    status = 422
+    title_fr = "Une étape ne peut pas être antérieure à ce qu'elle suit."
+
+
+class Overlaps(DomainError):
+    """Another entry of the same kind lasts at that time."""
+
+    code = "overlaps"
+    title_fr = "Un autre enregistrement de même nature couvre cette période."
+
+
+class ImpossibleTransition(DomainError):
+    """What is recorded cannot go from its present state to this one."""
+
+    code = "impossible_transition"
+    title_fr = "Ce qui est enregistré ne peut pas passer de son état actuel à celui-ci."
+
+
+class NotYours(DomainError):
+    """Another agency has to do this."""
+
+    code = "not_yours"
+    status = 403
+    title_fr = "C'est à un autre service de le faire."
+
+
+class ReasonRequired(DomainError):
+    """A reason is required for this state."""
+
+    code = "reason_required"
+    status = 422
+    title_fr = "Un motif est obligatoire pour cet état."

@@ -13,9 +13,9 @@ from domain.aggregate import Event, stored
 from domain.command import Act, AgencyId, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_have_happened
-from domain.errors import DomainError
-from domain.facts import FactState
-from domain.themes import Theme, kind_of, must_be_known, public_theme
+from domain.needs import find_active_need
+from domain.pathway import ImpossibleTransition, NotYours, ReasonRequired
+from domain.themes import THEME_LIST, Theme, kind_of, must_be_known, public_theme
 
 if TYPE_CHECKING:
     from domain.ledger import Current
@@ -59,6 +59,7 @@ class ReferralRequested(Event, frozen=True, kw_only=True):
     referral_id: Case[UUID]
     to_agency: Case[str]
     theme: Case[str]
+    theme_list: Case[str]
     kind: Case[str]
     on: Case[date]
     urgency: Case[Urgency] = Urgency.ROUTINE
@@ -79,9 +80,8 @@ class ReferralRequested(Event, frozen=True, kw_only=True):
         if self.need_id is not None:
             attrs["need_id"] = str(self.need_id)
         pathway.add(
-            self, self.referral_id, type="referral", start=self.on, end=self.on, state=FactState.DONE, attrs=attrs
+            self, self.referral_id, type="referral", start=self.on, end=self.on, attrs=attrs, admits=self.to_agency
         )
-        pathway.participants.add(self.to_agency)
 
 
 @stored
@@ -94,33 +94,30 @@ class ReferralMoved(Event, frozen=True, kw_only=True):
     step_id: Case[UUID]
     status: Case[ReferralStatus]
     on: Case[date]
-    superseded: Case[bool] = False
-    """Cancelled because a decision taken elsewhere made it moot."""
+    superseded_by: Case[UUID | None] = None
+    """The entry that made the request moot; the referral is then cancelled for as long as that entry stands."""
     reason: Notes[str] = None
 
     def apply(self, pathway: "Pathway") -> None:
-        referral = pathway.ledger.entries[self.referral_id]
-        answered = self.status in ANSWERS
-        attrs = {
-            "referral_id": str(self.referral_id),
-            "theme": referral.attrs["theme"],
-            "kind": referral.attrs["kind"],
-            "outcome": "refused" if self.status is ReferralStatus.REJECTED else self.status.value,
-        }
+        rejected = self.status is ReferralStatus.REJECTED
+        sets: dict[str, Any] = {"status": self.status.value}
+        if self.superseded_by is not None:
+            sets["superseded"] = True
         pathway.add(
             self,
             self.step_id,
-            type="referral_ack" if answered else "referral_step",
+            type="referral_ack" if self.status in ANSWERS else "referral_step",
             start=self.on,
             end=self.on,
-            state=FactState.DONE,
-            attrs=attrs,
+            attrs={"referral_id": str(self.referral_id), "outcome": "refused" if rejected else self.status.value},
             part_of=self.referral_id,
-            sets={"status": self.status.value} | ({"superseded": True} if self.superseded else {}),
+            because_of=self.superseded_by,
+            sets=sets,
+            inherits=("theme", "kind"),
         )
 
 
-class RequestReferral(Command):
+class RequestReferral(Command, frozen=True, kw_only=True):
     """Ask another agency to act on a need. The need's id links the referral to the diagnosis that found it."""
 
     to_agency: AgencyId
@@ -136,9 +133,8 @@ class RequestReferral(Command):
         must_be_known(self.theme)
         on = must_have_happened(self.on or act.today, act, "/on", pathway)
         if self.need_id is not None:
-            pathway.find(self.need_id, "diagnosis")
-        referral_id = self.id or act.new_id()
-        pathway.must_be_new(referral_id)
+            find_active_need(pathway, self.need_id, "/need_id")
+        referral_id = pathway.new_entry_id(self.id, act)
         theme, health_theme = public_theme(self.theme)
         pathway.record(
             ReferralRequested,
@@ -146,6 +142,7 @@ class RequestReferral(Command):
             referral_id=referral_id,
             to_agency=self.to_agency,
             theme=theme,
+            theme_list=THEME_LIST,
             kind=kind_of(self.theme),
             on=on,
             urgency=self.urgency,
@@ -156,7 +153,7 @@ class RequestReferral(Command):
         return referral_id
 
 
-class MoveReferral(Command):
+class MoveReferral(Command, frozen=True, kw_only=True):
     """Answer a referral or say how it goes on. A reason is required to reject, hold, fail or cancel."""
 
     referral_id: UUID
@@ -171,10 +168,8 @@ class MoveReferral(Command):
         self._check_who(referral, act)
         self._check_transition(referral)
         on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        if on < referral.start:
-            raise AnsweredBeforeAsked(field="/on")
-        step_id = self.id or act.new_id()
-        pathway.must_be_new(step_id)
+        pathway.must_follow(referral, on, "/on")
+        step_id = pathway.new_entry_id(self.id, act)
         pathway.record(
             ReferralMoved,
             act,
@@ -191,7 +186,7 @@ class MoveReferral(Command):
         if self.status is ReferralStatus.CANCELLED:
             allowed.add(referral.attrs["from_agency"])
         if act.agency not in allowed:
-            raise NotYoursToMove(field="/status")
+            raise NotYours("Only the agency asked may answer; only the two agencies concerned may cancel.")
 
     def _check_transition(self, referral: "Current") -> None:
         status = ReferralStatus(referral.attrs["status"])
@@ -199,34 +194,3 @@ class MoveReferral(Command):
             raise ImpossibleTransition(f"From {status} a referral cannot become {self.status}.", field="/status")
         if self.status in REASON_REQUIRED and not self.reason:
             raise ReasonRequired(field="/reason")
-
-
-class NotYoursToMove(DomainError):
-    """Only the agency asked may answer; only the two agencies concerned may cancel."""
-
-    code = "not_yours_to_move"
-    status = 403
-    title_fr = "Seul le service sollicité peut répondre ; seuls les deux services concernés peuvent annuler."
-
-
-class ImpossibleTransition(DomainError):
-    """The referral cannot go from its present state to this one."""
-
-    code = "impossible_transition"
-    title_fr = "L'orientation ne peut pas passer de son état actuel à celui-ci."
-
-
-class ReasonRequired(DomainError):
-    """A reason is required for this state."""
-
-    code = "reason_required"
-    status = 422
-    title_fr = "Un motif est obligatoire pour cet état."
-
-
-class AnsweredBeforeAsked(DomainError):
-    """A referral cannot be answered before it was made."""
-
-    code = "answered_before_asked"
-    status = 422
-    title_fr = "Une orientation ne peut pas recevoir de réponse avant d'être faite."
