@@ -12,6 +12,10 @@ UV ?= $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 # What the caller's shell may hold must not change what is installed or where.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME UV_PROJECT_ENVIRONMENT UV_SYSTEM_PYTHON UV_PYTHON
 export UV_PYTHON_DOWNLOADS := never
+# Trust the authorities that the machine trusts: an organisation's proxy may sign with its own.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= 1
+endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## Say what there is to make
@@ -76,5 +80,6 @@ found-python:
 	.uv/bin/python -m pip install --quiet --require-hashes -r requirements/installer.lock
 	@touch $@
 
+# The machine's own uv: nothing to make.
 .PHONY: uv
 uv: ;
