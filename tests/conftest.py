@@ -71,7 +71,18 @@ async def database_url(
 ) -> AsyncIterator[str]:
     """A fresh migrated database, dropped after the test whatever connections it left open."""
     name = f"{TEMPLATE}_{next(numbers)}"
-    await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+    yield _named(server_url, name)
+    await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def empty_database_url(
+    server_url: str, maintenance: "asyncpg.Connection[asyncpg.Record]", numbers: Iterator[int]
+) -> AsyncIterator[str]:
+    """A database as on the first day, without any schema."""
+    name = f"{TEMPLATE}_{next(numbers)}"
+    await maintenance.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
     yield _named(server_url, name)
     await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
