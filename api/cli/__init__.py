@@ -1,0 +1,52 @@
+"""The command `unisson`. Each group of commands is a file of its own, imported only when it is used."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from api.cli import language
+from api.cli.failure import Failure, Status, tell
+
+COMMANDS = {
+    "serve": ("Sert l'API et tient les vues à jour.", "Serve the API and keep the views up to date."),
+    "demo": ("Joue une année d'un territoire fictif, puis sert.", "Play a year of a made-up territory, then serve."),
+    "doctor": ("Vérifie l'installation et dit comment réparer.", "Check the installation and say how to repair it."),
+    "projections": ("Voir et reconstruire les vues.", "See and rebuild the views."),
+    "import": ("Reprendre les données d'un autre logiciel.", "Take in the data of another system."),
+    "facts": ("Écrire les faits, tels que les règles les voient.", "Write the facts, as the rules see them."),
+    "rules": ("Évaluer des règles sur des faits, sans base.", "Evaluate rules on facts, without a database."),
+    "alerts": ("Lister les alertes et les expliquer.", "List alerts and explain them."),
+    "keys": ("Donner et retirer les clés d'API.", "Give and withdraw API keys."),
+    "agencies": ("Inscrire et lister les services partenaires.", "Register and list partner services."),
+    "database": ("Donner l'adresse de la base à d'autres outils.", "Give the database's address to other tools."),
+    "openapi": ("Écrire la description de l'API.", "Write the API's description."),
+}
+"""Every command, in the order of the help page, with what it is for."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing more to say, not even when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Status.OK
+    except Failure as failure:
+        tell(str(failure))
+        return failure.status
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        arguments = language.choose(arguments, os.environ)
+    except language.UnknownLanguage:
+        tell("--lang : fr ou en ; --lang: fr or en")
+        return Status.USAGE
+    from api.cli.command_line import run
+
+    status = run(arguments)
+    sys.stdout.flush()
+    return status

@@ -1,0 +1,112 @@
+"""What a command works with: settings and database, found running or started for the command's own duration."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from api.cli.failure import Failure, Status
+from infrastructure.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from infrastructure.database import Pool
+    from infrastructure.event_log import PostgresEventLog
+    from infrastructure.key_vault import PostgresKeyVault
+
+T = TypeVar("T")
+
+
+def settings() -> Settings:
+    """Raises Failure naming the variable that cannot be used."""
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise Failure(str(error), str(error), Status.USAGE) from None
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end. Ctrl-C and SIGTERM stop it in good order: the database is closed first."""
+    return asyncio.run(_until_terminated(work))
+
+
+async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    terminated = False
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if terminated:
+            raise Failure("arrêté", "stopped", Status.TERMINATED) from None
+        raise
+
+
+@contextlib.asynccontextmanager
+async def database(chosen: Settings) -> AsyncIterator[str]:
+    """The address of the database, its schema up to date. Raises Failure with what to do."""
+    import asyncpg
+
+    from infrastructure.database import connect
+    from infrastructure.embedded_postgres import open_database
+    from infrastructure.migrate import MigrationRefused, migrate
+    from infrastructure.postgres_binaries import PostgresError
+
+    try:
+        async with open_database(chosen) as url:
+            connection = await connect(url, pgbouncer=chosen.pgbouncer)
+            try:
+                await migrate(connection)
+            finally:
+                await connection.close()
+            yield url
+    except (PostgresError, MigrationRefused) as error:
+        raise Failure(str(error), str(error)) from error
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        reason = str(error) or type(error).__name__
+        raise Failure(
+            f"la base ne répond pas ({reason}) ; « unisson doctor » dit comment réparer",
+            f'the database does not answer ({reason}); "unisson doctor" says how to repair it',
+        ) from error
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An open database, its log and its keys."""
+
+    settings: Settings
+    pool: Pool
+    vault: PostgresKeyVault
+    log: PostgresEventLog
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[Installation]:
+    """Everything that a command may need, without the server. Raises Failure with what to do."""
+    import domain.catalogue  # noqa: F401 (registers every event type that the log may hold)
+    from infrastructure.database import create_pool
+    from infrastructure.event_log import PostgresEventLog
+    from infrastructure.key_file import KeyFileUnusable
+    from infrastructure.key_vault import PostgresKeyVault
+    from infrastructure.logs import configure_logs
+
+    chosen = settings()
+    configure_logs("warning")
+    async with database(chosen) as url, create_pool(url, pgbouncer=chosen.pgbouncer) as pool:
+        try:
+            vault = await PostgresKeyVault.open(pool, chosen.key_encryption_key)
+        except KeyFileUnusable as error:
+            raise Failure(str(error), str(error)) from error
+        async with PostgresEventLog(url, pool, vault) as log:
+            yield Installation(chosen, pool, vault, log)

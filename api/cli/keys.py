@@ -1,0 +1,102 @@
+"""`unisson keys`: give an agency a key to the API, list the keys of a territory, withdraw one."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from api.cli import installation
+from api.cli.command_line import group
+from api.cli.failure import Failure
+from api.cli.language import say
+from api.cli.output import Agency, Json, Territory, write_json, write_line
+from application.api_keys import LIFETIME, ApiKey, issue
+from domain.clock import SystemClock
+from infrastructure.api_keys import PostgresApiKeys
+
+app = group("keys")
+
+
+@app.command(
+    name="create",
+    help=say("Donner une clé à un service. Elle ne s'affiche qu'une fois.", "Give an agency a key. It is shown once."),
+)
+def create(
+    *,
+    territory: Territory,
+    agency: Agency,
+    name: Annotated[str, Parameter(help=say("À quoi elle sert.", "What it is for."))] = "",
+    days: Annotated[
+        int, Parameter(help=say("Durée de validité, 365 jours au plus.", "How long it is valid, at most 365 days."))
+    ] = LIFETIME.days,
+    json: Json = False,
+) -> None:
+    if not 0 < days <= LIFETIME.days:
+        raise Failure(f"--days : de 1 à {LIFETIME.days}", f"--days: from 1 to {LIFETIME.days}")
+    key, token = issue(
+        territory=territory, agency=agency, now=SystemClock().now(), label=name, lifetime=timedelta(days=days)
+    )
+    installation.run(_add(key))
+    if json:
+        write_json(_told(key) | {"key": token})
+    else:
+        write_line(token)
+
+
+@app.command(
+    name="list", help=say("Les clés d'un territoire, sans secret.", "A territory's keys, without secret.")
+)
+def list_(*, territory: Territory, json: Json = False) -> None:
+    keys = installation.run(_of_territory(territory))
+    if json:
+        write_json({"keys": [_told(key) for key in keys]})
+        return
+    for key in keys:
+        write_line(f"{key.key_id}  {_state(key):<8}  {key.expires_at:%Y-%m-%d}  {key.agency}  {key.label}".rstrip())
+
+
+@app.command(
+    name="revoke", help=say("Retirer une clé, pour toujours.", "Withdraw a key, for good.")
+)
+def revoke(
+    key_id: Annotated[str, Parameter(help=say("Ce que donne « keys list ».", 'What "keys list" shows.'))],
+    *,
+    territory: Territory,
+) -> None:
+    if not installation.run(_revoke(territory, key_id)):
+        raise Failure("aucune clé ne porte cet identifiant", "no key has this id")
+
+
+async def _add(key: ApiKey) -> None:
+    async with installation.opened() as here:
+        await PostgresApiKeys(here.pool).add(key)
+
+
+async def _of_territory(territory: str) -> list[ApiKey]:
+    async with installation.opened() as here:
+        return list(await PostgresApiKeys(here.pool).of_territory(territory))
+
+
+async def _revoke(territory: str, key_id: str) -> bool:
+    async with installation.opened() as here:
+        return await PostgresApiKeys(here.pool).revoke(territory, key_id, SystemClock().now())
+
+
+def _told(key: ApiKey) -> dict[str, object]:
+    return {
+        "key_id": key.key_id,
+        "territory": key.territory,
+        "agency": key.agency,
+        "name": key.label,
+        "state": _state(key),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    }
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at <= SystemClock().now() else "active"

@@ -1,0 +1,70 @@
+"""`unisson rules`: judge rules on a file of facts, with no database and no server."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from api.cli.command_line import group
+from api.cli.failure import Failure, Status
+from api.cli.files import unusable, written
+from api.cli.language import say
+from api.cli.output import Json, write_line
+from application.evaluation import encode_line, evaluate_files, read_now
+from domain.errors import DomainError
+
+app = group("rules")
+
+
+@app.command(
+    name="evaluate",
+    help=say(
+        "Juger des règles sur un fichier de faits : une obligation par ligne.",
+        "Judge rules on a file of facts: one obligation a line.",
+    ),
+)
+def evaluate(
+    *,
+    facts: Annotated[Path, Parameter(help=say("Faits, un objet JSON par ligne.", "Facts, one JSON object a line."))],
+    now: Annotated[str, Parameter(help=say("L'heure qu'il est, en ISO 8601.", "What time it is, in ISO 8601."))],
+    rules: Annotated[
+        Path | None,
+        Parameter(help=say("Règles en YAML ; sinon, celles d'Unisson.", "Rules in YAML; Unisson's own otherwise.")),
+    ] = None,
+    tz: Annotated[
+        str, Parameter(help=say("Fuseau des territoires inconnus.", "Time zone of unknown territories."))
+    ] = "Europe/Paris",
+    json: Json = False,
+) -> None:
+    try:
+        instant = read_now(now, tz)
+    except ValueError:
+        raise Failure("--now : ce n'est pas une date ISO 8601", "--now: not an ISO 8601 date", Status.USAGE) from None
+    except DomainError as error:
+        raise Failure(f"--tz : {error.title_fr}", f"--tz: {error.title()}", Status.USAGE) from None
+    for path in (rules, facts):
+        _must_be_readable(path)
+    try:
+        obligations = evaluate_files(rules, facts, instant, tz)
+    except DomainError as error:
+        raise Failure(f"{error.title_fr} {error.detail}", error.detail) from None
+    with written(None) as output:
+        if json:
+            output.writelines(encode_line(obligation) for obligation in obligations)
+            return
+    for obligation in obligations:
+        write_line(_sentence(obligation))
+
+
+def _must_be_readable(path: Path | None) -> None:
+    try:
+        if path is not None:
+            path.open("rb").close()
+    except OSError as error:
+        raise unusable(path or Path(), error) from error
+
+
+def _sentence(obligation: dict[str, object]) -> str:
+    names = ("status", "rule", "pathway", "activation")
+    start = "  ".join(f"{obligation[name]}" for name in names)
+    return f"{start}  [{obligation['open']} → {obligation['close']})"
