@@ -14,6 +14,7 @@ from domain.command import Act, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_be_ordered, must_be_plausible, must_have_happened
 from domain.errors import DomainError
+from domain.facts import FactState
 from domain.needs import ACTIVE, REPLACED, WITHDRAWN, find_active_need, need_attrs
 from domain.pathway import NotYours
 from domain.supersession import supersede_moot_requests
@@ -63,7 +64,7 @@ class DiagnosisRecorded(Event, frozen=True, kw_only=True):
             end=self.on,
             attrs={"needs": [], "diagnosis_id": str(self.diagnosis_id), "status": ACTIVE, **shared},
             affects=self.replaces,
-            sets={"status": REPLACED} if self.replaces else {},
+            sets={"status": REPLACED, "state": FactState.CANCELLED.value} if self.replaces else {},
         )
         for need in self.needs:
             pathway.add(

@@ -23,9 +23,13 @@ SYSTEM = "unisson"
 class Pathway(Aggregate):
     """Everything the services of one territory recorded for one person."""
 
+    territory: str
+    subject: UUID | None
+    """What the person's keys are filed under."""
+
     def __init__(self) -> None:
         self.territory = ""
-        self.subject: UUID | None = None  # What the person's keys are filed under.
+        self.subject = None
         self.birth_date: date | None = None  # All that decisions need to know of the person.
         self.ledger = Ledger()
         self.erased = False

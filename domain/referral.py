@@ -13,6 +13,7 @@ from domain.aggregate import Event, stored
 from domain.command import Act, AgencyId, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_have_happened
+from domain.facts import FactState
 from domain.needs import find_active_need
 from domain.pathway import ImpossibleTransition, NotYours, ReasonRequired
 from domain.themes import THEME_LIST, Theme, kind_of, must_be_known, public_theme
@@ -101,6 +102,8 @@ class ReferralMoved(Event, frozen=True, kw_only=True):
     def apply(self, pathway: "Pathway") -> None:
         rejected = self.status is ReferralStatus.REJECTED
         sets: dict[str, Any] = {"status": self.status.value}
+        if self.status is ReferralStatus.CANCELLED:
+            sets["state"] = FactState.CANCELLED.value
         if self.superseded_by is not None:
             sets["superseded"] = True
         pathway.add(

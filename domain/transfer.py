@@ -11,6 +11,7 @@ from domain.command import Act, AgencyId, Command, Territory, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_have_happened
 from domain.errors import DomainError
+from domain.facts import FactState
 from domain.pathway import ImpossibleTransition, NotYours, ReasonRequired
 from domain.referent import ReferentAssigned
 from domain.supersession import supersede_moot_requests
@@ -81,6 +82,8 @@ class TransferMoved(Event, frozen=True, kw_only=True):
 
     def apply(self, pathway: "Pathway") -> None:
         sets: dict[str, Any] = {"status": self.status.value}
+        if self.status is S.CANCELLED:
+            sets["state"] = FactState.CANCELLED.value
         if self.superseded_by is not None:
             sets["superseded"] = True
         pathway.add(
