@@ -106,14 +106,15 @@ class _Author:
 
     def _opening(self) -> None:
         person = self.person
-        identity = {
+        opening = {
+            "on": str(self.opened),
             "given_name": person.given_name,
             "family_name": person.family_name,
             "birth_date": person.birth_date,
         }
-        first_contact = {"channel": "in-person", "note": person.note}
-        self._call(self.opened, self.referent, "open-pathway", {"identity": identity, "on": str(self.opened)}, minute=0)
-        self._call(self.opened, self.referent, "assign-referent", {"agency": self.referent}, minute=5)
+        first_contact = {"channel": "in_person", "note": person.note}
+        self._call(self.opened, self.referent, "open-pathway", opening, minute=0)
+        self._call(self.opened, self.referent, "assign-referent", {"on": str(self.opened)}, minute=5)
         self._call(self.opened, self.referent, "record-contact", first_contact, minute=10)
 
     def _diagnosis(self, fault: Fault | None, *, late: bool) -> None:
@@ -165,8 +166,8 @@ class _Author:
         if alone:
             self._expect(Fault.MOVED_ALONE, late=late, told={self.referent, "habitat-solidaire"})
         if late or not alone:
-            accompaniment = {"kind": "socio_professional", "on": str(started)}
-            self._call(started, self.referent, "start-accompaniment", accompaniment)
+            accompaniment = {"kind": "socio_professional", "start": str(started)}
+            self._call(started, self.referent, "record-accompaniment", accompaniment)
 
     def _contacts(self, until: date, *, silent: bool, late: bool) -> None:
         day = self.opened + timedelta(days=self.random.randint(15, 60))
@@ -181,14 +182,14 @@ class _Author:
             self._expect(Fault.SILENCE, late=late, told={self.referent})
 
     def _contact(self, day: date) -> None:
-        contact = {"channel": self.random.choice(["phone", "in-person", "video"])}
+        contact = {"channel": self.random.choice(["phone", "in_person", "video"])}
         if self.random.random() < 0.3:
             contact["note"] = self.person.note
         self._call(day, self.referent, "record-contact", contact)
 
     def _closure(self) -> date:
         day = self.opened + timedelta(days=self.random.randint(120, 145))
-        self._call(day, self.referent, "close-pathway", {"outcome": "completed", "on": str(day)}, minute=EVENING)
+        self._call(day, self.referent, "close-pathway", {"outcome": "goals_reached", "on": str(day)}, minute=EVENING)
         return day
 
     def _expect(self, fault: Fault, *, late: bool, told: set[str]) -> None:
