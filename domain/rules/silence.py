@@ -69,12 +69,10 @@ def _judge_one(scene: Scene, case: Case, contacts: Contacts, index: int) -> Obli
     if case.plan.rule.strict:
         while index < len(contacts) and case.is_excluded_tie(contacts[index]):
             index += 1
-    if index >= len(contacts) or not case.is_in_time(contacts[index]):
-        return settle(scene, case, [], [], 1)
-    contact = contacts[index]
-    if contact.point < case.close.instant:
-        return settle(scene, case, [contact], [], 1)
-    return settle(scene, case, [], [contact] if scene.has_come(contact) else [], 1)
+    contact = contacts[index] if index < len(contacts) else None
+    within = [contact] if contact and contact.point < case.close.instant and case.is_in_time(contact) else []
+    late = [contact] if contact and contact.point >= case.close.instant and scene.has_come(contact) else []
+    return settle(scene, case, within, late, 1)
 
 
 def _first_index(contacts: Contacts, start: Placed) -> int:
