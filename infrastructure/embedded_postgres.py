@@ -184,21 +184,22 @@ class EmbeddedPostgres:
 
     async def _restart_whenever_it_ends(self) -> None:
         """Restarts an owned server that crashed, and takes over a found one whose owner has ended."""
-        delay_seconds = RESTART_SECONDS_MIN
+        pause_seconds = RESTART_SECONDS_MIN
         while True:
             if self._process is not None:
                 started = time.monotonic()
                 code = await self._process.wait()
                 self._process = None
-                long = time.monotonic() - started > RESTART_SECONDS_FORGOTTEN
-                delay_seconds = RESTART_SECONDS_MIN if long else min(2 * delay_seconds, RESTART_SECONDS_MAX)
-                log.error("postgres.ended", exit_code=code, restart_in_seconds=delay_seconds)
-            await asyncio.sleep(delay_seconds)
+                if time.monotonic() - started > RESTART_SECONDS_FORGOTTEN:
+                    pause_seconds = RESTART_SECONDS_MIN
+                log.error("postgres.ended", exit_code=code, restart_in_seconds=pause_seconds)
+            await asyncio.sleep(pause_seconds)
             try:
                 if await self._start_unless_locked():
                     log.warning("postgres.restarted", pid=self.pid)
+                    pause_seconds = min(2 * pause_seconds, RESTART_SECONDS_MAX)
             except (PostgresError, OSError) as error:
-                delay_seconds = min(2 * delay_seconds, RESTART_SECONDS_MAX)
+                pause_seconds = min(2 * pause_seconds, RESTART_SECONDS_MAX)
                 log.error("postgres.restart-failed", reason=str(error))  # noqa: TRY400 (the reason is our own text)
 
 

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    lang: Annotated[str, msgspec.Meta(pattern="^(fr|en)$")] = "fr"
+    """What the command line speaks."""
     kek_file: Path | None = None
     """The key-encryption key; unset, `keys/kek` under `data_dir`."""
 

@@ -46,6 +46,12 @@ def test_what_cannot_be_used_is_refused_by_name(variable: str, value: str, probl
     assert problem in refused.value.problem
 
 
+@pytest.mark.parametrize("field", Settings.__struct_fields__)
+def test_every_setting_is_documented(field: str) -> None:
+    page = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
+    assert f"| `UNISSON_{field.upper()}` |" in page.read_text()
+
+
 def test_a_password_is_shown_neither_by_a_refusal_nor_by_the_settings() -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({"UNISSON_DATABASE_URL": "mysql://unisson:secret@host/name"})
