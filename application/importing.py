@@ -68,6 +68,8 @@ class Report(msgspec.Struct, kw_only=True):
     pathways_unchanged: int = 0
     events: int = 0
     agencies: int = 0
+    """Agencies registered by this run."""
+    services: int = 0
     facts: int = 0
     """Facts of all the pathways of the source, as they stand after the run."""
     refusals: list[Refusal] = msgspec.field(default_factory=list)
@@ -85,5 +87,5 @@ class Report(msgspec.Struct, kw_only=True):
         }
 
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with (pathways done, events appended) as the import goes."""
+Progress: TypeAlias = Callable[[int, int, int | None], None]
+"""Called with (pathways done, events appended, pathways in all) as the import goes."""

@@ -73,15 +73,29 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         return Refusal(self.file, self.line, self.columns.get(error.field or ""), Reason.of(error))
 
 
+class Opening(Step, frozen=True, kw_only=True):
+    """The step that opens a pathway."""
+
+    command: OpenPathway
+
+
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
     """One person's pathway as the source tells it. Steps stand in the order in which they happened."""
 
     pathway_id: UUID
     subject: UUID
-    opening: Step
+    opening: Opening
     steps: tuple[Step, ...]
     closing: Step | None = None
     """Closes the pathway once all that is told has been recorded; its id is not used."""
+
+
+class Decided(msgspec.Struct, kw_only=True):
+    """What one telling comes to."""
+
+    events: list[Event] = []
+    refusals: list[Refusal] = []
+    facts: int = 0
 
 
 class PathwayImport:
@@ -98,8 +112,11 @@ class PathwayImport:
         self._progress = progress
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._done = 0
+        self._total: int | None = None
 
-    async def run(self, tellings: Iterable[Telling]) -> None:
+    async def run(self, tellings: Iterable[Telling], total: int | None = None) -> None:
+        """`total` is how many there are, for who watches."""
+        self._total = total
         remaining = iter(tellings)
         while batch := list(islice(remaining, LOADED_AT_ONCE)):
             histories = await self._log.read_streams(self._territory, [telling.pathway_id for telling in batch])
@@ -112,20 +129,16 @@ class PathwayImport:
     async def _take(self, telling: Telling, pathway: Pathway | None) -> None:
         try:
             for attempt in range(ATTEMPTS):
-                refusals: list[Refusal] = []
-                existed = pathway is not None
-                after = self._decide(telling, pathway, refusals)
-                events = cast("list[Event]", after.collect_events()) if after else []
+                decided = self._decide(telling, pathway)
                 try:
-                    await self._append(telling, events)
+                    await self._append(telling, decided.events)
                 except (StaleVersion, AppendInDoubt, LogBusy):
                     if attempt == ATTEMPTS - 1:
                         raise
                     await asyncio.sleep(2**attempt / 10)
                     pathway = fold(None, await self._log.read_stream(self._territory, telling.pathway_id))
                 else:
-                    self._report.refusals += refusals
-                    self._count(existed=existed, events=len(events), facts=len(after.facts()) if after else 0)
+                    self._count(decided, existed=pathway is not None)
                     break
         finally:
             self._room.release()
@@ -142,37 +155,40 @@ class PathwayImport:
                 ),
             )
 
-    def _count(self, *, existed: bool, events: int, facts: int) -> None:
-        report = self._report
+    def _count(self, decided: Decided, *, existed: bool) -> None:
+        report, events = self._report, len(decided.events)
+        report.refusals += decided.refusals
+        report.facts += decided.facts
         report.events += events
-        report.facts += facts
         report.pathways += events > 0 and not existed
         report.pathways_changed += events > 0 and existed
         report.pathways_unchanged += existed and not events
         self._done += 1
-        self._progress(self._done, report.events)
+        self._progress(self._done, report.events, self._total)
 
-    def _decide(self, telling: Telling, pathway: Pathway | None, refusals: list[Refusal]) -> Pathway | None:
-        """The pathway after all that could be told of it; None when it could not even be opened."""
+    def _decide(self, telling: Telling, pathway: Pathway | None) -> Decided:
+        """All that could be told of the pathway, and nothing when it could not even be opened."""
         try:
             pathway = pathway or self._open(telling)
         except DomainError as error:
-            refusals.append(telling.opening.refused(error))
-            return None
+            return Decided(refusals=[telling.opening.refused(error)])
+        decided = Decided(facts=len(pathway.facts()))
         news = [step for step in telling.steps if step.id not in pathway.ledger]
         reopened = bool(news) and self._reopen(pathway, telling.opening.agency)
-        recorded = [step for step in news if self._record(step, pathway, refusals)]
+        recorded = [step for step in news if self._record(step, pathway, decided)]
         if reopened and not recorded:
-            pathway.collect_events()  # Nothing new after all: it stays closed.
-        elif telling.closing is not None and not pathway.is_closed and pathway.pending_events:
-            self._record(telling.closing, pathway, refusals)
-        return pathway
+            return decided  # Nothing new after all: it stays closed.
+        if telling.closing is not None and not pathway.is_closed and pathway.pending_events:
+            self._record(telling.closing, pathway, decided)
+        decided.events = cast("list[Event]", pathway.collect_events())
+        decided.facts = len(pathway.facts())
+        return decided
 
-    def _record(self, step: Step, pathway: Pathway, refusals: list[Refusal]) -> bool:
+    def _record(self, step: Step, pathway: Pathway, decided: Decided) -> bool:
         try:
             step.command.decide(pathway, self._act(step.agency))
         except DomainError as error:
-            refusals.append(step.refused(error))
+            decided.refusals.append(step.refused(error))
             return False
         return True
 
@@ -181,14 +197,11 @@ class PathwayImport:
         closure = pathway.closure
         if closure is None:
             return False
-        assert not isinstance(closure.start, datetime)
         ReopenPathway(on=closure.start).decide(pathway, self._act(agency))
         return True
 
     def _open(self, telling: Telling) -> Pathway:
-        opening = telling.opening
-        assert isinstance(opening.command, OpenPathway)
-        act = self._act(opening.agency)
+        opening, act = telling.opening, self._act(telling.opening.agency)
         return open_pathway(opening.command, self._territory, act, telling.pathway_id, telling.subject)
 
     def _act(self, agency: str) -> Act:

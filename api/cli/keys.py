@@ -43,9 +43,7 @@ def create(
         write_line(token)
 
 
-@app.command(
-    name="list", help=say("Les clés d'un territoire, sans secret.", "A territory's keys, without secret.")
-)
+@app.command(name="list", help=say("Les clés d'un territoire, sans secret.", "A territory's keys, without secret."))
 def list_(*, territory: Territory, json: Json = False) -> None:
     keys = installation.run(_of_territory(territory))
     if json:
@@ -55,9 +53,7 @@ def list_(*, territory: Territory, json: Json = False) -> None:
         write_line(f"{key.key_id}  {_state(key):<8}  {key.expires_at:%Y-%m-%d}  {key.agency}  {key.label}".rstrip())
 
 
-@app.command(
-    name="revoke", help=say("Retirer une clé, pour toujours.", "Withdraw a key, for good.")
-)
+@app.command(name="revoke", help=say("Retirer une clé, pour toujours.", "Withdraw a key, for good."))
 def revoke(
     key_id: Annotated[str, Parameter(help=say("Ce que donne « keys list ».", 'What "keys list" shows.'))],
     *,

@@ -1,13 +1,14 @@
 """An export as a whole: lines tied to the person and the enrolment they belong to, the untied ones refused."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import msgspec
 
 from application.hmis import codes, reasons, tables
 from application.hmis.reader import Row, find, read
-from application.hmis.tables import Table
+from application.hmis.tables import Kind, Table
 from application.importing import Reason, Refusal
 
 
@@ -48,14 +49,15 @@ DURING_ENROLLMENT = (
 )
 
 
-def load(folder: Path) -> Export:
+def load(folder: Path, today: date) -> Export:
     """Read a whole export. Raises ImportImpossible when a file that is required is missing or cannot be read."""
-    return _Loading(folder).load()
+    return _Loading(folder, today).load()
 
 
 class _Loading:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, today: date) -> None:
         self._folder = folder
+        self._today = today
         self._export = Export()
         self._enrollments: dict[str, Enrollment] = {}
         self._deleted: set[tuple[str, str]] = set()
@@ -73,7 +75,7 @@ class _Loading:
         for table in DURING_ENROLLMENT:
             for row in self._rows(table):
                 enrollment = self._enrollment_of(row)
-                if enrollment is not None:
+                if enrollment is not None and (table is not tables.EVENT or self._is_answered_in_order(row)):
                     enrollment.rows.setdefault(table.file, []).append(row)
         return self._export
 
@@ -94,13 +96,14 @@ class _Loading:
             self._refuse(row, reasons.UNKNOWN_PERSON, "PersonalID")
         elif self._export.projects and row["ProjectID"] not in self._export.projects:
             self._refuse(row, reasons.UNKNOWN_PROJECT, "ProjectID")
-        elif row["MoveInDate"] is not None and row["MoveInDate"] < row["EntryDate"]:
-            self._refuse(row, reasons.END_BEFORE_START, "MoveInDate")
         elif _born_after(person, row["EntryDate"]):
             self._refuse(row, reasons.BEFORE_BIRTH, "EntryDate")
         else:
             enrollment = self._enrollments[row.id] = Enrollment(row=row)
             person.enrollments.append(enrollment)
+            if row["MoveInDate"] is not None and row["MoveInDate"] < row["EntryDate"]:
+                self._refuse(row, reasons.END_BEFORE_START, "MoveInDate")
+                row.values["MoveInDate"] = None  # The stay is sure; only the move is not.
 
     def _exit(self, row: Row) -> None:
         enrollment = self._enrollment_of(row)
@@ -112,6 +115,18 @@ class _Loading:
             self._refuse(row, reasons.END_BEFORE_START, "ExitDate")
         else:
             enrollment.exit = row
+
+    def _is_answered_in_order(self, row: Row) -> bool:
+        """A referral without the answer that its line gives would look unanswered: the line goes as a whole."""
+        if row["ReferralResult"] is None:
+            return True
+        if row["ResultDate"] is None:
+            self._refuse(row, reasons.MISSING_VALUE, "ResultDate")
+        elif row["ResultDate"] < row["EventDate"]:
+            self._refuse(row, reasons.END_BEFORE_START, "ResultDate")
+        else:
+            return True
+        return False
 
     def _enrollment_of(self, row: Row) -> Enrollment | None:
         """The enrolment that a line belongs to, None when it is refused."""
@@ -134,16 +149,23 @@ class _Loading:
                 self._export.refusals.append(line)
             elif line["DateDeleted"] is not None:
                 self._export.lines_deleted += 1
+            elif (future := self._future(line, table)) is not None:
+                self._refuse(line, reasons.IN_THE_FUTURE, future)
             elif line.id in seen:
                 self._refuse(line, reasons.DUPLICATE_ID, table.columns[0].name)
             else:
                 seen.add(line.id)
                 yield line
 
+    def _future(self, row: Row, table: Table) -> str | None:
+        """The column of a date that has not come yet: an export tells what has happened."""
+        dates = (column.name for column in table.columns if column.kind is Kind.DATE)
+        return next((name for name in dates if row[name] is not None and row[name] > self._today), None)
+
     def _refuse(self, row: Row, reason: Reason, column: str) -> None:
         self._export.refusals.append(row.refused(reason, column))
 
 
-def _born_after(person: Person, day: object) -> bool:
+def _born_after(person: Person, day: date) -> bool:
     birth = person.client["DOB"] if person.client["DOBDataQuality"] in codes.RELIABLE else None
-    return birth is not None and birth > day
+    return birth is not None and bool(birth > day)

@@ -3,6 +3,8 @@
 from datetime import tzinfo
 from pathlib import Path
 
+from application.agencies import Agencies
+from application.agency_import import import_agency
 from application.event_log import EventLog
 from application.hmis.export import load
 from application.hmis.mapping import SOURCE, Mapping
@@ -21,10 +23,10 @@ async def import_hmis(
     clock: Clock,
     zone: tzinfo,
     dry_run: bool = False,
-    progress: Progress = lambda _done, _events: None,
+    progress: Progress = lambda _done, _events, _total: None,
 ) -> Report:
     """Raises ImportImpossible when a required file is missing or unusable; else says line by line what was refused."""
-    export = load(folder)
+    export = load(folder, clock.now().astimezone(zone).date())
     report = Report(
         dry_run=dry_run,
         lines_read=export.lines_read,
@@ -33,6 +35,9 @@ async def import_hmis(
     )
     ids = Ids(await import_secret(vault, territory, dry_run=dry_run), SOURCE)
     mapping = Mapping(export, ids, territory)
-    await PathwayImport(log, clock, territory, zone, report, progress).run(mapping.tellings())
+    await PathwayImport(log, clock, territory, zone, report, progress).run(mapping.tellings(), len(export.people))
+    directory = Agencies(log, clock, zone)
+    for telling in mapping.agencies.tellings(ids):
+        await import_agency(directory, territory, telling, report)
     report.refusals.sort(key=lambda refusal: (refusal.file, refusal.line))
     return report

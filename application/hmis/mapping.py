@@ -8,7 +8,7 @@ from application.hmis import codes, tables
 from application.hmis.agencies import Agencies
 from application.hmis.export import Enrollment, Export, Person
 from application.hmis.reader import Row
-from application.pathway_import import Ids, Step, Telling
+from application.pathway_import import Ids, Opening, Step, Telling
 from domain.accompaniment import AccompanimentStatus, MoveAccompaniment, RecordAccompaniment
 from domain.closure import ClosePathway
 from domain.command import Command
@@ -52,15 +52,21 @@ class Mapping:
             closing=self._closing(person, enrollments),
         )
 
-    def _opening(self, person: Person, first: Enrollment) -> Step:
+    def _opening(self, person: Person, first: Enrollment) -> Opening:
         client = person.client
         given = [client["FirstName"], client["MiddleName"]]
         family = [client["LastName"], client["NameSuffix"]]
         command = OpenPathway(
             on=first.row["EntryDate"], given_name=_name(given), family_name=_name(family), birth_date=_birth(client)
         )
-        columns = {"/birth_date": "DOB"}
-        return self._step(client, command, self.agencies.of(first), self._ids.of("pathway", client.id), columns)
+        return Opening(
+            id=self._ids.of("pathway", client.id),
+            command=command,
+            agency=self.agencies.of(first),
+            file=client.file,
+            line=client.line,
+            columns={"/birth_date": "DOB"},
+        )
 
     def _closing(self, person: Person, enrollments: list[Enrollment]) -> Step | None:
         """Once nobody works with the person any more; by the agency that opened the pathway, which alone may."""
