@@ -1,6 +1,6 @@
 """One activation of one rule while it is judged, and the verdict once its targets are known (RULES 4.4 to 4.6)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.facts import Fact
@@ -10,11 +10,12 @@ from domain.rules.life import Life
 from domain.rules.near_misses import near_misses
 from domain.rules.obligation import NearMiss, Obligation, Reason, Status
 from domain.rules.plan import Plan
-from domain.rules.rule import OnClose, OnSuspend
+from domain.rules.rule import OnClose, OnSuspend, RuleState
+from domain.rules.suspensions import NOT_SUSPENDED
 from domain.rules.territories import Territories
-from domain.rules.timeline import Placed, Pool, Timeline
+from domain.rules.timeline import Placed, Timeline
 from domain.rules.values import Scope
-from domain.rules.windows import Close, after_close, close_of, open_of
+from domain.rules.windows import Close, after_close
 
 
 class Scene:
@@ -41,6 +42,8 @@ class Scene:
 
     def governs(self, plan: Plan, activation: Placed) -> bool:
         """Whether an activation is this scene's to judge, under this version, in a territory of the rule."""
+        if plan.takes_all:
+            return self.territories.is_home(self.calendar, activation.fact)
         if not plan.takes(activation.day):
             return False
         fact, wanted = activation.fact, plan.rule.territories
@@ -81,25 +84,22 @@ class Case:
         "reason",
         "scope",
         "shut",
-        "target_name",
+        "stretch",
     )
 
     def __init__(self, scene: Scene, plan: Plan, activation: Placed, span: Fact | None = None) -> None:
         self.plan = plan
         self.activation = activation
         self.scope = Scope(scene.calendar, scene.pathway, activation.fact, span)
-        self.target_name = "of" if "of" in plan.sought else "expect"
         self.shut: Placed | None = None
         self.reason: Reason | None = None
         self.excuse: Placed | None = None
         self.is_cut_open = False
-        rule, window = plan.rule, plan.window
-        point, day = activation.point, activation.day
-        self.open = open_of(window, point, day, scene.calendar)
-        if scene.life.suspended and rule.on_suspend is OnSuspend.FREEZE:
-            self.close = close_of(window, point, day, scene.calendar, scene.life.suspensions)
-        else:
-            self.close = close_of(window, point, day, scene.calendar)
+        freezes = scene.life.suspended and plan.rule.on_suspend is OnSuspend.FREEZE
+        suspensions = scene.life.suspensions if freezes else NOT_SUSPENDED
+        self.stretch = stretch = plan.stretch(activation.point, activation.day, scene.calendar, suspensions)
+        self.open = stretch.open
+        self.close = stretch.close
 
     def live_through(self, scene: Scene) -> None:
         """Let the pathway's suspensions and closures end the wait, as the rule wants."""
@@ -131,11 +131,6 @@ class Case:
         if close.instant < self.close.instant:
             self.close = close
 
-    @property
-    def opens_within_a_day(self) -> bool:
-        """Then a day-precise target of that day counts, though it stands at a midnight before."""
-        return self.plan.window.start.is_exact or self.is_cut_open
-
     def open_from(self, instant: int) -> None:
         """Nothing before this instant counts."""
         if instant > self.open:
@@ -156,26 +151,16 @@ class Case:
         is_day_tie = not (target.exact and self.activation.exact) and target.day == self.activation.day
         return is_day_tie and self.plan.window.ties_count
 
-    def in_window(self, pool: Pool, calendar: Calendar) -> Iterator[Placed]:
-        """Targets of a pool whose point is in the window, in order."""
+    def searched(self, calendar: Calendar) -> tuple[int, int]:
+        """Points from the first to before the second may be in the window; `admits` says which are."""
         first, end = self.open, self.close.instant
+        if self.plan.is_plain and not self.is_cut_open:
+            return first, end
         if self.plan.window.ties_count and not self.activation.exact:
             first, end = min(first, self.activation.point), max(end, self.activation.last + 1)
-        if self.opens_within_a_day:
+        if self.plan.window.start.is_exact or self.is_cut_open:
             first = calendar.midnights[calendar.day_of(first)]
-        for index in range(pool.first_from(first), len(pool.items)):
-            target = pool.items[index]
-            if target.point >= end:
-                return
-            if self.admits(target):
-                yield target
-
-    def after_window(self, pool: Pool) -> Iterator[Placed]:
-        """Targets that came too late, in order."""
-        for index in range(pool.first_from(self.close.instant), len(pool.items)):
-            target = pool.items[index]
-            if not self.admits(target):
-                yield target
+        return first, end
 
     def is_in_time(self, target: Placed) -> bool:
         """Not after what ended the wait."""
@@ -215,11 +200,16 @@ def _obligation(
     deciding: Placed | None = None,
     reason: Reason | None = None,
 ) -> Obligation:
-    rule, activation, close = case.plan.rule, case.activation, case.close
-    raise_at = after_close(close, rule.grace, scene.calendar)
-    if status is Status.VIOLATED_OPEN:
+    rule, close, stretch = case.plan.rule, case.close, case.stretch
+    fact = case.activation.fact
+    is_open = status is Status.VIOLATED_OPEN
+    if close is stretch.close:
+        raise_at, raise_moment, close_moment = stretch.raise_at, stretch.raise_moment, stretch.close_moment
+    else:
+        raise_at = after_close(close, rule.grace, scene.calendar)
+        raise_moment, close_moment = moment_of(raise_at), moment_of(close.instant)
+    if is_open:
         scene.note(raise_at)
-    fact = activation.fact
     return Obligation(
         rule=rule.slug,
         version=rule.version,
@@ -227,20 +217,27 @@ def _obligation(
         activation=fact.fact_id,
         target=None if deciding is None else deciding.fact.fact_id,
         status=status,
-        open=moment_of(case.open),
-        close=moment_of(close.instant),
-        at=None if at is None else moment_of(at),
+        open=moment_of(case.open) if case.is_cut_open else stretch.open_moment,
+        close=close_moment,
+        at=close_moment if at == close.instant else None if at is None else moment_of(at),
         late_by=_lateness(close, deciding) if status is Status.VIOLATED_LATE and deciding is not None else None,
-        evidence=tuple(sorted({placed.fact.fact_id for placed in used})),
+        evidence=evidence_of(used),
         near_misses=() if status is Status.SATISFIED else scene.near_misses(case, used),
-        occurred=moment_of(activation.point),
-        raise_at=moment_of(raise_at),
-        raised=status is Status.VIOLATED_OPEN and scene.now >= raise_at,
+        occurred=moment_of(case.activation.point),
+        raise_at=raise_moment,
+        raised=is_open and scene.now >= raise_at,
         reason=reason,
         calendar=scene.calendar.version,
         territory=scene.territories.of(fact),
-        shadow=rule.state == "shadow",
+        shadow=rule.state is RuleState.SHADOW,
     )
+
+
+def evidence_of(used: Sequence[Placed]) -> tuple[str, ...]:
+    """Ids of the facts used, sorted."""
+    if len(used) == 1:
+        return (used[0].fact.fact_id,)
+    return tuple(sorted({placed.fact.fact_id for placed in used}))
 
 
 def _lateness(close: Close, target: Placed) -> str:

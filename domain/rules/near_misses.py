@@ -20,7 +20,7 @@ Failure = tuple[str, str]
 
 def near_misses(timeline: Timeline, case: "Case", used: Sequence[Placed]) -> tuple[NearMiss, ...]:
     """At most three, those in the window or nearest to it first."""
-    sought = case.plan.sought[case.target_name]
+    sought = case.plan.sought[case.plan.target]
     skipped = {case.activation.fact.fact_id, *(placed.fact.fact_id for placed in used)}
     found: list[tuple[int, tuple[int, int, str], Failure]] = []
     for target in timeline.of_types(sought.filter.types, sought.filter.at):

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     CLOSED = "closed"
 
 
-class NearMiss(msgspec.Struct, frozen=True):
+class NearMiss(msgspec.Struct, frozen=True, gc=False):
     """A fact that would have counted, had it not failed exactly one test."""
 
     fact_id: str
@@ -35,7 +35,7 @@ class NearMiss(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Obligation(msgspec.Struct, frozen=True, kw_only=True):
+class Obligation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One activation of one rule, judged. Instants are aware and in UTC; an open end is None."""
 
     rule: str

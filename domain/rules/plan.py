@@ -1,15 +1,21 @@
 """Rules made ready to be judged quickly: predicates compiled, filters shared, versions set against each other."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
 from domain.facts import Fact, FactState
+from domain.rules.calendars import Calendar
+from domain.rules.instants import moment_of
 from domain.rules.rule import At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
+from domain.rules.suspensions import Suspensions
 from domain.rules.values import Of, Scope, key_of, reader_of
 from domain.rules.where import Condition, Predicate, compile_where, conjuncts, is_fixed, label_of, references_of
-from domain.rules.windows import Window
+from domain.rules.windows import Close, Window, after_close, close_of, open_of
+
+STRETCHES_MAX = 4_000
 
 KeyOfFact = Callable[[Fact], Hashable]
 KeyOfScope = Callable[[Scope], Hashable]
@@ -39,6 +45,17 @@ class Sought(msgspec.Struct, frozen=True, eq=False):
     """The conditions one by one, for near misses."""
 
 
+class Stretch(NamedTuple):
+    """A window laid down from one activation, and its instants as datetimes."""
+
+    open: int
+    close: Close
+    raise_at: int
+    open_moment: datetime | None
+    close_moment: datetime | None
+    raise_moment: datetime | None
+
+
 class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One rule version, ready."""
 
@@ -47,6 +64,31 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """Ranges of local days in which a later version takes new activations."""
     sought: dict[str, Sought]
     window: Window
+    target: str
+    """The name of its targets' selector: `expect`, or `of` for a silence."""
+    takes_all: bool
+    """Whatever the date and the territory."""
+    is_plain: bool
+    """Counted in days, ties included: a point between open and close is in the window, and no other is."""
+    stretches: dict[tuple[int, str], Stretch]
+
+    def stretch(self, point: int, day: int, calendar: Calendar, suspensions: Suspensions) -> Stretch:
+        """The window of an activation. Those of days are the same for all activations of a day: kept."""
+        if suspensions or self.window.start.is_exact or self.window.end.is_exact:
+            return self._stretch(point, day, calendar, suspensions)
+        key = (day, calendar.name)
+        known = self.stretches.get(key)
+        if known is None:
+            if len(self.stretches) >= STRETCHES_MAX:
+                self.stretches.clear()
+            known = self.stretches[key] = self._stretch(point, day, calendar, suspensions)
+        return known
+
+    def _stretch(self, point: int, day: int, calendar: Calendar, suspensions: Suspensions) -> Stretch:
+        opens = open_of(self.window, point, day, calendar)
+        close = close_of(self.window, point, day, calendar, suspensions)
+        raise_at = after_close(close, self.rule.grace, calendar)
+        return Stretch(opens, close, raise_at, moment_of(opens), moment_of(close.instant), moment_of(raise_at))
 
     def takes(self, day: int) -> bool:
         """Whether an activation of this local day lives under this version."""
@@ -94,7 +136,17 @@ class _Compiler:
         )
         body = rule.body
         window = body.within if isinstance(body, Require) else body.gap
-        return Plan(rule=rule, overruled=overruled, sought=self._sought(body), window=window)
+        everywhere = rule.territories is None and rule.effective_from is None and rule.effective_to is None
+        return Plan(
+            rule=rule,
+            overruled=overruled,
+            sought=self._sought(body),
+            window=window,
+            target="expect" if isinstance(body, Require) else "of",
+            takes_all=everywhere and not overruled,
+            is_plain=not (rule.strict or window.start.is_exact or window.end.is_exact),
+            stretches={},
+        )
 
     def _sought(self, body: Require | Silence) -> dict[str, Sought]:
         if isinstance(body, Silence):

@@ -1,6 +1,6 @@
 """Rules of kind `require`: each activation needs its targets in the window."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterator
 
 from domain.facts import Fact
@@ -74,22 +74,35 @@ def _is_wanted(sought: Sought, fact: Fact, case: Case) -> bool:
 def _targets(scene: Scene, case: Case, pool: Pool, needed: int) -> tuple[list[Placed], list[Placed]]:
     """The targets that count in the window, then those that came late, no more than needed."""
     sought = case.plan.sought["expect"]
-    within: list[Placed] = []
-    for target in case.in_window(pool, scene.calendar):
-        if is_target(case, sought, target) and scene.counts(target) and case.is_in_time(target):
+    first, end = case.searched(scene.calendar)
+    items, within = pool.items, []
+    for index in range(bisect_left(pool.points, first), len(items)):
+        target = items[index]
+        if target.point >= end:
+            break
+        if not (case.admits(target) and is_target(case, sought, target)):
+            continue
+        if scene.counts(target) and case.is_in_time(target):
             within.append(target)
             if len(within) == needed:
                 return within, []
+    if scene.now < case.close.instant:
+        return within, []
+    return within, _late(scene, case, pool, needed - len(within))
+
+
+def _late(scene: Scene, case: Case, pool: Pool, needed: int) -> list[Placed]:
+    sought = case.plan.sought["expect"]
     late: list[Placed] = []
-    if scene.now >= case.close.instant:
-        for target in case.after_window(pool):
-            if not scene.has_come(target):
+    for index in range(bisect_left(pool.points, case.close.instant), len(pool.items)):
+        target = pool.items[index]
+        if not scene.has_come(target):
+            break
+        if is_target(case, sought, target) and not case.admits(target):
+            late.append(target)
+            if len(late) == needed:
                 break
-            if is_target(case, sought, target):
-                late.append(target)
-                if len(within) + len(late) == needed:
-                    break
-    return within, late
+    return late
 
 
 def _judge_one_to_one(scene: Scene, plan: Plan, activations: list[Placed], body: Require) -> Iterator[Obligation]:
@@ -130,7 +143,7 @@ def _apply_since(scene: Scene, case: Case, sought: Sought, effect: Effect) -> No
 def _following(scene: Scene, case: Case, sought: Sought, *, strict: bool = False) -> Placed | None:
     """The first such fact at or after the activation; ties count unless `strict`."""
     pool, activation = pool_of(scene, case, sought), case.activation
-    for index in range(pool.first_from(scene.calendar.midnights[activation.day]), len(pool.items)):
+    for index in range(bisect_left(pool.points, scene.calendar.midnights[activation.day]), len(pool.items)):
         fact = pool.items[index]
         if not fact.is_after_or_ties(activation) or not is_target(case, sought, fact):
             continue

@@ -1,6 +1,5 @@
 """The facts of one pathway laid out on one calendar: each point as an instant and a local day, filed for bisection."""
 
-from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -49,9 +48,6 @@ class Pool:
     def __init__(self, items: list[Placed]) -> None:
         self.items = items
         self.points = [item.point for item in items]
-
-    def first_from(self, instant: int) -> int:
-        return bisect_left(self.points, instant)
 
 
 EMPTY_POOL = Pool([])
