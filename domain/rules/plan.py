@@ -107,6 +107,11 @@ class CompiledRules(msgspec.Struct, frozen=True, eq=False):
     def __iter__(self) -> Iterator[Plan]:
         return iter(self.plans)
 
+    def only(self, *slugs: str) -> "CompiledRules":
+        """The plans of some rules alone, for who wants near misses of a few obligations."""
+        kept = tuple(plan for plan in self.plans if plan.rule.slug in slugs)
+        return CompiledRules(kept, self.ruleset, self.reads_pathway)
+
 
 def compile_rules(rules: Ruleset | Iterable[Rule]) -> CompiledRules:
     """Drafts and retired versions are left out; a shadow version overrules shadows only, an active one actives only."""
