@@ -13,7 +13,7 @@ LOCK = 0x756E6973736F6E  # "unisson". The same in every release, so that an old 
 LONGEST_SECONDS = 3600
 
 
-class MigrationRefused(Exception):  # noqa: N818 (a refusal, not a fault)
+class MigrationRefused(Exception):
     """What the database has applied and what this release carries do not agree."""
 
 
