@@ -40,8 +40,8 @@ docs: .venv/run.stamp ## Write the OpenAPI document that the documentation refer
 	.venv/bin/unisson openapi > docs/openapi.json
 
 lock: $(UV) ## Resolve the dependencies again, with hashes and without any index address
-	$(COMPILE) pyproject.toml -o requirements/run.lock
 	$(COMPILE) pyproject.toml --group dev --group bench -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --constraint requirements/dev.lock -o requirements/run.lock
 	echo 'uv_build>=0.13,<0.14' | $(COMPILE) - -o requirements/build.lock
 	echo 'uv' | $(COMPILE) - -o requirements/installer.lock
 
