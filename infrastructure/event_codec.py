@@ -36,7 +36,7 @@ CASE_CODE = CODES[Compartment.CASE]
 
 
 class SealedEvent(NamedTuple):
-    """One event ready to be stored; `header` still lacks the recorded time."""
+    """One event ready to be stored, in the order of `append_events`; `header` still lacks the recorded time."""
 
     version: int
     topic: str

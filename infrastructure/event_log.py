@@ -41,10 +41,12 @@ LAST_POSITION = 2**63 - 1
 class PostgresEventLog:
     """See `EventLog` for what each method promises."""
 
-    def __init__(self, url: str, pool: Pool, vault: KeyVault, clock: Clock | None = None) -> None:
+    def __init__(
+        self, url: str, pool: Pool, vault: KeyVault, clock: Clock | None = None, *, pgbouncer: bool = False
+    ) -> None:
         self._pool = pool
         self.vault = vault
-        self._writer = GroupWriter(url, clock)
+        self._writer = GroupWriter(url, clock, pgbouncer=pgbouncer)
         self._listener = HeadListener(url)
 
     async def __aenter__(self) -> Self:

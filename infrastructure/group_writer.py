@@ -30,6 +30,7 @@ LONGEST_PAUSE_SECONDS = 0.5
 REPLY_SECONDS_MAX = 15.0
 
 APPENDED, STALE, REPLAYED, REUSED = range(4)
+EVENT_COLUMNS = 8
 
 APPEND = """
 SELECT * FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
@@ -50,6 +51,10 @@ LOST = (
 REFUSED_FOR_NOW = (asyncpg.LockNotAvailableError, asyncpg.InsufficientResourcesError, asyncpg.DeadlockDetectedError)
 
 log = structlog.get_logger()
+
+
+class BadValue(Exception):  # noqa: N818
+    """A value that does not fit its column. Whoever made the event should have refused it."""
 
 
 class SealedCommit(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,10 +96,20 @@ class Command:
 class GroupWriter:
     """One per process, with a connection of its own. Use as `async with`; closing waits for what is queued."""
 
-    def __init__(self, url: str, clock: Clock | None = None, *, queue_commands_max: int = QUEUE_COMMANDS_MAX) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Clock | None = None,
+        *,
+        queue_commands_max: int = QUEUE_COMMANDS_MAX,
+        reconnect_seconds_max: float = RECONNECT_SECONDS_MAX,
+        pgbouncer: bool = False,
+    ) -> None:
         self._url = url
         self._clock = clock
         self._queue_commands_max = queue_commands_max
+        self._reconnect_seconds_max = reconnect_seconds_max
+        self._pgbouncer = pgbouncer
         self._queues: dict[str, deque[Command]] = {}
         self._commands = 0
         self._bytes = 0
@@ -143,20 +158,26 @@ class GroupWriter:
         return self._commands
 
     async def _run(self) -> None:
-        while True:
-            if not self._queues:
-                if self._closing:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            territory, queue = next(iter(self._queues.items()))
-            del self._queues[territory]
-            batch = self._take(queue)
-            if queue:  # Behind the other territories, so that a busy one does not starve them.
-                self._queues[territory] = queue
-            if batch:
-                await self._write(territory, batch)
+        try:
+            while not (self._closing and not self._queues):
+                if self._queues:
+                    await self._write_next()
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
+        finally:
+            for queue in self._queues.values():  # Only when this task is cancelled: nobody must wait for ever.
+                for command in queue:
+                    command.refuse(LogBusy())
+
+    async def _write_next(self) -> None:
+        territory, queue = next(iter(self._queues.items()))
+        del self._queues[territory]
+        batch = self._take(queue)
+        if queue:  # Behind the other territories, so that a busy one does not starve them.
+            self._queues[territory] = queue
+        if batch:
+            await self._write(territory, batch)
 
     def _take(self, queue: deque[Command]) -> list[Command]:
         """The next batch. The same idempotency key twice goes in two batches, so that the second sees the first."""
@@ -212,13 +233,15 @@ class GroupWriter:
         replayed, or as a stale version whose events are ours (`_answer`).
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + RECONNECT_SECONDS_MAX
+        deadline = loop.time() + self._reconnect_seconds_max
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 connection = await self._connected()
                 return await self._send(connection, territory, batch)
             except LOST as error:
+                if isinstance(error, ValueError):  # What asyncpg raises for a value that it cannot encode.
+                    raise BadValue from error
                 log.warning("group_writer.connection_lost", error=type(error).__name__, commands=len(batch))
                 self._drop()
                 if loop.time() + pause > deadline:
@@ -231,16 +254,16 @@ class GroupWriter:
         arguments = _arguments(territory, now, [command.commit for command in batch])
         try:
             row = await connection.fetchrow(APPEND, *arguments, timeout=REPLY_SECONDS_MAX)
-        except LOST:
+        except LOST as error:
             for command in batch:
-                command.doubtful = True
+                command.doubtful |= not isinstance(error, ValueError)
             raise
         assert row is not None
         return list(zip(*row, strict=True))
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._url, application_name="unisson writer")
+            self._connection = await connect(self._url, application_name="unisson writer", pgbouncer=self._pgbouncer)
         return self._connection
 
     def _drop(self) -> None:
@@ -299,30 +322,37 @@ class GroupWriter:
 def _arguments(territory: str, now: datetime | None, commits: list[SealedCommit]) -> tuple[Any, ...]:
     """In the order of `append_events`: a list per column, for commands and then for events."""
     first_on: dict[UUID, int] = {}
-    first = [first_on.setdefault(commit.stream_id, number) for number, commit in enumerate(commits, start=1)]
-    keys = [commit.idempotency for commit in commits]
-    numbered = [(number, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
+    commands = [
+        (
+            commit.stream_id,
+            first_on.setdefault(commit.stream_id, number),
+            commit.expected_version,
+            len(commit.events),
+            commit.subject,
+            commit.correlation_id,
+            commit.causation_id,
+        )
+        for number, commit in enumerate(commits, start=1)
+    ]
+    events = [(number, *event) for number, commit in enumerate(commits, start=1) for event in commit.events]
     return (
         territory,
         now,
-        [commit.stream_id for commit in commits],
-        first,
-        [commit.expected_version for commit in commits],
-        [len(commit.events) for commit in commits],
-        [commit.subject for commit in commits],
-        [commit.correlation_id for commit in commits],
-        [commit.causation_id for commit in commits],
+        *zip(*commands, strict=True),
+        *_idempotency_columns(commits),
+        *(zip(*events, strict=True) if events else ((),) * EVENT_COLUMNS),
+    )
+
+
+def _idempotency_columns(commits: list[SealedCommit]) -> tuple[Sequence[Any] | None, ...]:
+    """All absent when no command has a key, which spares the log two statements."""
+    keys = [commit.idempotency for commit in commits]
+    if not any(keys):
+        return (None,) * 5
+    return (
         [key and key.client for key in keys],
         [key and key.key for key in keys],
         [key and key.fingerprint for key in keys],
         [key and key.outcome for key in keys],
         [key is not None and key.keep for key in keys],
-        [number for number, _ in numbered],
-        [event.version for _, event in numbered],
-        [event.topic for _, event in numbered],
-        [event.agency for _, event in numbered],
-        [event.actor for _, event in numbered],
-        [event.header for _, event in numbered],
-        [event.payload for _, event in numbered],
-        [event.payload_sha256 for _, event in numbered],
     )

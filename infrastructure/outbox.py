@@ -36,9 +36,9 @@ RETURNING true"""
 # Written at most once a minute while all goes well: the row is hot.
 SUCCEEDED = """
 UPDATE webhook_endpoints
-SET consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL, last_success_at = $3
+SET consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL, last_success_at = $3::timestamptz
 WHERE territory = $1 AND endpoint_id = $2
-  AND (consecutive_failures > 0 OR last_success_at IS NULL OR last_success_at < $3 - interval '1 minute')"""
+  AND (consecutive_failures > 0 OR coalesce(last_success_at, '-infinity') < $3::timestamptz - interval '1 minute')"""
 
 LOCK_ENDPOINT = """
 SELECT consecutive_failures, failing_since FROM webhook_endpoints
@@ -123,7 +123,7 @@ class Outbox:
             return await self._delivered(claim, sent, now)
         async with self._pool.acquire() as db, db.transaction():
             endpoint = await db.fetchrow(LOCK_ENDPOINT, claim.message.territory, claim.endpoint_id)
-            assert endpoint is not None, "endpoints are never deleted"  # noqa: S101
+            assert endpoint is not None, "endpoints are never deleted"
             failing_since = endpoint["failing_since"] or now
             reason = self._reason_to_disable(sent, failing_since, now)
             due = None if reason else self._policy.next_attempt(claim.attempt, sent, now)

@@ -35,7 +35,8 @@ class Receiver:
     """Use as an async context manager; `url` is where it listens.
 
     `secrets` are those it accepts; while it has none it refuses everything with 401. `events` holds each verified
-    event once, however often it came; `refused` counts what did not verify.
+    event once, however often it came; `refused` counts what did not verify; the peaks say how many connections were
+    open, and requests being answered, at the same time.
     """
 
     def __init__(self, *secrets: str, answer: Callable[[Delivery], Awaitable[Answer]] | None = None) -> None:
@@ -45,6 +46,8 @@ class Receiver:
         self.refused = 0
         self.connections_open = 0
         self.connections_peak = 0
+        self.busy = 0
+        self.busy_peak = 0
         self._answer = answer or self.accept
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,6 +94,14 @@ class Receiver:
         async with asyncio.timeout(timeout_seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.events) >= events)
 
+    async def _answered(self, delivery: Delivery) -> Answer:
+        self.busy += 1
+        self.busy_peak = max(self.busy_peak, self.busy)
+        try:
+            return await self._answer(delivery)
+        finally:
+            self.busy -= 1
+
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
@@ -100,8 +111,7 @@ class Receiver:
         try:
             while delivery := await _read(reader):
                 self.deliveries.append(delivery)
-                answer = await self._answer(delivery)
-                writer.write(_bytes(answer))
+                writer.write(_bytes(await self._answered(delivery)))
                 await writer.drain()
                 async with self._changed:
                     self._changed.notify_all()

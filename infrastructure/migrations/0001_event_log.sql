@@ -67,7 +67,7 @@ CREATE FUNCTION append_events(
     c_subject     uuid[],
     c_correlation uuid[],
     c_causation   uuid[],
-    c_client      text[],
+    c_client      text[],       -- This one and the next four are null when no command has a key.
     c_key         text[],
     c_fingerprint bytea[],
     c_outcome     bytea[],
@@ -122,22 +122,24 @@ BEGIN
     ) AS last ON true;
     versions := running;
 
-    FOR known IN
-        SELECT c.ord, i.* FROM unnest(c_client, c_key) WITH ORDINALITY AS c (client, key, ord)
-        JOIN idempotency i ON i.territory = p_territory AND i.client = c.client AND i.key = c.key
-        WHERE c.key IS NOT NULL
-    LOOP
-        IF known.fingerprint <> c_fingerprint[known.ord] THEN
-            verdicts[known.ord] := 3;
-        ELSE
-            verdicts[known.ord] := 2;
-            firsts[known.ord] := known.first_position;
-            lasts[known.ord] := known.last_position;
-            versions[known.ord] := known.version;
-            outcomes[known.ord] := known.outcome;
-            times[known.ord] := known.recorded_at;
-        END IF;
-    END LOOP;
+    IF c_key IS NOT NULL THEN
+        FOR known IN
+            SELECT c.ord, i.* FROM unnest(c_client, c_key) WITH ORDINALITY AS c (client, key, ord)
+            JOIN idempotency i ON i.territory = p_territory AND i.client = c.client AND i.key = c.key
+            WHERE c.key IS NOT NULL
+        LOOP
+            IF known.fingerprint <> c_fingerprint[known.ord] THEN
+                verdicts[known.ord] := 3;
+            ELSE
+                verdicts[known.ord] := 2;
+                firsts[known.ord] := known.first_position;
+                lasts[known.ord] := known.last_position;
+                versions[known.ord] := known.version;
+                outcomes[known.ord] := known.outcome;
+                times[known.ord] := known.recorded_at;
+            END IF;
+        END LOOP;
+    END IF;
 
     FOR command IN 1 .. commands LOOP
         CONTINUE WHEN verdicts[command] <> 0;
@@ -157,7 +159,8 @@ BEGIN
 
     IF head.position > old_head THEN
         tail := int8send((extract(epoch FROM head.recorded_at) * 1000000)::bigint);
-        INSERT INTO events
+        INSERT INTO events (recorded_at, position, stream_id, subject, correlation_id, causation_id, stream_version,
+            territory, topic, agency, actor, header, payload, payload_sha256, leaf)
         SELECT head.recorded_at, old_head + row_number() OVER (ORDER BY e.ord), c_stream[e.command],
             c_subject[e.command], c_correlation[e.command], c_causation[e.command], e.version, p_territory, e.topic,
             e.agency, e.actor, e.header || tail, e.payload, e.sha256,
@@ -169,12 +172,15 @@ BEGIN
         PERFORM pg_notify('unisson_log', p_territory || ' ' || head.position);
     END IF;
 
-    INSERT INTO idempotency
-    SELECT head.recorded_at, CASE WHEN c.keep THEN NULL ELSE clock_timestamp() + interval '48 hours' END,
-        firsts[c.ord], lasts[c.ord], versions[c.ord], p_territory, c.client, c.key, c.fingerprint, c.outcome
-    FROM unnest(c_client, c_key, c_fingerprint, c_outcome, c_keep)
-        WITH ORDINALITY AS c (client, key, fingerprint, outcome, keep, ord)
-    WHERE c.key IS NOT NULL AND verdicts[c.ord] = 0;
+    IF c_key IS NOT NULL THEN
+        INSERT INTO idempotency (recorded_at, expires_at, first_position, last_position, version, territory, client,
+            key, fingerprint, outcome)
+        SELECT head.recorded_at, CASE WHEN c.keep THEN NULL ELSE clock_timestamp() + interval '48 hours' END,
+            firsts[c.ord], lasts[c.ord], versions[c.ord], p_territory, c.client, c.key, c.fingerprint, c.outcome
+        FROM unnest(c_client, c_key, c_fingerprint, c_outcome, c_keep)
+            WITH ORDINALITY AS c (client, key, fingerprint, outcome, keep, ord)
+        WHERE c.key IS NOT NULL AND verdicts[c.ord] = 0;
+    END IF;
 END $$;
 
 -- The log in the shape of the stock library's `stored_events`, for one territory: the one named by the session's
