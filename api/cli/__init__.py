@@ -37,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Failure as failure:
         tell(str(failure))
         return failure.status
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a message may quote personal data)
+        from api.cli.failure import tell_bug
+
+        tell_bug(error)
+        return Status.FAILED
 
 
 def _run(arguments: list[str]) -> int:

@@ -1,7 +1,9 @@
 """How a command fails: one line on the error output, and a status that a script can test."""
 
 import sys
+import traceback
 from enum import IntEnum
+from pathlib import Path
 
 from api.cli.language import say
 
@@ -20,7 +22,7 @@ class Status(IntEnum):
     TERMINATED = 143
 
 
-class Failure(Exception):  # noqa: N818 (a refusal, not a bug)
+class Failure(Exception):
     """Ends the command. The message names the file, the field or the line; never personal data."""
 
     def __init__(self, fr: str, en: str, status: Status = Status.FAILED) -> None:
@@ -32,3 +34,10 @@ def tell(message: str) -> None:
     """One line, whatever the message holds."""
     line = " ".join(message.split())
     print(f"unisson: {line}", file=sys.stderr)
+
+
+def tell_bug(error: Exception) -> None:
+    """One line with where it happened; never the message, which may quote a person's data."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"
+    tell(say(f"erreur interne ({place}) : signalez-la", f"internal error ({place}): please report it"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +13,7 @@ from api.cli.failure import Failure, Status
 from infrastructure.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
+    from api.runtime import Runtime
     from infrastructure.database import Pool
     from infrastructure.event_log import PostgresEventLog
     from infrastructure.key_vault import PostgresKeyVault
@@ -51,17 +52,37 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-@contextlib.asynccontextmanager
-async def database(chosen: Settings) -> AsyncIterator[str]:
-    """The address of the database, its schema up to date. Raises Failure with what to do."""
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turns what may be wrong with an installation into a Failure that says what to do."""
     import asyncpg
 
-    from infrastructure.database import connect
-    from infrastructure.embedded_postgres import open_database
-    from infrastructure.migrate import MigrationRefused, migrate
+    from infrastructure.key_file import KeyFileUnusable
+    from infrastructure.migrate import MigrationRefused
     from infrastructure.postgres_binaries import PostgresError
 
     try:
+        yield
+    except (PostgresError, MigrationRefused, KeyFileUnusable) as error:
+        raise Failure(str(error), str(error)) from error
+    except BrokenPipeError:
+        raise
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        reason = str(error) or type(error).__name__
+        raise Failure(
+            f"la base ne répond pas ({reason}) ; « unisson doctor » dit comment réparer",
+            f'the database does not answer ({reason}); "unisson doctor" says how to repair it',
+        ) from error
+
+
+@contextlib.asynccontextmanager
+async def database(chosen: Settings) -> AsyncIterator[str]:
+    """The address of the database, its schema up to date. Raises Failure with what to do."""
+    from infrastructure.database import connect
+    from infrastructure.embedded_postgres import open_database
+    from infrastructure.migrate import migrate
+
+    with explained():
         async with open_database(chosen) as url:
             connection = await connect(url, pgbouncer=chosen.pgbouncer)
             try:
@@ -69,16 +90,6 @@ async def database(chosen: Settings) -> AsyncIterator[str]:
             finally:
                 await connection.close()
             yield url
-    except (PostgresError, MigrationRefused) as error:
-        raise Failure(str(error), str(error)) from error
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        reason = str(error) or type(error).__name__
-        raise Failure(
-            f"la base ne répond pas ({reason}) ; « unisson doctor » dit comment réparer",
-            f'the database does not answer ({reason}); "unisson doctor" says how to repair it',
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -97,16 +108,32 @@ async def opened() -> AsyncIterator[Installation]:
     import domain.catalogue  # noqa: F401 (registers every event type that the log may hold)
     from infrastructure.database import create_pool
     from infrastructure.event_log import PostgresEventLog
-    from infrastructure.key_file import KeyFileUnusable
     from infrastructure.key_vault import PostgresKeyVault
     from infrastructure.logs import configure_logs
 
     chosen = settings()
     configure_logs("warning")
     async with database(chosen) as url, create_pool(url, pgbouncer=chosen.pgbouncer) as pool:
-        try:
-            vault = await PostgresKeyVault.open(pool, chosen.key_encryption_key)
-        except KeyFileUnusable as error:
-            raise Failure(str(error), str(error)) from error
+        vault = await PostgresKeyVault.open(pool, chosen.key_encryption_key)
         async with PostgresEventLog(url, pool, vault) as log:
             yield Installation(chosen, pool, vault, log)
+
+
+@contextlib.asynccontextmanager
+async def composed() -> AsyncIterator[Runtime]:
+    """All that a server has, without serving or following. Raises Failure with what to do."""
+    from api.app import compose
+    from infrastructure.logs import configure_logs
+
+    configure_logs("warning")
+    with explained():
+        async with compose(settings(), roles=frozenset()) as runtime:
+            yield runtime
+
+
+@contextlib.asynccontextmanager
+async def up_to_date() -> AsyncIterator[Runtime]:
+    """Like `composed`, its views brought up to date unless a server is doing that already."""
+    async with composed() as runtime:
+        await runtime.follower.catch_up()
+        yield runtime

@@ -10,7 +10,7 @@ from application.importing import Language
 _language: Language = "fr"
 
 
-class UnknownLanguage(Exception):  # noqa: N818 (a refusal, not a bug)
+class UnknownLanguage(Exception):
     """`--lang` is followed by something else than `fr` or `en`."""
 
 

@@ -7,7 +7,7 @@ older list and the newer one stand side by side without clashing.
 from collections.abc import Mapping
 
 from domain.accompaniment import AccompanimentKind as Kind
-from domain.closure import Outcome
+from domain.closure import ClosureOutcome
 from domain.referral import ReferralStatus
 from domain.situation import SituationValue as Value
 
@@ -50,12 +50,12 @@ _LIVING: Mapping[Value, tuple[int, ...]] = {
 LIVING_SITUATIONS: Mapping[int, Value] = {code: value for value, numbers in _LIVING.items() for code in numbers}
 """Where a person lives, lived or went, by number of either list."""
 PERMANENT_DESTINATIONS = frozenset(_LIVING[Value.HOUSED])
-OUTCOMES: Mapping[int | None, Outcome] = {
-    **dict.fromkeys(LIVING_SITUATIONS, Outcome.OTHER),
-    **dict.fromkeys(PERMANENT_DESTINATIONS, Outcome.HOUSED),
-    **dict.fromkeys((None, 8, 9, 17, 37, 99), Outcome.UNKNOWN),
-    24: Outcome.DECEASED,
-    30: Outcome.LOST_CONTACT,  # No exit interview
+OUTCOMES: Mapping[int | None, ClosureOutcome] = {
+    **dict.fromkeys(LIVING_SITUATIONS, ClosureOutcome.OTHER),
+    **dict.fromkeys(PERMANENT_DESTINATIONS, ClosureOutcome.HOUSED),
+    **dict.fromkeys((None, 8, 9, 17, 37, 99), ClosureOutcome.UNKNOWN),
+    24: ClosureOutcome.DECEASED,
+    30: ClosureOutcome.LOST_CONTACT,  # No exit interview
 }
 """What a pathway came to, by destination of the last exit."""
 
