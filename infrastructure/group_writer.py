@@ -42,10 +42,11 @@ WHERE territory = $1 AND stream_id = $2 AND stream_version > $3 ORDER BY stream_
 # What a broken connection, or a server that stops, looks like; the batch may or may not be committed.
 LOST = (
     OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
     TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # A connection that the server closed while it was idle.
 )
 # Nothing is stored, and trying again later may work.
 REFUSED_FOR_NOW = (asyncpg.LockNotAvailableError, asyncpg.InsufficientResourcesError, asyncpg.DeadlockDetectedError)
@@ -218,7 +219,8 @@ class GroupWriter:
                 command.refuse(LogBusy())
         except Exception as error:  # noqa: BLE001 (whatever is wrong with one command must not stop the writer)
             if len(batch) == 1:
-                batch[0].refuse(error)
+                # The text of an error about a value quotes the value.
+                batch[0].refuse(BadValue() if isinstance(error, asyncpg.DataError) else error)
                 return
             for command in batch:
                 await self._write(territory, [command])
@@ -240,8 +242,6 @@ class GroupWriter:
                 connection = await self._connected()
                 return await self._send(connection, territory, batch)
             except LOST as error:
-                if isinstance(error, ValueError):  # What asyncpg raises for a value that it cannot encode.
-                    raise BadValue from error
                 log.warning("group_writer.connection_lost", error=type(error).__name__, commands=len(batch))
                 self._drop()
                 if loop.time() + pause > deadline:
@@ -254,9 +254,9 @@ class GroupWriter:
         arguments = _arguments(territory, now, [command.commit for command in batch])
         try:
             row = await connection.fetchrow(APPEND, *arguments, timeout=REPLY_SECONDS_MAX)
-        except LOST as error:
+        except LOST:
             for command in batch:
-                command.doubtful |= not isinstance(error, ValueError)
+                command.doubtful = True
             raise
         assert row is not None
         return list(zip(*row, strict=True))

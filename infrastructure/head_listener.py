@@ -12,7 +12,7 @@ from infrastructure.heads import Heads
 CHANNEL = "unisson_log"
 POLL_SECONDS = 1.0
 HEADS = "SELECT territory, position FROM log_head ORDER BY territory"
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 log = structlog.get_logger()
 
