@@ -61,7 +61,8 @@ class NearMiss(msgspec.Struct, frozen=True):
     """A fact that failed exactly one test."""
 
     fact_id: str
-    because: str
+    failed: str
+    detail: str
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,6 +80,9 @@ class Follower:
             for territory in await self._log.territories():
                 while await self._territory(territory).step(timers_now=True):
                     busy = True
+        for follower in self._territories.values():
+            follower.let_go()
+        await consumers.release(self._pool, self.owner)
 
     async def caught_up(
         self, territory: str, position: int, timeout_s: float, projections: Sequence[str] | None = None

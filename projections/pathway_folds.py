@@ -42,8 +42,12 @@ class PathwayFolds:
         await self._load_behind(mine)
         touched: dict[UUID, Pathway] = {}
         history: dict[UUID, list[Step]] = {}
+        before: dict[UUID, Standing] = {}
         try:
             for stored in mine:
+                stream_id = stored.event.originator_id
+                if steps and stream_id not in touched and stream_id in self._pathways:
+                    before[stream_id] = standing_of(self._pathways[stream_id], stored.position - 1)
                 pathway = self._fold(stored)
                 if pathway is None:
                     continue
@@ -54,7 +58,14 @@ class PathwayFolds:
             self.forget({stored.event.originator_id for stored in mine})
             raise
         self._bound(touched)
-        return Page(territory=self._territory, events=events, pathways=touched, steps=history, replay=not steps)
+        return Page(
+            territory=self._territory,
+            events=events,
+            pathways=touched,
+            steps=history,
+            before=before,
+            replay=not steps,
+        )
 
     async def standings(self, pathway_ids: Iterable[UUID], position: int) -> dict[UUID, Standing]:
         """How pathways stand at the position last folded."""

@@ -83,6 +83,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """The pathways that these events touch, as they stand after them. Not to be changed, not to be kept."""
     steps: Mapping[UUID, Sequence[Step]]
     """By pathway, each of its events in order, with how it then stood. Empty while replaying: only the end counts."""
+    before: Mapping[UUID, Standing]
+    """How these pathways stood before their first event here; a new one is not there. Empty while replaying."""
     replay: bool
     """True: being rebuilt. Nobody must be told anything."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -141,7 +141,7 @@ class TerritoryFollower:
         self._consumers = held
         self._held_at = time.monotonic()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Ask for everything again at the next step: a lease was lost or a build replaced."""
         self._consumers = []
         self._held_at = float("-inf")
@@ -169,9 +169,16 @@ class TerritoryFollower:
             except Exception:  # noqa: BLE001 - found again, and parked, event by event
                 partial = list(behind)
                 whole = []
-        folds = [self._fold(consumer, page) for consumer in whole if page is not None]
-        folds += [self._fold_apart(consumer, events) for consumer in partial]
-        await asyncio.gather(*folds)
+        for wave in self._waves(behind):
+            folds = [self._fold(consumer, page) for consumer in whole if page is not None and consumer in wave]
+            folds += [self._fold_apart(consumer, events) for consumer in partial if consumer in wave]
+            await asyncio.gather(*folds)
+
+    def _waves(self, behind: Sequence[Consumer]) -> Iterator[Sequence[Consumer]]:
+        """First those that others read, then those that read them."""
+        readers = [consumer for consumer in behind if getattr(self._projection(consumer), "reads", ())]
+        yield [consumer for consumer in behind if consumer not in readers]
+        yield readers
 
     async def _fold(self, consumer: Consumer, page: Page) -> None:
         async with self._answering(consumer):
@@ -290,7 +297,7 @@ class TerritoryFollower:
         try:
             yield
         except LeaseLost:
-            self._let_go()
+            self.let_go()
         except TRANSIENT as error:
             self._set_aside(consumer, SET_ASIDE_S)
             log.warning("projection.retried", **self._named(consumer, error))

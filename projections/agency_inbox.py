@@ -1,0 +1,177 @@
+"""What each agency has to do: requests to answer or to start, appointments to conclude, alerts to look at.
+
+An item is there as long as there is something to do. One that an agency may only be notified of leads to no pathway.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from domain.alert import AlertCleared, AlertRaised, AlertReopened, Sees
+from domain.ledger import Current, point_order
+from domain.pathway import Pathway
+from projections.projection import Build, Connection, Page
+
+INBOX = """
+CREATE TABLE {agency_inbox} (
+    item      uuid NOT NULL,        -- The entry of the pathway, or the alert.
+    pathway   uuid,                 -- Null: only notified.
+    since     timestamptz NOT NULL, -- When it became something to do, as far as was known.
+    due       timestamptz,          -- Before that there is nothing to do yet.
+    territory text COLLATE "C" NOT NULL,
+    agency    text COLLATE "C" NOT NULL,
+    kind      text COLLATE "C" NOT NULL,
+    code      text COLLATE "C" NOT NULL,  -- What it is about: a kind of intervention, a rule.
+    PRIMARY KEY (territory, agency, item)
+);
+CREATE INDEX ON {agency_inbox} (territory, agency, since, item);
+CREATE INDEX ON {agency_inbox} (territory, pathway);
+CREATE INDEX ON {agency_inbox} (territory, item)"""
+
+ITEMS_OF = """
+SELECT agency, item, pathway, since, due, kind, code FROM {agency_inbox}
+WHERE territory = $1 AND pathway = ANY($2::uuid[]) AND kind <> 'alert'"""
+DROP_ITEMS = """
+DELETE FROM {agency_inbox} i USING unnest($2::text[], $3::uuid[]) AS done (agency, item)
+WHERE i.territory = $1 AND i.agency = done.agency AND i.item = done.item"""
+DROP_ALERTS = "DELETE FROM {agency_inbox} WHERE territory = $1 AND item = ANY($2::uuid[]) AND kind = 'alert'"
+PUT_ITEMS = """
+INSERT INTO {agency_inbox} (territory, agency, item, pathway, since, due, kind, code)
+SELECT $1, * FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::text[],
+    $8::text[])
+ON CONFLICT (territory, agency, item) DO UPDATE SET pathway = excluded.pathway, since = excluded.since,
+    due = excluded.due, kind = excluded.kind, code = excluded.code"""
+INBOX_PAGE = """
+SELECT agency, item, pathway, since, due, kind, code FROM agency_inbox
+WHERE territory = $1 AND agency = $2 AND (since, item) > ($3, $4) AND (due IS NULL OR due <= $5)
+    AND ($6::text IS NULL OR kind = $6)
+ORDER BY since, item LIMIT $7"""
+
+BEFORE_ANY = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+
+
+class ItemKind(StrEnum):
+    REFERRAL_TO_ANSWER = "referral_to_answer"
+    REFERRAL_TO_START = "referral_to_start"
+    TRANSFER_TO_ANSWER = "transfer_to_answer"
+    HANDOVER_TO_ACKNOWLEDGE = "handover_to_acknowledge"
+    APPOINTMENT_TO_CONCLUDE = "appointment_to_conclude"
+    ALERT = "alert"
+
+
+class InboxItem(NamedTuple):
+    """One thing to do. In the order (since, item), which is also what pages go by."""
+
+    agency: str
+    item: UUID
+    pathway: UUID | None
+    since: datetime
+    due: datetime | None
+    kind: str
+    code: str
+
+
+async def inbox(
+    db: Connection,
+    territory: str,
+    agency: str,
+    now: datetime,
+    *,
+    kind: ItemKind | None = None,
+    after: tuple[datetime, UUID] = BEFORE_ANY,
+    limit: int = 100,
+) -> list[InboxItem]:
+    """What an agency has to do at `now`, longest waiting first."""
+    rows = await db.fetch(INBOX_PAGE, territory, agency, *after, now, kind, limit)
+    return [InboxItem(*row.values()) for row in rows]
+
+
+class AgencyInbox:
+    name = "agency_inbox"
+    version = 1
+    tables: Mapping[str, str] = {"agency_inbox": INBOX}
+
+    async def fold(self, db: Connection, build: Build, page: Page) -> None:
+        if page.pathways:
+            await _fold_pathways(db, build, page)
+        await _fold_alerts(db, build, page)
+
+
+async def _fold_pathways(db: Connection, build: Build, page: Page) -> None:
+    """The items of each pathway touched, worked out again as a whole: corrections and retractions need no care."""
+    stored = {
+        InboxItem(*row.values()) for row in await db.fetch(build.sql(ITEMS_OF), page.territory, list(page.pathways))
+    }
+    current = {item for pathway in page.pathways.values() for item in items_of(pathway)}
+    kept = {(item.agency, item.item) for item in current}
+    gone = [(item.agency, item.item) for item in stored if (item.agency, item.item) not in kept]
+    fresh = current - stored
+    if gone:
+        await db.execute(build.sql(DROP_ITEMS), page.territory, *zip(*gone, strict=True))
+    if fresh:
+        await db.execute(build.sql(PUT_ITEMS), page.territory, *zip(*fresh, strict=True))
+
+
+async def _fold_alerts(db: Connection, build: Build, page: Page) -> None:
+    """An alert is in the inbox of all whom it concerns while it is open; a quiet one in none."""
+    touched: dict[UUID, list[InboxItem]] = {}
+    for stored in page.events:
+        match stored.event:
+            case AlertRaised() | AlertReopened() as event:
+                touched[event.originator_id] = [] if event.quiet else list(_alert_items(event))
+            case AlertCleared() as event:
+                touched[event.originator_id] = []
+    if touched:
+        await db.execute(build.sql(DROP_ALERTS), page.territory, list(touched))
+    fresh = [item for items in touched.values() for item in items]
+    if fresh:
+        await db.execute(build.sql(PUT_ITEMS), page.territory, *zip(*fresh, strict=True))
+
+
+def _alert_items(event: AlertRaised | AlertReopened) -> Iterator[InboxItem]:
+    for one in event.recipients:
+        sees_content = one.sees is Sees.CONTENT
+        yield InboxItem(
+            one.agency,
+            event.originator_id,
+            event.finding.pathway if sees_content else None,
+            event.on,
+            None,
+            ItemKind.ALERT.value,
+            event.finding.rule if sees_content else "",
+        )
+
+
+def items_of(pathway: Pathway) -> Iterator[InboxItem]:
+    """What a pathway asks of agencies; a closed or erased one asks nothing."""
+    if pathway.erased or pathway.is_closed:
+        return
+    for referral in pathway.ledger.of_type("referral"):
+        kind = REFERRAL_KINDS.get(referral.attrs["status"])
+        if kind is not None:
+            yield _item(pathway, referral, kind, referral.attrs["to_agency"], referral.attrs["kind"])
+    for transfer in pathway.ledger.of_type("transfer"):
+        if transfer.attrs["status"] == "requested" and not transfer.attrs["territory_changed"]:
+            yield _item(pathway, transfer, ItemKind.TRANSFER_TO_ANSWER, transfer.attrs["to_agency"], "transfer")
+    for referent in pathway.ledger.of_type("referent"):
+        if referent.end is None and referent.attrs.get("handed_over") is False:
+            yield _item(pathway, referent, ItemKind.HANDOVER_TO_ACKNOWLEDGE, referent.attrs["to_agency"], "referent")
+    for appointment in pathway.ledger.of_type("appointment"):
+        if appointment.attrs["status"] == "booked" and appointment.end is not None:
+            due = point_order(appointment.end)
+            kind, code = ItemKind.APPOINTMENT_TO_CONCLUDE, appointment.attrs["channel"]
+            yield _item(pathway, appointment, kind, appointment.entry.agency, code, due)
+
+
+REFERRAL_KINDS: Mapping[str, ItemKind] = {
+    "requested": ItemKind.REFERRAL_TO_ANSWER,
+    "accepted": ItemKind.REFERRAL_TO_START,
+}
+
+
+def _item(
+    pathway: Pathway, current: Current, kind: ItemKind, agency: str, code: str, due: datetime | None = None
+) -> InboxItem:
+    return InboxItem(agency, current.id, pathway.id, current.recorded_at, due, kind.value, code)

@@ -1,0 +1,397 @@
+"""What every rule expects of every pathway and how that stands; finds, as events and time pass, what fell out of step.
+
+Only the pathways touched are judged again; time passing costs as much as there are deadlines due. Rows hold codes, ids
+and dates. The alerts that follow are recorded in the log before the rows that say so: done again, that adds nothing.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from application.alerts import Alerts, Change
+from application.event_log import Stored
+from application.notifications import needed_kinds, recipients
+from domain.alert import ClearedBecause, Finding, Found, NearMiss, Resolved, alert_id_of
+from domain.correction import EntryCorrected, EntryRetracted
+from domain.rules import Calendars, CompiledRules, Obligation, Status, evaluate
+from domain.rules.calendars import Calendar
+from domain.rules.instants import instant_of
+from domain.rules.obligation import Reason
+from domain.rules.rule import Rule
+from domain.rules.windows import Duration, shift_day
+from projections.agency_directory import able_to
+from projections.projection import Build, Connection, Elapsed, Page, Standing, standing_of
+
+OBLIGATIONS = """
+CREATE TABLE {obligations} (
+    pathway    uuid NOT NULL,
+    alert      uuid NOT NULL,     -- The alert that this is, or would be.
+    occurred   timestamptz,       -- The activation's point.
+    open       timestamptz,       -- Null: no beginning, no end.
+    close      timestamptz,
+    at         timestamptz,
+    raise_at   timestamptz,
+    version    integer NOT NULL,
+    raised     boolean NOT NULL,  -- Out of step, and its grace is over.
+    shadow     boolean NOT NULL,
+    territory  text COLLATE "C" NOT NULL,
+    rule       text COLLATE "C" NOT NULL,
+    status     text COLLATE "C" NOT NULL,
+    activation text COLLATE "C" NOT NULL,
+    target     text COLLATE "C",
+    reason     text COLLATE "C",
+    late_by    text COLLATE "C",
+    calendar   text COLLATE "C" NOT NULL,
+    evidence   text[] NOT NULL,
+    PRIMARY KEY (territory, pathway, alert, version)
+);
+CREATE INDEX ON {obligations} (territory, rule, status)"""
+DEADLINES = """
+CREATE TABLE {pathway_deadlines} (
+    pathway      uuid NOT NULL,
+    next_due     timestamptz,           -- When time alone may change a verdict. Null: never.
+    evaluated_at timestamptz NOT NULL,  -- Logical time of the last evaluation; it never goes back.
+    territory    text COLLATE "C" NOT NULL,
+    PRIMARY KEY (territory, pathway)
+);
+CREATE INDEX ON {pathway_deadlines} (territory, next_due, pathway) WHERE next_due IS NOT NULL"""
+
+ROWS = """
+SELECT pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised, shadow,
+    reason, late_by, calendar, evidence
+FROM {obligations} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
+DEADLINES_OF = """
+SELECT pathway, next_due, evaluated_at FROM {pathway_deadlines} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
+DUE = """
+SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
+PUT_ROWS = """
+INSERT INTO {obligations} (territory, pathway, alert, version, rule, activation, target, status, open, close, at,
+    raise_at, occurred, raised, shadow, reason, late_by, calendar, evidence)
+SELECT $1, pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised,
+    shadow, reason, late_by, calendar, string_to_array(evidence, ' ')
+FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
+    $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bool[], $15::bool[],
+    $16::text[], $17::text[], $18::text[], $19::text[])
+    AS o (pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised,
+        shadow, reason, late_by, calendar, evidence)
+ON CONFLICT (territory, pathway, alert, version) DO UPDATE SET target = excluded.target, status = excluded.status,
+    open = excluded.open, close = excluded.close, at = excluded.at, raise_at = excluded.raise_at,
+    occurred = excluded.occurred, raised = excluded.raised, shadow = excluded.shadow, reason = excluded.reason,
+    late_by = excluded.late_by, calendar = excluded.calendar, evidence = excluded.evidence"""
+DROP_ROWS = """
+DELETE FROM {obligations} o USING unnest($2::uuid[], $3::uuid[], $4::int[]) AS gone (pathway, alert, version)
+WHERE o.territory = $1 AND o.pathway = gone.pathway AND o.alert = gone.alert AND o.version = gone.version"""
+PUT_DEADLINES = """
+INSERT INTO {pathway_deadlines} (territory, pathway, next_due, evaluated_at)
+SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[])
+ON CONFLICT (territory, pathway) DO UPDATE SET next_due = excluded.next_due, evaluated_at = excluded.evaluated_at"""
+
+
+class Row(NamedTuple):
+    """One obligation as stored."""
+
+    pathway: UUID
+    alert: UUID
+    version: int
+    rule: str
+    activation: str
+    target: str | None
+    status: str
+    open: datetime | None
+    close: datetime | None
+    at: datetime | None
+    raise_at: datetime | None
+    occurred: datetime | None
+    raised: bool
+    shadow: bool
+    reason: str | None
+    late_by: str | None
+    calendar: str
+    evidence: str
+    """Fact ids, parted by spaces."""
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        return self.alert, self.version
+
+    @property
+    def tells(self) -> bool:
+        """Whether it is worth an alert."""
+        return self.raised and not self.shadow
+
+
+class Moment(NamedTuple):
+    """One instant at which one pathway is judged, and what made it worth judging."""
+
+    now: datetime
+    standing: Standing
+    cause: str
+    """Topic of the event; empty when time alone passed."""
+    key: str
+    correlation_id: UUID | None = None
+
+
+class Judged:
+    """One pathway while its moments are judged one after another."""
+
+    def __init__(self, pathway: UUID) -> None:
+        self.pathway = pathway
+        self.stored: dict[tuple[UUID, int], Row] = {}
+        self.rows: dict[tuple[UUID, int], Row] = {}
+        self.next_due: datetime | None = None
+        self.evaluated_at: datetime | None = None
+
+    def put_stored(self, row: Row) -> None:
+        self.stored[row.key] = self.rows[row.key] = row
+
+
+class Desynchronisation:
+    """`quiet_territories`: being imported. What is found there is recorded, and nobody is told."""
+
+    name = "desynchronisation"
+    version = 1
+    tables: Mapping[str, str] = {"obligations": OBLIGATIONS, "pathway_deadlines": DEADLINES}
+    reads = frozenset({"agency_directory"})
+
+    def __init__(
+        self, rules: CompiledRules, calendars: Calendars, alerts: Alerts, quiet_territories: Collection[str] = ()
+    ) -> None:
+        self._rules = rules
+        self._calendars = calendars
+        self._alerts = alerts
+        self._quiet_territories = frozenset(quiet_territories)
+        self._rule_of = {(rule.slug, rule.version): rule for rule in rules.ruleset}
+
+    async def fold(self, db: Connection, build: Build, page: Page) -> None:
+        judged = await _load(db, build, page.territory, page.pathways)
+        changes: list[Change] = []
+        if page.replay:
+            self._judge_ends(page, judged)
+        else:
+            able = await self._able(db, page.territory) if page.steps else {}
+            for pathway_id, steps in page.steps.items():
+                await asyncio.sleep(0)  # A long page must not hold up the other tasks of the process.
+                mine = judged[pathway_id]
+                standing = page.before.get(pathway_id)
+                for step in steps:
+                    at = step.stored.event.timestamp
+                    if standing is not None:
+                        changes += self._elapse(mine, standing, at, able)
+                    standing = step.standing
+                    changes += self._judge(mine, _moment_of(step.stored, step.standing, mine), able)
+            await self._alerts.record(page.territory, _in_order(changes))
+        await _save(db, build, page.territory, judged.values())
+
+    async def due(self, db: Connection, build: Build, territory: str, now: datetime, limit: int) -> list[UUID]:
+        return [row["pathway"] for row in await db.fetch(build.sql(DUE), territory, now, limit)]
+
+    async def elapse(self, db: Connection, build: Build, page: Elapsed) -> None:
+        judged = await _load(db, build, page.territory, page.standings)
+        able = await self._able(db, page.territory)
+        changes = [
+            change
+            for pathway_id, standing in page.standings.items()
+            for change in self._elapse(judged[pathway_id], standing, page.now, able)
+        ]
+        if not page.replay:
+            await self._alerts.record(page.territory, _in_order(changes))
+        await _save(db, build, page.territory, judged.values())
+
+    async def _able(self, db: Connection, territory: str) -> Mapping[str, Sequence[str]]:
+        """By kind of intervention, the agencies able to do it."""
+        kinds = sorted({kind for plan in self._rules for kind in needed_kinds(plan.rule)})
+        return {kind: await able_to(db, territory, kind) for kind in kinds}
+
+    def _judge_ends(self, page: Page, judged: Mapping[UUID, Judged]) -> None:
+        last = {stored.event.originator_id: stored for stored in page.events}
+        for pathway in page.pathways.values():
+            stored, mine = last[pathway.id], judged[pathway.id]
+            self._evaluate(mine, _moment_of(stored, standing_of(pathway, stored.position), mine))
+
+    def _elapse(
+        self, mine: Judged, standing: Standing, until: datetime, able: Mapping[str, Sequence[str]]
+    ) -> Iterator[Change]:
+        """Process the deadlines up to an instant, each at its own time: judge again, never trust what was due."""
+        while mine.next_due is not None and mine.next_due <= until:
+            due = mine.next_due
+            key = f"desynchronisation:{due.isoformat()}:{mine.pathway}"
+            yield from self._judge(mine, Moment(due, standing, "", key), able)
+
+    def _judge(self, mine: Judged, moment: Moment, able: Mapping[str, Sequence[str]]) -> Iterator[Change]:
+        before = {row.alert: row for row in mine.rows.values() if row.tells}
+        obligations = self._evaluate(mine, moment)
+        after = {row.alert: row for row in mine.rows.values() if row.tells}
+        fresh = after.keys() - before.keys()
+        explained = self._explained(moment, obligations, after, fresh) if fresh else {}
+        for number, alert in enumerate(sorted(fresh | (before.keys() - after.keys()))):
+            what: Found | Resolved
+            if alert in fresh:
+                what = self._found(moment, explained[alert], able)
+            else:
+                what = _resolved(moment, before[alert], mine.rows.get(before[alert].key))
+            yield Change(
+                alert_id=alert,
+                pathway=mine.pathway,
+                subject=moment.standing.subject,
+                what=what,
+                key=f"{moment.key}:{number}",
+                correlation_id=moment.correlation_id,
+            )
+
+    def _evaluate(self, mine: Judged, moment: Moment) -> tuple[Obligation, ...]:
+        facts = moment.standing.facts
+        evaluation = evaluate(facts, self._rules, self._calendars, moment.now, explained=False)
+        mine.rows = {row.key: row for obligation in evaluation.obligations for row in [_row(mine.pathway, obligation)]}
+        mine.next_due, mine.evaluated_at = evaluation.next_due, moment.now
+        return evaluation.obligations
+
+    def _explained(
+        self, moment: Moment, obligations: Sequence[Obligation], raised: Mapping[UUID, Row], fresh: Collection[UUID]
+    ) -> dict[UUID, Obligation]:
+        """The obligations behind new alerts, with their near misses: worth their cost only here."""
+        wanted = {(raised[alert].rule, raised[alert].version, raised[alert].activation): alert for alert in fresh}
+        again = evaluate(moment.standing.facts, self._rules, self._calendars, moment.now)
+        found = {(each.rule, each.version, each.activation): each for each in (*obligations, *again.obligations)}
+        return {alert: found[key] for key, alert in wanted.items()}
+
+    def _found(self, moment: Moment, obligation: Obligation, able: Mapping[str, Sequence[str]]) -> Found:
+        standing = moment.standing
+        rule = self._rule_of[obligation.rule, obligation.version]
+        activation = next(fact for fact in standing.facts if fact.fact_id == obligation.activation)
+        can_act = sorted({agency for kind in needed_kinds(rule) for agency in able[kind]})
+        return Found(
+            on=moment.now,
+            known_at=standing.position,
+            finding=_finding(standing.pathway, rule, obligation),
+            recipients=recipients(rule, activation, standing.participants, standing.referent, can_act),
+            quiet=activation.territory in self._quiet_territories or self._is_stale(rule, obligation, moment.now),
+        )
+
+    def _is_stale(self, rule: Rule, obligation: Obligation, now: datetime) -> bool:
+        """Fell out of step so long before it was found that telling anybody would only be noise."""
+        if rule.stale_after is None or obligation.at is None:
+            return False
+        calendar = self._calendars.of(obligation.territory)
+        return is_older(obligation.at, rule.stale_after, calendar, now)
+
+
+def _finding(pathway: UUID, rule: Rule, obligation: Obligation) -> Finding:
+    return Finding(
+        pathway=pathway,
+        rule=obligation.rule,
+        version=obligation.version,
+        severity=rule.raises.severity.value,
+        activation=obligation.activation,
+        target=obligation.target,
+        opens=obligation.open,
+        closes=obligation.close,
+        at=obligation.at,
+        calendar=obligation.calendar,
+        evidence=obligation.evidence,
+        near_misses=tuple(NearMiss(miss.fact_id, miss.failed, miss.detail) for miss in obligation.near_misses),
+    )
+
+
+def _moment_of(stored: Stored, standing: Standing, mine: Judged) -> Moment:
+    """Never before a deadline already processed, should two machines' clocks disagree."""
+    now = stored.event.timestamp
+    if mine.evaluated_at is not None and mine.evaluated_at > now:
+        now = mine.evaluated_at
+    key = f"desynchronisation:{stored.position}:{mine.pathway}"
+    return Moment(now, standing, stored.topic, key, stored.correlation_id)
+
+
+def _resolved(moment: Moment, was: Row, now: Row | None) -> Resolved:
+    return Resolved(on=moment.now, known_at=moment.standing.position, reason=_because(moment, was, now))
+
+
+def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
+    """Why an obligation no longer is out of step."""
+    if moment.standing.erased:
+        return ClearedBecause.ERASED
+    match moment.cause:
+        case EntryRetracted.TOPIC:
+            return ClearedBecause.RETRACTED
+        case EntryCorrected.TOPIC:
+            return ClearedBecause.CORRECTED
+    if now is None:
+        return ClearedBecause.RELEASED
+    match now.status:
+        case Status.VIOLATED_LATE:
+            return ClearedBecause.DONE_LATE
+        case Status.SATISFIED:
+            return ClearedBecause.LATE_EVIDENCE
+        case Status.CANCELLED:
+            return CANCELLED_BECAUSE[now.reason or ""]
+    return ClearedBecause.SUSPENDED if now.calendar == was.calendar else ClearedBecause.CALENDAR_CHANGE
+
+
+CANCELLED_BECAUSE: Mapping[str, ClearedBecause] = {
+    "": ClearedBecause.RELEASED,
+    Reason.RELEASED: ClearedBecause.RELEASED,
+    Reason.SUSPENDED: ClearedBecause.SUSPENDED,
+    Reason.CLOSED: ClearedBecause.CLOSED,
+}
+
+
+def _in_order(changes: list[Change]) -> list[Change]:
+    """In logical order; those of one pathway stay as they came."""
+    return sorted(changes, key=lambda change: change.what.on)
+
+
+def is_older(at: datetime, age: Duration, calendar: Calendar, now: datetime) -> bool:
+    """Whether more than `age` has passed since `at`, whole local days where it is counted in days."""
+    if age.is_exact:
+        return instant_of(now) > instant_of(at) + age.exact
+    last = shift_day(calendar.day_of(instant_of(at)), age, calendar)
+    return calendar.day_of(instant_of(now)) > last
+
+
+def _row(pathway: UUID, obligation: Obligation) -> Row:
+    return Row(
+        pathway,
+        alert_id_of(obligation.rule, pathway, obligation.activation),
+        obligation.version,
+        obligation.rule,
+        obligation.activation,
+        obligation.target,
+        obligation.status.value,
+        obligation.open,
+        obligation.close,
+        obligation.at,
+        obligation.raise_at,
+        obligation.occurred,
+        obligation.raised,
+        obligation.shadow,
+        None if obligation.reason is None else obligation.reason.value,
+        obligation.late_by,
+        obligation.calendar,
+        " ".join(obligation.evidence),
+    )
+
+
+async def _load(db: Connection, build: Build, territory: str, pathways: Collection[UUID]) -> dict[UUID, Judged]:
+    judged = {pathway: Judged(pathway) for pathway in pathways}
+    ids = list(judged)
+    for row in await db.fetch(build.sql(DEADLINES_OF), territory, ids):
+        mine = judged[row["pathway"]]
+        mine.next_due, mine.evaluated_at = row["next_due"], row["evaluated_at"]
+    for row in await db.fetch(build.sql(ROWS), territory, ids):
+        judged[row["pathway"]].put_stored(Row(*row.values())._replace(evidence=" ".join(row["evidence"])))
+    return judged
+
+
+async def _save(db: Connection, build: Build, territory: str, judged: Collection[Judged]) -> None:
+    """Write what changed only: most obligations of a pathway stay as they are."""
+    evaluated = [mine for mine in judged if mine.evaluated_at is not None]
+    gone = [(mine.pathway, *key) for mine in evaluated for key in mine.stored.keys() - mine.rows.keys()]
+    fresh = [row for mine in evaluated for key, row in mine.rows.items() if mine.stored.get(key) != row]
+    if gone:
+        await db.execute(build.sql(DROP_ROWS), territory, *zip(*gone, strict=True))
+    if fresh:
+        await db.execute(build.sql(PUT_ROWS), territory, *zip(*fresh, strict=True))
+    if evaluated:
+        deadlines = [(mine.pathway, mine.next_due, mine.evaluated_at) for mine in evaluated]
+        await db.execute(build.sql(PUT_DEADLINES), territory, *zip(*deadlines, strict=True))

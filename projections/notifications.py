@@ -1,0 +1,77 @@
+"""Tells the agencies: one outbox row per alert event and recipient, in the transaction that moves the checkpoint.
+
+A step with effects: it has no tables of its own and is never rebuilt.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+from uuid import UUID
+
+from application.event_log import Stored
+from domain.alert import AlertCleared, AlertRaised, AlertReopened, Recipient, Sees
+from projections.projection import Build, Connection, Page
+
+ADD = """
+INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position, created_at)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::timestamptz[])
+ON CONFLICT (territory, message_id) DO NOTHING"""
+
+
+class OutboxRow(NamedTuple):
+    message_id: UUID
+    agency: str
+    type: str
+    subject_id: UUID
+    pathway: UUID | None
+    """Only for who may see what the alert is about."""
+    position: int
+    created_at: datetime
+
+
+class Notifications:
+    name = "notifications"
+    version = 1
+    tables: Mapping[str, str] = MappingProxyType({})
+
+    async def fold(self, db: Connection, build: Build, page: Page) -> None:  # noqa: ARG002 (no tables of its own)
+        if page.replay:
+            return
+        rows = [row for stored in page.events for row in messages_of(stored)]
+        if rows:
+            await db.execute(ADD, page.territory, *zip(*rows, strict=True))
+
+
+def messages_of(stored: Stored) -> Iterator[OutboxRow]:
+    """One message per agency that must hear of an alert's change. A quiet alert tells nobody."""
+    match stored.event:
+        case AlertRaised() | AlertReopened() as event:
+            pathway, told, quiet = event.finding.pathway, event.recipients, event.quiet
+        case AlertCleared() as event:
+            pathway, told, quiet = event.pathway, event.recipients, event.quiet
+        case _:
+            return
+    if not quiet:
+        for one in told:
+            yield _message(stored, pathway, one)
+
+
+def _message(stored: Stored, pathway: UUID, one: Recipient) -> OutboxRow:
+    return OutboxRow(
+        message_id_of(stored.territory, stored.position, one.agency),
+        one.agency,
+        f"unisson.{stored.topic}.v1",
+        stored.event.originator_id,
+        pathway if one.sees is Sees.CONTENT else None,
+        stored.position,
+        stored.event.timestamp,
+    )
+
+
+def message_id_of(territory: str, position: int, agency: str) -> UUID:
+    """The same message always has the same id, so that telling twice is telling once. A UUIDv8 from a SHA-256."""
+    bits = int.from_bytes(hashlib.sha256(f"message|{territory}|{position}|{agency}".encode()).digest()[:16], "big")
+    bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x8000 << 64) | (0x8000 << 48)
+    return UUID(int=bits)

@@ -1,0 +1,28 @@
+"""Every projection, in the order in which they are shown: the table of contents of this package."""
+
+from collections.abc import Collection
+
+from application.alerts import Alerts
+from application.event_log import EventLog
+from domain.rules import Calendars, CompiledRules
+from projections.agency_directory import AgencyDirectory
+from projections.agency_inbox import AgencyInbox
+from projections.alert_board import AlertBoard
+from projections.desynchronisation import Desynchronisation
+from projections.notifications import Notifications
+from projections.pathway_timeline import PathwayTimeline
+from projections.projection import Projection
+
+
+def projections(
+    log: EventLog, rules: CompiledRules, calendars: Calendars, *, quiet_territories: Collection[str] = ()
+) -> tuple[Projection, ...]:
+    """All of them. In `quiet_territories`, alerts are recorded and nobody is told: for the time of a large import."""
+    return (
+        AgencyDirectory(),
+        PathwayTimeline(),
+        AgencyInbox(),
+        Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
+        AlertBoard(),
+        Notifications(),
+    )

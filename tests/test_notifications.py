@@ -1,0 +1,122 @@
+"""Every agency concerned hears of an alert, once, and learns only what it may."""
+
+from datetime import date, timedelta
+
+from domain.contact import Channel, RecordContact
+from domain.diagnosis import FoundNeed, RecordDiagnosis
+from domain.referent import AssignReferent
+from domain.referral import RequestReferral
+from infrastructure.database import Pool
+from projections.alert_board import alerts
+from tests.support.following import (
+    CCAS,
+    HOUSING,
+    MISSION,
+    TERRITORY,
+    TRAINING_NEED,
+    all_projections,
+    catch_up,
+    follower_of,
+    territory,
+)
+
+TOLD = """
+SELECT o.agency, o.type, o.pathway IS NOT NULL FROM outbox o JOIN alerts a ON a.alert = o.subject_id
+WHERE a.rule = $1 ORDER BY o.position, o.agency"""
+NEED = RecordDiagnosis(needs=(FoundNeed(theme=TRAINING_NEED),))
+
+
+async def told(pool: Pool, rule: str) -> list[tuple[str, str, bool]]:
+    return [tuple(row.values()) for row in await pool.fetch(TOLD, rule)]
+
+
+async def test_those_who_take_part_are_told_what_it_is_about(database_url: str, pool: Pool) -> None:
+    """Acting agency, referent, and who was asked."""
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, AssignReferent(to_agency=HOUSING))
+        await place.act(pathway_id, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        place.pass_days(20)
+        await catch_up(pool, place)
+        async with pool.acquire() as db:
+            [row] = await alerts(db, TERRITORY, MISSION, rule="referral-answered")
+    raised = "unisson.alert.raised.v1"
+    assert await told(pool, "referral-answered") == [
+        (CCAS, raised, True),
+        (MISSION, raised, True),
+        (HOUSING, raised, True),
+    ]
+    assert (row.role, row.sees) == ("able_to_act", "content")
+
+
+async def test_an_agency_outside_that_could_act_gets_a_notice_without_the_pathway(
+    database_url: str, pool: Pool
+) -> None:
+    async with territory(database_url, pool) as place:
+        await place.join(MISSION, "training")
+        await place.join(HOUSING, "housing")
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, NEED)
+        place.pass_days(40)
+        await catch_up(pool, place)
+    raised = "unisson.alert.raised.v1"
+    assert await told(pool, "training-need-referred") == [(CCAS, raised, True), (MISSION, raised, False)]
+    assert await pool.fetchval("SELECT code FROM agency_inbox WHERE agency = $1 AND kind = 'alert'", MISSION) == ""
+
+
+async def test_nobody_outside_is_told_when_somebody_inside_can_act(database_url: str, pool: Pool) -> None:
+    async with territory(database_url, pool) as place:
+        await place.join(MISSION, "training")
+        await place.join("greta", "training")
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, AssignReferent(to_agency=MISSION))
+        await place.act(pathway_id, CCAS, NEED)
+        place.pass_days(40)
+        await catch_up(pool, place)
+    assert [agency for agency, _, _ in await told(pool, "training-need-referred")] == [CCAS, MISSION]
+
+
+async def test_those_told_of_an_alert_are_told_that_it_is_cleared(database_url: str, pool: Pool) -> None:
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        place.pass_days(100)
+        await catch_up(pool, place)
+        await place.act(pathway_id, CCAS, RecordContact(channel=Channel.PHONE))
+        await catch_up(pool, place)
+    assert await told(pool, "silence-90-days") == [
+        (CCAS, "unisson.alert.raised.v1", True),
+        (CCAS, "unisson.alert.cleared.v1", True),
+    ]
+
+
+async def test_what_is_found_long_after_is_recorded_and_nobody_is_told(database_url: str, pool: Pool) -> None:
+    """An import brings years of the past at once."""
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        long_ago = place.clock.now().date() - timedelta(days=300)
+        await place.act(pathway_id, CCAS, RecordDiagnosis(needs=(FoundNeed(theme=TRAINING_NEED),), on=long_ago))
+        await catch_up(pool, place)
+    assert await pool.fetchval("SELECT quiet FROM alerts WHERE rule = 'training-need-referred'") is True
+    assert await told(pool, "training-need-referred") == []
+    assert await pool.fetchval("SELECT count(*) FROM agency_inbox WHERE code = 'training-need-referred'") == 0
+
+
+async def test_in_a_quiet_territory_nobody_is_told(database_url: str, pool: Pool) -> None:
+    async with territory(database_url, pool) as place:
+        await place.open()
+        place.pass_days(100)
+        await follower_of(pool, place, all_projections(place, quiet_territories={TERRITORY})).catch_up()
+    assert await pool.fetchval("SELECT count(*) FROM alerts WHERE quiet") == 1
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_second_follower_tells_nobody_twice(database_url: str, pool: Pool) -> None:
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, RecordContact(channel=Channel.PHONE, on=date(2026, 1, 5)))
+        place.pass_days(100)
+        await catch_up(pool, place)
+        once = await pool.fetch("SELECT message_id FROM outbox")
+        await catch_up(pool, place)
+        assert await pool.fetch("SELECT message_id FROM outbox") == once
+    assert len(once) == 1
