@@ -1,7 +1,7 @@
 """An embedded PostgreSQL: started on demand, shared by the commands of one installation, gone with its owner.
 
 The process that starts the server owns it: it restarts one that crashes, and stops it when it ends. Others find it and
-use it; should the owner end first, the server stops under them (their next command starts one of its own).
+use it; should the owner end first, the server stops under them, and one of them takes over by starting it again.
 A lock inherited by the server and its children tells, without guessing from pids, whether any of them still lives.
 """
 

@@ -33,7 +33,8 @@ class Account(NamedTuple):
         """Whether it may walk into `folder` through all its parents."""
         if not self.drop:
             return os.access(folder, os.X_OK)
-        return all(self._may(stat.S_IXUSR, place) for place in (folder, *folder.parents))
+        real = folder.resolve()
+        return all(self._may(stat.S_IXUSR, place) for place in (real, *real.parents))
 
     def can_run(self, program: Path) -> bool:
         if not self.drop:
