@@ -38,7 +38,7 @@ class Unit(StrEnum):
 
 EXACT = {Unit.HOURS: HOUR, Unit.MINUTES: MINUTE}
 COUNT_MAX = 99_999
-_SPELLING = re.compile(r"([+-]?)(\d{1,9})(bd|wd|min|d|w|m|y|h)")
+_SPELLING = re.compile(r"([+-]?)([0-9]{1,9})(bd|wd|min|d|w|m|y|h)")
 
 
 class Bounds(StrEnum):
