@@ -1,7 +1,7 @@
 """The composition root: the only place where ports meet what makes them real."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -9,22 +9,41 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.types import Message, Scope
 
-from api import health, pathways
+from api import agencies, alerts, events, health, inbox, me, metrics, pathways, timeline, webhooks
 from api.authentication import Door
+from api.cursors import Cursors
 from api.limits import Crowd, Limits, RateLimiter
 from api.problems import EXCEPTION_HANDLERS
 from api.request import ApiRequest, request_id
 from api.runtime import Runtime
+from application.access import Caller
+from application.agencies import Agencies
 from application.api_keys import Gatekeeper
+from application.outcomes import Outcomes
 from application.pathways import Pathways
+from application.rulebook import shipped_rules
+from application.webhooks import MaySend
+from application.webhooks import Message as Telling
 from domain.clock import Clock, SystemClock
+from domain.pathway import NotAParticipant
+from domain.rules import Calendars, compile_rules
 from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.database import connect, create_pool
+from infrastructure.delivery import DeliveryWorker
 from infrastructure.embedded_postgres import open_database
 from infrastructure.event_log import PostgresEventLog
+from infrastructure.key_file import KeyFile
 from infrastructure.key_vault import PostgresKeyVault
 from infrastructure.migrate import migrate
+from infrastructure.outbox import Outbox
+from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.settings import Settings
+from infrastructure.webhook_endpoints import PostgresWebhooks
+from infrastructure.webhook_secret import SecretBox
+from infrastructure.webhooks import Sender
+from projections.builds import install
+from projections.follower import Follower
+from projections.registry import projections
 
 ROLES = frozenset({"api", "followers", "notifications"})
 KEY_USE_FLUSH_SECONDS = 30.0
@@ -37,35 +56,82 @@ async def compose(
     roles: frozenset[str] = ROLES,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    stopping: asyncio.Event | None = None,
+    allow_loopback: bool = False,
 ) -> AsyncIterator[Runtime]:
     """Open everything a process with these roles needs, and close it in the reverse order.
 
-    A clock given here is also the log's: demonstrations and tests. Without one, the database's clock dates the events.
+    A clock given here also dates the events: demonstrations and tests. Without one, the database's clock does.
+    `allow_loopback` lets webhooks go to this machine: demonstrations and tests too.
     """
     limits = limits or Limits()
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(open_database(settings))
-        connection = await connect(url)
+        connection = await connect(url, pgbouncer=settings.pgbouncer)
         await migrate(connection)
         await connection.close()
         pool = await stack.enter_async_context(create_pool(url, pgbouncer=settings.pgbouncer))
         vault = await PostgresKeyVault.open(pool, settings.key_encryption_key)
+        key_file = KeyFile.load(settings.key_encryption_key)
         log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock))
-        keys = PostgresApiKeys(pool)
         clock = clock or SystemClock()
+        calendars = Calendars()
+        rules = compile_rules(shipped_rules())
+        all_projections = projections(log, rules, calendars)
+        await install(pool, all_projections)
+        keys = PostgresApiKeys(pool)
         runtime = Runtime(
             settings=settings,
             clock=clock,
             limits=limits,
+            url=url,
+            pool=pool,
             log=log,
-            pathways=Pathways(log, clock),
+            follower=Follower(pool, log, all_projections, clock),
+            pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz),
+            agencies=Agencies(log, clock),
+            webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
+            outcomes=Outcomes(log),
             keys=keys,
             gatekeeper=Gatekeeper(keys, clock),
             rates=RateLimiter(limits.requests_per_second, limits.burst),
             crowd=Crowd(limits.requests_in_flight),
+            cursors=Cursors(key_file.key(key_file.epoch)),
+            rules=rules,
+            calendars=calendars,
+            stopping=stopping or asyncio.Event(),
         )
-        await stack.enter_async_context(_running(_flush_key_uses(runtime.gatekeeper)))
+        if "api" in roles:
+            await stack.enter_async_context(_running(_flush_key_uses(runtime.gatekeeper)))
+        if "followers" in roles:
+            await stack.enter_async_context(runtime.follower)
+        if "notifications" in roles:
+            http = await stack.enter_async_context(OutgoingHttp(allow_loopback=allow_loopback))
+            # Receivers check a signature's age against real time, whatever clock dates the events.
+            worker = DeliveryWorker(
+                Outbox(pool, SecretBox(key_file)), Sender(http, public_url(settings)), may_send(runtime), SystemClock()
+            )
+            stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
         yield runtime
+
+
+def may_send(runtime: Runtime) -> MaySend:
+    """Asked just before a message goes: one that leads to a pathway only goes to those who still take part in it."""
+
+    async def entitled(territory: str, agency: str, message: Telling) -> bool:
+        if message.pathway is None:
+            return True
+        try:
+            await runtime.pathways.read(Caller(territory=territory, agency=agency), message.pathway)
+        except NotAParticipant:
+            return False
+        return True
+
+    return entitled
+
+
+def public_url(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
 
 
 def create_app(
@@ -75,14 +141,15 @@ def create_app(
     clock: Clock | None = None,
     limits: Limits | None = None,
     stopping: asyncio.Event | None = None,
+    allow_loopback: bool = False,
 ) -> Litestar:
     """The ASGI application. Its lifespan opens and closes all that it needs; `stopping` ends every wait when set."""
 
     @asynccontextmanager
     async def composed(app: Litestar) -> AsyncIterator[None]:
-        async with compose(settings, roles=roles, clock=clock, limits=limits) as runtime:
-            if stopping is not None:
-                runtime.stopping = stopping
+        async with compose(
+            settings, roles=roles, clock=clock, limits=limits, stopping=stopping, allow_loopback=allow_loopback
+        ) as runtime:
             app.state.runtime = runtime
             try:
                 yield
@@ -90,16 +157,34 @@ def create_app(
                 runtime.stopping.set()
 
     return Litestar(
-        route_handlers=[Router("/v1", route_handlers=[pathways.routes], middleware=[Door()]), health.routes],
+        route_handlers=routes(roles),
         lifespan=[composed],
         exception_handlers=EXCEPTION_HANDLERS,
         request_class=ApiRequest,
-        before_send=[seal_response],
+        before_send=[finish],
         state=State(),
         openapi_config=None,  # `api.openapi` makes a better one from the same routes.
         logging_config=None,
         debug=False,
     )
+
+
+def routes(roles: frozenset[str] = ROLES) -> list[Router]:
+    """Every process tells its health; only those with the `api` role answer the rest."""
+    own = [health.routes, metrics.routes]
+    if "api" not in roles:
+        return own
+    versioned = [
+        pathways.routes,
+        timeline.routes,
+        alerts.routes,
+        inbox.routes,
+        events.routes,
+        agencies.routes,
+        webhooks.routes,
+        me.routes,
+    ]
+    return [Router("/v1", route_handlers=versioned, middleware=[Door()]), *own]
 
 
 SECURITY_HEADERS = (
@@ -110,7 +195,7 @@ SECURITY_HEADERS = (
 )
 
 
-async def seal_response(message: Message, scope: Scope) -> None:
+async def finish(message: Message, scope: Scope) -> None:
     """Every answer carries its request id and is closed to browsers' guesses, unless its route set a header itself."""
     if message["type"] != "http.response.start":
         return
@@ -119,10 +204,11 @@ async def seal_response(message: Message, scope: Scope) -> None:
     headers += [header for header in SECURITY_HEADERS if header[0] not in present]
     headers.append((b"x-request-id", request_id(scope).encode()))
     message["headers"] = headers
+    metrics.observe(scope, message["status"])
 
 
 @asynccontextmanager
-async def _running(work: Any) -> AsyncIterator[None]:
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """A task that ends with the block."""
     task = asyncio.create_task(work)
     try:
@@ -131,6 +217,12 @@ async def _running(work: Any) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def _stopped(stopping: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Let work that watches `stopping` end by itself."""
+    stopping.set()
+    await work
 
 
 async def _flush_key_uses(gatekeeper: Gatekeeper) -> None:

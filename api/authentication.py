@@ -1,6 +1,7 @@
 """The door of /v1: who calls is told by an API key in the Authorization header, and by nothing else."""
 
 import re
+import time
 
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
@@ -41,6 +42,7 @@ class Door(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         runtime: Runtime = scope["litestar_app"].state.runtime
+        scope["state"]["began"] = time.perf_counter()
         with runtime.crowd.one_more():
             caller = await identify(scope, runtime)
             must_have(caller, scope)

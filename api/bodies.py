@@ -1,4 +1,4 @@
-"""Request bodies: strict JSON, refused with the place of what is wrong. One pass builds the command, nothing is coerced."""
+"""Request bodies: strict JSON, refused with the place of what is wrong. Nothing is coerced, nothing ignored."""
 
 import json
 import re
@@ -143,17 +143,22 @@ FIELD = re.compile(r"field `([A-Za-z0-9_]{1,64})`")
 
 def refuse(error: msgspec.ValidationError) -> NoReturn:
     """Raise the refusal that says where the body is wrong."""
+    fault = explain(error)
+    raise (UnknownField if fault[1] == "unknown_field" else InvalidBody)(faults=[fault])
+
+
+def explain(error: msgspec.ValidationError) -> tuple[str, str, str, str]:
+    """(pointer, code, English, French) of what msgspec found wrong."""
     said, _, path = str(error).partition(" - at `")
     code, french = next(
-        ((code, french) for sign, code, french in FAULTS if sign in said), ("invalid_value", "Invalide.")
+        ((code, french) for sign, code, french in FAULTS if sign in said), ("invalid_value", "Valeur invalide.")
     )
     pointer = pointer_of(path.rstrip("`"))
     field = FIELD.search(said)
     if field and code in {"missing_field", "unknown_field"}:
         pointer += f"/{field[1]}"
     english = said.partition(" '")[0] if code == "unknown_value" else FIELD.sub("field", said)
-    fault = (pointer, code, english, french)
-    raise (UnknownField if code == "unknown_field" else InvalidBody)(faults=[fault])
+    return pointer, code, english, french
 
 
 def pointer_of(path: str) -> str:

@@ -1,7 +1,8 @@
-"""What a request asks beside its body: which version it expects, under which key it may be repeated, what it prefers."""
+"""What a request asks beside its body: the version it expects, the key it is repeated under, what it prefers."""
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 
 import msgspec
 
@@ -53,6 +54,11 @@ def idempotency_key(request: ApiRequest) -> str:
     if given is None or not IDEMPOTENCY_KEY.fullmatch(given):
         raise IdempotencyKeyRequired
     return given
+
+
+def fingerprint(request: ApiRequest, raw: bytes) -> bytes:
+    """What makes two requests under one key the same: method, path and body, to the byte."""
+    return sha256(b"\n".join((request.method.encode(), request.scope["path"].encode(), raw))).digest()
 
 
 def if_match(request: ApiRequest, *, required: bool = False) -> int | None:

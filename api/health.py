@@ -1,30 +1,63 @@
-"""Is the process alive; may it be sent work."""
+"""Is the process alive; may it be sent work; how far behind are the projections."""
 
-from typing import Literal
+import asyncio
+from enum import StrEnum
 
+import asyncpg
 import msgspec
 from litestar import Router, get
 from litestar.response.base import ASGIResponse
 
 from api.replies import reply
 from api.request import ApiRequest
+from projections.consumers import consumer_statuses
+
+LATE_SECONDS = 60.0
+DATABASE_SECONDS = 2.0
+
+
+class Readiness(StrEnum):
+    READY = "ready"
+    LATE = "late"  # Projections are too far behind for answers to be useful.
+    DOWN = "down"  # The log cannot be reached.
+
+
+class Live(msgspec.Struct, kw_only=True):
+    status: str = "live"
 
 
 class Health(msgspec.Struct, kw_only=True):
-    status: Literal["live", "ready", "late", "down"]
+    status: Readiness
+    lag_seconds: float
+    """Age of the oldest event that some projection does not show."""
+    lag_events: int
 
 
-@get("/live", name="live")
+@get("/live", name="live", include_in_schema=False)
 async def live() -> ASGIResponse:
     """The process answers. Says nothing of what it depends on."""
-    return reply(Health(status="live"))
+    return reply(Live())
 
 
-@get("/ready", name="ready")
+@get("/ready", name="ready", include_in_schema=False)
 async def ready(request: ApiRequest) -> ASGIResponse:
-    """Work may be sent here: the log answers."""
-    await request.runtime.log.territories()
-    return reply(Health(status="ready"))
+    """Whether work may be sent here: 503 when the log is down or the projections are late."""
+    health = await examine(request)
+    return reply(health, status=200 if health.status is Readiness.READY else 503)
 
 
-routes = Router("/health", route_handlers=[live, ready], tags=["health"])
+async def examine(request: ApiRequest) -> Health:
+    runtime = request.runtime
+    try:
+        async with asyncio.timeout(DATABASE_SECONDS):
+            statuses = await consumer_statuses(runtime.pool, runtime.log, runtime.clock)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return Health(status=Readiness.DOWN, lag_seconds=0, lag_events=0)
+    live = [status for status in statuses if status.status != "building"]
+    lag_seconds = max((status.lag_seconds for status in live), default=0.0)
+    lag_events = max((status.lag_events for status in live), default=0)
+    late = lag_seconds > LATE_SECONDS
+    return Health(status=Readiness.LATE if late else Readiness.READY, lag_seconds=lag_seconds, lag_events=lag_events)
+
+
+routes = Router("/health", route_handlers=[live, ready])

@@ -1,8 +1,7 @@
 """Pathways over HTTP: opening one, every command of the catalogue, and reading back."""
 
 from datetime import date, datetime
-from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,9 +11,13 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from api.bodies import BodyReader
-from api.conditions import etag, idempotency_key, if_match, is_unchanged, preferences
-from api.replies import nothing, reply
+from api.conditions import etag, fingerprint, idempotency_key, if_match, is_unchanged, preferences
+from api.described import described
+from api.freshness import shown
+from api.queries import Cursor, Limit, Position, QueryReader
+from api.replies import as_view, nothing, reply
 from api.request import ApiRequest, correlation_id
+from application.event_log import StaleVersion
 from application.pathways import Order, Receipt
 from domain.catalogue import COMMANDS, OPENING, CommandSpec
 from domain.command import Command
@@ -22,6 +25,7 @@ from domain.facts import FactState, Precision
 from domain.ledger import Current
 from domain.opening import OpenPathway
 from domain.pathway import Pathway, UnknownEntry
+from projections.pathway_timeline import BEFORE_ANY, PathwayTimeline, status_of, summaries
 
 
 class Recorded(msgspec.Struct, kw_only=True):
@@ -69,7 +73,7 @@ def view(pathway: Pathway) -> PathwayView:
     return PathwayView(
         id=pathway.id,
         version=pathway.version,
-        status="closed" if pathway.is_closed else "suspended" if pathway.is_suspended else "open",
+        status=status_of(pathway),
         referent=pathway.referent,
         participants=sorted(pathway.participants),
         opened_at=pathway.created_on,
@@ -79,19 +83,8 @@ def view(pathway: Pathway) -> PathwayView:
 
 
 def entry_view(current: Current) -> EntryView:
-    return EntryView(
-        id=current.entry.id,
-        type=current.entry.type,
-        agency=current.entry.agency,
-        start=current.start,
-        end=current.end,
-        precision=current.precision,
-        state=current.state,
-        attrs=current.attrs,
-        version=current.version,
-        recorded_at=current.recorded_at,
-        position=current.position,
-    )
+    entry = current.entry
+    return as_view(current, EntryView, id=entry.id, type=entry.type, agency=entry.agency)
 
 
 def order(request: ApiRequest, command: Command, raw: bytes, *, update: bool = False) -> Order:
@@ -100,7 +93,7 @@ def order(request: ApiRequest, command: Command, raw: bytes, *, update: bool = F
         caller=request.user,
         command=command,
         idempotency_key=idempotency_key(request),
-        fingerprint=sha256(b"\n".join((request.method.encode(), request.scope["path"].encode(), raw))).digest(),
+        fingerprint=fingerprint(request, raw),
         if_match=if_match(request, required=update),
         correlation_id=correlation_id(request.scope),
     )
@@ -129,14 +122,71 @@ async def answer(request: ApiRequest, receipt: Receipt) -> ASGIResponse:
 OPENING_BODY = BodyReader(OpenPathway)
 
 
-@post("/", name=OPENING.name, opt={"command": OPENING})
+def command_options(spec: CommandSpec, *, update: bool = False) -> dict[str, Any]:
+    return described(
+        answer=Recorded,
+        status=201 if spec.creates else 200,
+        body=spec.body,
+        repeatable=True,
+        versioned=spec is not OPENING,
+        version_required=update,
+        summary=spec.summary,
+        summary_fr=spec.summary_fr,
+    )
+
+
+@post("/", name=OPENING.name, opt=command_options(OPENING))
 async def open_pathway(request: ApiRequest) -> ASGIResponse:
     """Open a pathway for a person."""
     command, raw = await OPENING_BODY.read(request)
     return await answer(request, await request.runtime.pathways.open(order(request, command, raw)))
 
 
-@get("/{pathway_id:uuid}", name="read-pathway")
+class PathwaysQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    at_least: Position | None = None
+
+
+class PathwayLine(msgspec.Struct, kw_only=True):
+    """Where a pathway stands."""
+
+    id: UUID
+    status: Literal["open", "suspended", "closed", "erased"]
+    referent: str | None
+    participants: tuple[str, ...]
+    version: int
+    position: int
+    """Of its last event."""
+    updated_at: datetime
+
+
+class PathwayPage(msgspec.Struct, kw_only=True):
+    items: list[PathwayLine]
+    next: str | None
+    """`cursor` of the next page; null at the end."""
+
+
+PATHWAYS_QUERY = QueryReader(PathwaysQuery)
+
+
+@get("/", name="list-pathways", opt=described(answer=PathwayPage, query=PathwaysQuery, waits=True))
+async def list_pathways(request: ApiRequest) -> ASGIResponse:
+    """List the pathways that the calling agency takes part in, oldest first."""
+    query, caller, cursors = PATHWAYS_QUERY.read(request), request.user, request.runtime.cursors
+    path = request.scope["path"]
+    after = BEFORE_ANY if query.cursor is None else cursors.open(caller, path, query, query.cursor, UUID)
+    headers = await shown(request, [PathwayTimeline.name], query.at_least)
+    async with request.runtime.pool.acquire() as db:
+        found = await summaries(db, caller.territory, caller.agency, after=after, limit=query.limit)
+    place = cursors.seal(caller, path, query, found[-1].pathway) if len(found) == query.limit else None
+    if place is not None:
+        headers["Link"] = f'</v1/pathways?cursor={place}&limit={query.limit}>; rel="next"'
+    page = PathwayPage(items=[as_view(line, PathwayLine, id=line.pathway) for line in found], next=place)
+    return reply(page, headers=headers)
+
+
+@get("/{pathway_id:uuid}", name="read-pathway", opt=described(answer=PathwayView, cached=True))
 async def read_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
     """Read the coded state of a pathway."""
     pathway = await request.runtime.pathways.read(request.user, pathway_id)
@@ -146,7 +196,11 @@ async def read_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIR
     return reply(view(pathway), headers=headers)
 
 
-@get("/{pathway_id:uuid}/entries/{entry_id:uuid}", name="read-entry")
+@get(
+    "/{pathway_id:uuid}/entries/{entry_id:uuid}",
+    name="read-entry",
+    opt=described(answer=EntryView, refusals=(UnknownEntry,)),
+)
 async def read_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> ASGIResponse:
     """Read one thing recorded in a pathway, as it stands now."""
     pathway = await request.runtime.pathways.read(request.user, pathway_id)
@@ -156,6 +210,7 @@ async def read_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: 
     return reply(entry_view(current), headers={"ETag": etag(pathway.version)})
 
 
+CHANGES_MOST = 20
 UPDATES = frozenset({"correct-identity", "correct-entry", "retract-entry", "request-transfer", "close-pathway"})
 """Commands that change what others recorded, or all of the pathway: their client must say which version it has seen."""
 
@@ -168,7 +223,16 @@ def command_route(spec: CommandSpec) -> HTTPRouteHandler:
     async def carry_out(request: ApiRequest, pathway_id: UUID, entry_id: UUID | None = None) -> ASGIResponse:
         body, raw = await reader.read(request)
         ordered = order(request, spec.command(body, entry_id), raw, update=update)
-        return await answer(request, await request.runtime.pathways.act(pathway_id, ordered))
+        pathways = request.runtime.pathways
+        try:
+            return await answer(request, await pathways.act(pathway_id, ordered))
+        except StaleVersion as refusal:
+            seen = ordered.if_match or 0
+            changes = await pathways.changes(request.user, pathway_id, after_version=seen)
+            refusal.context["changed"] = [
+                (each.event.originator_version, each.topic) for each in changes[:CHANGES_MOST]
+            ]
+            raise
 
     async def on_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
         return await carry_out(request, pathway_id)
@@ -176,15 +240,17 @@ def command_route(spec: CommandSpec) -> HTTPRouteHandler:
     async def on_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> ASGIResponse:
         return await carry_out(request, pathway_id, entry_id)
 
+    on_pathway.__doc__ = on_entry.__doc__ = spec.command_type.__doc__
     path = f"/{{pathway_id:uuid}}{spec.path}".replace("{entry_id}", "{entry_id:uuid}")
     handler = on_pathway if spec.entry_field is None else on_entry
-    return post(path, name=spec.name, opt={"command": spec})(handler)
+    return post(path, name=spec.name, opt=command_options(spec, update=update))(handler)
 
 
 routes = Router(
     "/pathways",
     route_handlers=[
         open_pathway,
+        list_pathways,
         read_pathway,
         read_entry,
         *(command_route(spec) for spec in COMMANDS if spec is not OPENING),

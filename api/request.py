@@ -1,4 +1,4 @@
-"""The request as our handlers see it: its caller, what the process is made of, and the ids that follow it everywhere."""
+"""The request as our handlers see it: its caller, what the process is made of, the ids that follow it everywhere."""
 
 import re
 from typing import Any

@@ -3,12 +3,19 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from api.cursors import Cursors
 from api.limits import Crowd, Limits, RateLimiter
+from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
 from application.event_log import EventLog
+from application.outcomes import Outcomes
 from application.pathways import Pathways
+from application.webhooks import Webhooks
 from domain.clock import Clock
+from domain.rules import Calendars, CompiledRules
+from infrastructure.database import Pool
 from infrastructure.settings import Settings
+from projections.follower import Follower
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,11 +23,21 @@ class Runtime:
     settings: Settings
     clock: Clock
     limits: Limits
+    url: str
+    """Of the database, for whoever needs a connection of its own."""
+    pool: Pool
     log: EventLog
+    follower: Follower
     pathways: Pathways
+    agencies: Agencies
+    webhooks: Webhooks
+    outcomes: Outcomes
     keys: ApiKeys
     gatekeeper: Gatekeeper
     rates: RateLimiter
     crowd: Crowd
+    cursors: Cursors
+    rules: CompiledRules
+    calendars: Calendars
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop: whoever keeps a client waiting must answer now."""

@@ -1,4 +1,4 @@
-"""uvicorn, started from code: bounded in headers, time and connections, and quick to stop with clients still waiting."""
+"""uvicorn, started from code: bounded in headers, time and connections; quick to stop with clients still waiting."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_headers and self._bytes_of_headers > self.limits.header_bytes and not self.transport.is_closing():
             self.send_400_response("headers too large")
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (one refusal, whatever the parser says)
         self._stop_deadline()
         self.transport.write(REFUSAL % (len(PROBLEM), PROBLEM))
         self.transport.close()

@@ -148,6 +148,13 @@ class Gatekeeper:
         self._used[key_id] = now
         return key
 
+    async def key(self, key_id: str) -> ApiKey:
+        """The key of a caller identified just before. Raises InvalidKey when it has gone since."""
+        key = await self._find(key_id)
+        if key is None:
+            raise InvalidKey
+        return key
+
     async def flush(self) -> None:
         """Store when keys were last used; called now and then, and at the end."""
         used, self._used = self._used, {}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import tzinfo
 from typing import cast
@@ -23,6 +23,7 @@ from application.event_log import (
     StaleVersion,
     Stored,
 )
+from application.key_vault import KeyDestroyed
 from domain.aggregate import Event
 from domain.clock import Clock
 from domain.command import Act, Command
@@ -33,7 +34,6 @@ from domain.pathway import Pathway
 ATTEMPTS = 4  # The first, then three more after somebody else wrote in between.
 PATHWAYS_KEPT = 2_000
 PARIS = ZoneInfo("Europe/Paris")
-NOT_ABOUT_THE_STATE = (LogBusy, AppendInDoubt, IdempotencyKeyReused)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +70,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
 
 
+class PersonErased(DomainError):
+    """The person's data have been erased: nothing more can be recorded here."""
+
+    code = "person_erased"
+    status = 410
+    title_fr = "Les données de la personne ont été effacées : plus rien ne peut être enregistré ici."
+
+
 class InFlight(DomainError):
     """The same request, with the same idempotency key, is being carried out right now."""
 
@@ -78,6 +86,10 @@ class InFlight(DomainError):
 
     def __init__(self) -> None:
         super().__init__(retry_after_s=1)
+
+
+NOT_ABOUT_THE_STATE = (LogBusy, AppendInDoubt, IdempotencyKeyReused, PersonErased)
+"""Refusals that deciding again cannot change."""
 
 
 class Slot:
@@ -97,10 +109,12 @@ class Pathways:
     on a stale state is refused by the log, then decided again.
     """
 
-    def __init__(self, log: EventLog, clock: Clock, zone: tzinfo = PARIS, kept: int = PATHWAYS_KEPT) -> None:
+    def __init__(
+        self, log: EventLog, clock: Clock, zone_of: Callable[[str], tzinfo] = lambda _: PARIS, kept: int = PATHWAYS_KEPT
+    ) -> None:
         self._log = log
         self._clock = clock
-        self._zone = zone
+        self._zone_of = zone_of
         self._kept = kept
         self._slots: OrderedDict[tuple[str, UUID], Slot] = OrderedDict()
         self._in_flight: set[tuple[str, str, str]] = set()
@@ -134,10 +148,15 @@ class Pathways:
             return must_take_part(slot.pathway, caller)
 
     async def read_as_known(self, caller: Caller, pathway_id: UUID, until_position: int) -> Pathway:
-        """The pathway as it was known when the log stood at a position. Raises NotAParticipant where it did not exist."""
+        """The pathway as it was known when the log stood at a position. Raises NotAParticipant before its opening."""
         await self.read(caller, pathway_id)
         history = await self._log.read_stream(caller.territory, pathway_id, until_position=until_position)
         return must_take_part(fold(None, history), caller)
+
+    async def changes(self, caller: Caller, pathway_id: UUID, *, after_version: int) -> list[Stored]:
+        """What was recorded since a version, oldest first. Raises NotAParticipant."""
+        await self.read(caller, pathway_id)
+        return await self._log.read_stream(caller.territory, pathway_id, after_version=after_version)
 
     async def _carry_out(self, slot: Slot, pathway_id: UUID, order: Order) -> Receipt:
         for attempts_left in reversed(range(ATTEMPTS)):
@@ -166,17 +185,18 @@ class Pathways:
     async def _append(self, slot: Slot, pathway: Pathway, order: Order, recorded: UUID | None) -> Receipt:
         events = cast("list[Event]", pathway.collect_events())
         outcome = Outcome(pathway_id=pathway.id, id=recorded, created=recorded is not None)
-        appended = await self._log.append(
-            order.caller.territory,
-            Commit(
-                stream_id=pathway.id,
-                expected_version=pathway.version - len(events),
-                events=events,
-                subject=pathway.subject,
-                correlation_id=order.correlation_id,
-                idempotency=_idempotency(order, outcome),
-            ),
+        commit = Commit(
+            stream_id=pathway.id,
+            expected_version=pathway.version - len(events),
+            events=events,
+            subject=pathway.subject,
+            correlation_id=order.correlation_id,
+            idempotency=_idempotency(order, outcome),
         )
+        try:
+            appended = await self._log.append(order.caller.territory, commit)
+        except KeyDestroyed:
+            raise PersonErased from None
         if appended.replayed is not None:
             return _replayed(appended)
         for event, position in zip(events, range(appended.first_position, appended.last_position + 1), strict=True):
@@ -223,7 +243,9 @@ class Pathways:
 
     def _act(self, caller: Caller) -> Act:
         at = self._clock.now()
-        return Act(agency=caller.agency, agent=caller.agent, at=at, today=at.astimezone(self._zone).date())
+        return Act(
+            agency=caller.agency, agent=caller.agent, at=at, today=at.astimezone(self._zone_of(caller.territory)).date()
+        )
 
     @contextmanager
     def _alone(self, order: Order) -> Iterator[None]:

@@ -1,0 +1,155 @@
+"""The feed: headers of the events of the pathways an agency takes part in, by position, without a hole.
+
+Only what is already folded into the projections is shown, so that what a reader then asks for is there.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from litestar import Router, get
+from litestar.response import Stream
+from litestar.response.base import ASGIResponse
+
+from api.described import described
+from api.queries import Limit, Position, QueryReader, WaitSeconds
+from api.replies import encode, reply
+from api.request import ApiRequest
+from application.access import Caller
+from application.event_log import Header
+from projections.agency_feed import visible
+from projections.consumers import folded_position
+from projections.pathway_timeline import PathwayTimeline
+
+NDJSON = "application/x-ndjson"
+SCANNED_AT_ONCE = 1_000
+SCANS_MOST = 20
+PAUSE_SECONDS = 0.05
+"""After being woken: a busy territory must not be read once per event for every client that waits."""
+
+
+class FeedQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    after: Position = 0
+    """`next_after` of the answer before; 0 to start from the beginning."""
+    limit: Limit = 100
+    wait: WaitSeconds = 0.0
+
+
+class EventHeader(msgspec.Struct, kw_only=True):
+    """The clear part of an event. What it says is read from the pathway."""
+
+    position: int
+    type: str
+    dataschema: str
+    pathway_id: UUID
+    version: int
+    """Of the pathway, after it."""
+    recorded_at: datetime
+    agency: str
+    actor: str | None
+    correlation_id: UUID | None
+    causation_id: UUID | None
+
+
+class Feed(msgspec.Struct, kw_only=True):
+    items: list[EventHeader]
+    next_after: int
+    """Where to go on from, whether or not there were events for you."""
+
+
+FEED_QUERY = QueryReader(FeedQuery)
+
+
+@get("/", name="read-events", opt=described(answer=Feed, query=FeedQuery, also=(NDJSON,)))
+async def read_events(request: ApiRequest) -> ASGIResponse | Stream:
+    """Follow the events of one's pathways.
+
+    With `wait`, an empty answer is held back until there is something, or the time is over. With `Accept:
+    application/x-ndjson`, everything there is comes as one stream, an event a line; the last line says where to go on.
+    """
+    query = FEED_QUERY.read(request)
+    if NDJSON in (request.header("accept") or ""):
+        return Stream(_lines(request, query.after), media_type=NDJSON)
+    feed = await _page(request, query.after, query.limit)
+    deadline = time.monotonic() + min(query.wait, request.runtime.limits.wait_seconds)
+    while not feed.items and await _something_new(request, feed.next_after, deadline):
+        feed = await _page(request, feed.next_after, query.limit)
+    return reply(feed)
+
+
+async def _page(request: ApiRequest, after: int, limit: int) -> Feed:
+    """Scan until there is something to show, everything is read, or it has taken long enough for one request."""
+    shown = await _shown_up_to(request)
+    items: list[EventHeader] = []
+    for _ in range(SCANS_MOST):
+        if after >= shown or items:
+            break
+        headers = await request.runtime.log.headers(
+            request.user.territory, after=after, limit=min(SCANNED_AT_ONCE, shown - after)
+        )
+        found = await _visible(request, headers)
+        items = found[:limit]
+        after = items[-1].position if len(found) > limit else headers[-1].position
+    return Feed(items=items, next_after=after)
+
+
+async def _visible(request: ApiRequest, headers: list[Header]) -> list[EventHeader]:
+    caller: Caller = request.user
+    async with request.runtime.pool.acquire() as db:
+        streams = await visible(db, caller.territory, caller.agency, (header.stream_id for header in headers))
+    return [_view(header) for header in headers if header.stream_id in streams]
+
+
+def _view(header: Header) -> EventHeader:
+    topic, _, version = header.topic.partition("@")
+    return EventHeader(
+        position=header.position,
+        type=topic,
+        dataschema=f"/schemas/events/{topic}/{version or 1}",
+        pathway_id=header.stream_id,
+        version=header.stream_version,
+        recorded_at=header.recorded_at,
+        agency=header.agency,
+        actor=header.actor,
+        correlation_id=header.correlation_id,
+        causation_id=header.causation_id,
+    )
+
+
+async def _shown_up_to(request: ApiRequest) -> int:
+    return await folded_position(request.runtime.pool, request.user.territory, [PathwayTimeline.name])
+
+
+async def _something_new(request: ApiRequest, after: int, deadline: float) -> bool:
+    """Wait for events beyond a position to be appended and folded; False at the deadline or when the server stops."""
+    runtime, territory = request.runtime, request.user.territory
+    stopping = asyncio.create_task(runtime.stopping.wait())
+    try:
+        while (left := deadline - time.monotonic()) > 0 and not runtime.stopping.is_set():
+            arrival = asyncio.create_task(runtime.log.wait(territory, after=after, timeout_s=left))
+            await asyncio.wait({arrival, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not arrival.done():
+                arrival.cancel()
+                return False
+            await asyncio.sleep(min(PAUSE_SECONDS, left))
+            if await _shown_up_to(request) > after:
+                return True
+        return False
+    finally:
+        stopping.cancel()
+
+
+async def _lines(request: ApiRequest, after: int) -> AsyncIterator[bytes]:
+    """Up to what was shown when the stream began."""
+    last = await _shown_up_to(request)
+    while after < last and not request.runtime.stopping.is_set():
+        feed = await _page(request, after, SCANNED_AT_ONCE)
+        yield b"".join(encode(item) + b"\n" for item in feed.items)
+        after = feed.next_after
+    yield encode({"next_after": after}) + b"\n"
+
+
+routes = Router("/events", route_handlers=[read_events], tags=["events"])

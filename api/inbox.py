@@ -1,0 +1,76 @@
+"""What the calling agency has to do."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from litestar import Router, get
+from litestar.response.base import ASGIResponse
+
+from api.described import described
+from api.freshness import shown
+from api.queries import Cursor, Limit, Position, QueryReader
+from api.replies import as_view, reply
+from api.request import ApiRequest
+from projections.agency_inbox import BEFORE_ANY, AgencyInbox, ItemKind, inbox
+from projections.desynchronisation import Desynchronisation
+
+
+class InboxQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    kind: ItemKind | None = None
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    at_least: Position | None = None
+
+
+class ToDo(msgspec.Struct, kw_only=True):
+    """One thing to do. It leaves the inbox when it is done, here or in the agency's own software."""
+
+    id: UUID
+    """Of the entry of the pathway, or of the alert."""
+    kind: ItemKind
+    pathway_id: UUID | None
+    """Null for a bare notice."""
+    code: str
+    """What it is about: a kind of intervention, a rule; empty for a bare notice."""
+    since: datetime
+    due: datetime | None
+
+
+class InboxPage(msgspec.Struct, kw_only=True):
+    """Longest waiting first."""
+
+    items: list[ToDo]
+    next: str | None
+    """`cursor` of the next page; null at the end."""
+
+
+INBOX_QUERY = QueryReader(InboxQuery)
+
+
+@get("/", name="read-inbox", opt=described(answer=InboxPage, query=InboxQuery, waits=True))
+async def read_inbox(request: ApiRequest) -> ASGIResponse:
+    """Read what the calling agency has to do: referrals to answer, appointments to conclude, alerts to look at."""
+    query, caller, runtime = INBOX_QUERY.read(request), request.user, request.runtime
+    cursors, path = runtime.cursors, request.scope["path"]
+    after = BEFORE_ANY
+    if query.cursor is not None:
+        after = cursors.open(caller, path, query, query.cursor, tuple[datetime, UUID])
+    headers = await shown(request, [AgencyInbox.name, Desynchronisation.name], query.at_least)
+    async with runtime.pool.acquire() as db:
+        found = await inbox(
+            db,
+            caller.territory,
+            caller.agency,
+            runtime.clock.now(),
+            kind=query.kind,
+            after=after,
+            limit=query.limit,
+        )
+    items = [as_view(each, ToDo, id=each.item, pathway_id=each.pathway, kind=ItemKind(each.kind)) for each in found]
+    full = len(found) == query.limit
+    place = cursors.seal(caller, path, query, (found[-1].since, found[-1].item)) if full else None
+    return reply(InboxPage(items=items, next=place), headers=headers)
+
+
+routes = Router("/inbox", route_handlers=[read_inbox], tags=["inbox"])

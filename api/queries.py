@@ -1,0 +1,54 @@
+"""Query strings, as strict as bodies: an unknown or repeated parameter is refused, never ignored."""
+
+from typing import Annotated, Generic, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from api.bodies import explain
+from api.request import ApiRequest
+from domain.errors import DomainError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+PARAMETERS_MOST = 20
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="At most so many.")]
+Position = Annotated[int, msgspec.Meta(ge=0, le=2**62, description="A position of the territory's log.")]
+Cursor = Annotated[str, msgspec.Meta(max_length=500, description="`next` of the page before.")]
+WaitSeconds = Annotated[float, msgspec.Meta(ge=0, le=30, description="Wait so long for something to answer with.")]
+
+
+class InvalidQuery(DomainError):
+    """The address has a parameter that is unknown here, repeated or ill-formed."""
+
+    code = "invalid_query"
+    status = 400
+    title_fr = "L'adresse comporte un paramètre inconnu ici, répété ou mal formé."
+
+
+class QueryReader(Generic[T]):
+    """Reads query strings into one type. Made once per route."""
+
+    def __init__(self, type_: type[T]) -> None:
+        self._type = type_
+
+    def read(self, request: ApiRequest) -> T:
+        """Raises InvalidQuery."""
+        try:
+            pairs = parse_qsl(
+                request.scope["query_string"].decode("ascii"),
+                keep_blank_values=True,
+                encoding="utf-8",
+                errors="strict",
+                max_num_fields=PARAMETERS_MOST,
+            )
+        except ValueError:
+            raise InvalidQuery from None
+        given = dict(pairs)
+        if len(given) < len(pairs) or any("\0" in value for value in given.values()):
+            raise InvalidQuery
+        try:
+            return msgspec.convert(given, self._type, strict=False)
+        except msgspec.ValidationError as error:
+            pointer, code, english, french = explain(error)
+            raise InvalidQuery(faults=[(f"?{pointer.removeprefix('/')}", code, english, french)]) from None

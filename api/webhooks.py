@@ -1,0 +1,308 @@
+"""Webhook endpoints of the calling agency: where it is told, the log of what was sent, and sending again."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Router, get, post
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+
+from api.bodies import BodyReader
+from api.conditions import fingerprint, idempotency_key
+from api.described import described
+from api.queries import Cursor, Limit, QueryReader
+from api.replies import as_view, encode, reply
+from api.request import ApiRequest
+from application import outcomes
+from application.access import Scope
+from application.webhooks import (
+    DeliveryLine,
+    DeliveryState,
+    DisabledReason,
+    EndpointDisabled,
+    EndpointRefused,
+    EndpointStatus,
+    TooManyEndpoints,
+    UnknownEndpoint,
+)
+from domain.command import Instant
+
+EventType = Annotated[str, msgspec.Meta(pattern="^[a-z0-9.-]{1,100}$(?!\\n)")]
+
+
+class RegisterEndpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tell this agency of its alerts at this address (https, port 443)."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    event_types: Annotated[tuple[EventType, ...], msgspec.Meta(max_length=50)] = ()
+    """Empty: every type."""
+
+
+class ReplayMessages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Send again one message, or all that the endpoint missed since a time: exactly one of the two."""
+
+    message_id: UUID | None = None
+    since: Instant | None = None
+
+    def __post_init__(self) -> None:
+        if (self.message_id is None) == (self.since is None):
+            raise ValueError("Expected exactly one of message_id and since")
+
+
+class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+class EndpointView(msgspec.Struct, kw_only=True):
+    """Where messages are sent."""
+
+    id: UUID
+    url: str
+    event_types: tuple[str, ...]
+    status: EndpointStatus
+    disabled_reason: DisabledReason | None
+    consecutive_failures: int
+    last_success_at: datetime | None
+    created_at: datetime
+    secret: str | None = None
+    """`whsec_…`: shown once, when it is made; null ever after, also when the request is repeated."""
+
+
+class Endpoints(msgspec.Struct, kw_only=True):
+    items: list[EndpointView]
+
+
+class NewSecret(msgspec.Struct, kw_only=True):
+    """The secret before it signs beside this one for 24 hours."""
+
+    secret: str | None
+
+
+class Queued(msgspec.Struct, kw_only=True):
+    """Messages that will be sent."""
+
+    messages: int
+    message_id: UUID | None = None
+
+
+class DeliveriesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    state: DeliveryState | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class Deliveries(msgspec.Struct, kw_only=True):
+    """The latest first."""
+
+    items: list[DeliveryLine]
+    next: str | None
+
+
+ENDPOINT = BodyReader(RegisterEndpoint)
+REPLAY = BodyReader(ReplayMessages)
+NOTHING = BodyReader(Nothing)
+DELIVERIES_QUERY = QueryReader(DeliveriesQuery)
+
+
+async def once(
+    request: ApiRequest, raw: bytes, status: int, work: Callable[[], Awaitable[msgspec.Struct]]
+) -> ASGIResponse:
+    """Do the work unless this very request was answered before. Secrets are never remembered."""
+    known = outcomes.Request(
+        caller=request.user, idempotency_key=idempotency_key(request), fingerprint=fingerprint(request, raw)
+    )
+    recalled = await request.runtime.outcomes.recall(known)
+    if recalled is not None:
+        return reply(msgspec.Raw(recalled), status=status, headers={"Idempotency-Replayed": "true"})
+    answer = await work()
+    kept = msgspec.structs.replace(answer, secret=None) if "secret" in answer.__struct_fields__ else answer
+    await request.runtime.outcomes.remember(known, encode(kept))
+    return reply(answer, status=status)
+
+
+@post(
+    "/",
+    name="register-webhook-endpoint",
+    opt=described(
+        Scope.MANAGE,
+        answer=EndpointView,
+        status=201,
+        body=RegisterEndpoint,
+        repeatable=True,
+        refusals=(EndpointRefused, TooManyEndpoints),
+    ),
+)
+async def register_endpoint(request: ApiRequest) -> ASGIResponse:
+    """Register an address to be told at. The answer holds the signing secret, this once."""
+    body, raw = await ENDPOINT.read(request)
+
+    async def register() -> EndpointView:
+        caller, runtime = request.user, request.runtime
+        made = await runtime.webhooks.register(
+            caller.territory, caller.agency, body.url, body.event_types, runtime.clock.now()
+        )
+        return as_view(made.endpoint, EndpointView, id=made.endpoint.endpoint_id, secret=made.secret)
+
+    return await once(request, raw, 201, register)
+
+
+@get("/", name="list-webhook-endpoints", opt=described(Scope.MANAGE, answer=Endpoints))
+async def list_endpoints(request: ApiRequest) -> ASGIResponse:
+    """List the agency's webhook endpoints, oldest first."""
+    found = await request.runtime.webhooks.endpoints(request.user.territory, request.user.agency)
+    return reply(Endpoints(items=[as_view(each, EndpointView, id=each.endpoint_id, secret=None) for each in found]))
+
+
+@get(
+    "/{endpoint_id:uuid}",
+    name="read-webhook-endpoint",
+    opt=described(Scope.MANAGE, answer=EndpointView, refusals=(UnknownEndpoint,)),
+)
+async def read_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+    """Read one webhook endpoint."""
+    caller = request.user
+    found = await request.runtime.webhooks.endpoint(caller.territory, caller.agency, endpoint_id)
+    return reply(as_view(found, EndpointView, id=found.endpoint_id, secret=None))
+
+
+@post(
+    "/{endpoint_id:uuid}/secret-rotations",
+    name="rotate-webhook-secret",
+    status_code=200,
+    opt=described(Scope.MANAGE, answer=NewSecret, body=Nothing, repeatable=True, refusals=(UnknownEndpoint,)),
+)
+async def rotate_secret(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+    """Make a new signing secret; the one before stays good for 24 hours."""
+    _, raw = await NOTHING.read(request)
+
+    async def rotate() -> NewSecret:
+        caller, runtime = request.user, request.runtime
+        secret = await runtime.webhooks.rotate_secret(caller.territory, caller.agency, endpoint_id, runtime.clock.now())
+        return NewSecret(secret=secret)
+
+    return await once(request, raw, 200, rotate)
+
+
+@post(
+    "/{endpoint_id:uuid}/disablings",
+    name="disable-webhook-endpoint",
+    status_code=200,
+    opt=described(Scope.MANAGE, answer=EndpointView, body=Nothing, repeatable=True, refusals=(UnknownEndpoint,)),
+)
+async def disable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+    """Stop sending there. What waited is given up, and may be replayed."""
+    _, raw = await NOTHING.read(request)
+
+    async def disable() -> EndpointView:
+        caller, runtime = request.user, request.runtime
+        found = await runtime.webhooks.disable(caller.territory, caller.agency, endpoint_id, runtime.clock.now())
+        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+
+    return await once(request, raw, 200, disable)
+
+
+@post(
+    "/{endpoint_id:uuid}/enablings",
+    name="enable-webhook-endpoint",
+    status_code=200,
+    opt=described(Scope.MANAGE, answer=EndpointView, body=Nothing, repeatable=True, refusals=(UnknownEndpoint,)),
+)
+async def enable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+    """Send there again, from now on."""
+    _, raw = await NOTHING.read(request)
+
+    async def enable() -> EndpointView:
+        caller = request.user
+        found = await request.runtime.webhooks.enable(caller.territory, caller.agency, endpoint_id)
+        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+
+    return await once(request, raw, 200, enable)
+
+
+@post(
+    "/{endpoint_id:uuid}/tests",
+    name="test-webhook-endpoint",
+    status_code=202,
+    opt=described(
+        Scope.MANAGE,
+        answer=Queued,
+        status=202,
+        body=Nothing,
+        repeatable=True,
+        refusals=(UnknownEndpoint, EndpointDisabled),
+    ),
+)
+async def test_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+    """Send a test message."""
+    _, raw = await NOTHING.read(request)
+
+    async def send() -> Queued:
+        caller, runtime = request.user, request.runtime
+        message_id = await runtime.webhooks.send_test(caller.territory, caller.agency, endpoint_id, runtime.clock.now())
+        return Queued(messages=1, message_id=message_id)
+
+    return await once(request, raw, 202, send)
+
+
+@post(
+    "/{endpoint_id:uuid}/replays",
+    name="replay-webhook-messages",
+    status_code=202,
+    opt=described(
+        Scope.MANAGE,
+        answer=Queued,
+        status=202,
+        body=ReplayMessages,
+        repeatable=True,
+        refusals=(UnknownEndpoint, EndpointDisabled),
+    ),
+)
+async def replay_messages(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+    """Send again one message, or all that this endpoint missed since a time, under the same message ids."""
+    body, raw = await REPLAY.read(request)
+
+    async def replay() -> Queued:
+        caller = request.user
+        messages = await request.runtime.webhooks.replay(
+            caller.territory, caller.agency, endpoint_id, message_id=body.message_id, since=body.since
+        )
+        return Queued(messages=messages, message_id=body.message_id)
+
+    return await once(request, raw, 202, replay)
+
+
+@get(
+    "/{endpoint_id:uuid}/deliveries",
+    name="list-webhook-deliveries",
+    opt=described(Scope.MANAGE, answer=Deliveries, query=DeliveriesQuery, refusals=(UnknownEndpoint,)),
+)
+async def list_deliveries(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+    """List what was sent or is to be sent, the latest first; `state=dead` lists what was given up."""
+    query, caller, cursors = DELIVERIES_QUERY.read(request), request.user, request.runtime.cursors
+    path = request.scope["path"]
+    before = None if query.cursor is None else cursors.open(caller, path, query, query.cursor, int)
+    lines = await request.runtime.webhooks.deliveries(
+        caller.territory, caller.agency, endpoint_id, state=query.state, before=before, limit=query.limit
+    )
+    full = len(lines) == query.limit
+    return reply(Deliveries(items=lines, next=cursors.seal(caller, path, query, lines[-1].sequence) if full else None))
+
+
+routes = Router(
+    "/webhook-endpoints",
+    route_handlers=[
+        register_endpoint,
+        list_endpoints,
+        read_endpoint,
+        rotate_secret,
+        disable_endpoint,
+        enable_endpoint,
+        test_endpoint,
+        replay_messages,
+        list_deliveries,
+    ],
+    tags=["webhooks"],
+)

@@ -1,0 +1,104 @@
+"""The whole service in the test's own loop, on a database of its own, with clients that hold API keys."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+from litestar import Litestar
+
+from api.app import create_app
+from api.limits import Limits
+from api.runtime import Runtime
+from application.access import Scope
+from application.api_keys import issue
+from domain.clock import Clock, SettableClock
+from infrastructure.settings import Settings
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+TERRITORY = "FR-34"
+CCAS = "ccas-montpellier"
+MISSION_LOCALE = "mission-locale"
+HOUSING = "logement-hebergement--acheter-un-logement"
+
+
+class Agency(httpx2.AsyncClient):
+    """An agency's own software: sends its key, and an idempotency key with each POST unless told otherwise."""
+
+    async def command(self, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        sent = {"Idempotency-Key": str(uuid4())} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.post(path, json={} if body is None else body, headers=sent)
+
+    async def opened(self, **body: Any) -> str:
+        """A new pathway's address."""
+        response = await self.command("/v1/pathways", body)
+        assert response.status_code == 201, response.text
+        return str(response.headers["location"])
+
+
+class Service:
+    """A running application."""
+
+    def __init__(self, app: Litestar, stack: AsyncExitStack) -> None:
+        self.app = app
+        self._stack = stack
+
+    @property
+    def runtime(self) -> Runtime:
+        runtime = self.app.state.runtime
+        assert isinstance(runtime, Runtime)
+        return runtime
+
+    async def token(self, agency: str = CCAS, **fields: Any) -> str:
+        key, token = issue(territory=TERRITORY, agency=agency, now=self.runtime.clock.now(), **fields)
+        await self.runtime.keys.add(key)
+        return token
+
+    async def agency(self, agency: str = CCAS, scopes: frozenset[Scope] | None = None, **fields: Any) -> Agency:
+        if scopes is not None:
+            fields["scopes"] = scopes
+        return await self.client({"Authorization": f"Bearer {await self.token(agency, **fields)}"})
+
+    async def client(self, headers: dict[str, str] | None = None) -> Agency:
+        """Without a key unless `headers` hold one."""
+        transport = httpx2.ASGITransport(app=self.app)  # type: ignore[arg-type]
+        return await self._stack.enter_async_context(
+            Agency(transport=transport, base_url="http://test", headers={"Accept-Language": "en"} | (headers or {}))
+        )
+
+
+@asynccontextmanager
+async def running(
+    database_url: str, folder: Path, *, clock: Clock | None = None, limits: Limits | None = None, **options: Any
+) -> AsyncIterator[Service]:
+    settings = Settings(data_dir=folder, database_url=database_url)
+    app = create_app(settings, clock=clock or SettableClock(NOW), limits=limits, **options)
+    async with _in_a_task_of_its_own(app.lifespan()), AsyncExitStack() as stack:
+        yield Service(app, stack)
+
+
+@asynccontextmanager
+async def _in_a_task_of_its_own(lifespan: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+    """The framework's lifespan must end in the task where it began; the two halves of a fixture are two tasks."""
+    ready, over = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with lifespan:
+            ready.set()
+            await over.wait()
+
+    task = asyncio.create_task(live())
+    started = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        started.cancel()
+        await task
+    try:
+        yield
+    finally:
+        over.set()
+        await task
