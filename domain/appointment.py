@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from domain.pathway import Pathway
 
 
-class Outcome(StrEnum):
+class AppointmentOutcome(StrEnum):
     PRESENT = "present"
     EXCUSED = "excused"
     ABSENT = "absent"
     CANCELLED = "cancelled"
 
 
-STATES: Mapping[Outcome, FactState] = {
-    Outcome.PRESENT: FactState.DONE,
-    Outcome.EXCUSED: FactState.CANCELLED,
-    Outcome.ABSENT: FactState.NO_SHOW,
-    Outcome.CANCELLED: FactState.CANCELLED,
+STATES: Mapping[AppointmentOutcome, FactState] = {
+    AppointmentOutcome.PRESENT: FactState.DONE,
+    AppointmentOutcome.EXCUSED: FactState.CANCELLED,
+    AppointmentOutcome.ABSENT: FactState.NO_SHOW,
+    AppointmentOutcome.CANCELLED: FactState.CANCELLED,
 }
 BOOKED = "booked"
 
@@ -71,7 +71,7 @@ class AppointmentConcluded(Event, frozen=True, kw_only=True):
 
     appointment_id: Case[UUID]
     step_id: Case[UUID]
-    outcome: Case[Outcome]
+    outcome: Case[AppointmentOutcome]
     at: Case[datetime]
     reason: Notes[str] = None
 
@@ -79,7 +79,7 @@ class AppointmentConcluded(Event, frozen=True, kw_only=True):
         pathway.add(
             self,
             self.step_id,
-            type=None if self.outcome is Outcome.CANCELLED else "appointment_outcome",
+            type=None if self.outcome is AppointmentOutcome.CANCELLED else "appointment_outcome",
             start=self.at,
             end=self.at,
             attrs={"appointment_id": str(self.appointment_id), "outcome": self.outcome.value},
@@ -125,7 +125,7 @@ class ConcludeAppointment(Command, frozen=True, kw_only=True):
     """Say whether the person came (present, excused, absent), or cancel. Only the agency that booked it may."""
 
     appointment_id: UUID
-    outcome: Outcome
+    outcome: AppointmentOutcome
     at: Instant | None = None
     reason: Text | None = None
     id: UUID | None = None
@@ -138,7 +138,9 @@ class ConcludeAppointment(Command, frozen=True, kw_only=True):
         if appointment.attrs["status"] != BOOKED:
             raise ImpossibleTransition("The outcome of this appointment is already recorded.", field="/outcome")
         at = must_have_happened(self.at or act.at, act, "/at", pathway)
-        if self.outcome in {Outcome.PRESENT, Outcome.ABSENT} and isinstance(appointment.start, datetime):
+        if self.outcome in {AppointmentOutcome.PRESENT, AppointmentOutcome.ABSENT} and isinstance(
+            appointment.start, datetime
+        ):
             _must_have_begun(appointment.start, at)
         step_id = pathway.new_entry_id(self.id, act)
         pathway.record(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from domain.pathway import Pathway
 
 
-class Outcome(StrEnum):
+class ClosureOutcome(StrEnum):
     GOALS_REACHED = "goals_reached"
     EMPLOYMENT = "employment"
     TRAINING = "training"
@@ -39,7 +39,7 @@ class PathwayWasClosed(Event, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "pathway.closed"
 
     closure_id: Case[UUID]
-    outcome: Case[Outcome]
+    outcome: Case[ClosureOutcome]
     on: Case[date]
     note: Notes[str] = None
 
@@ -82,7 +82,7 @@ class PathwayReopened(Event, frozen=True, kw_only=True):
 class ClosePathway(Command, frozen=True, kw_only=True):
     """Close the pathway. Only its referent or the agency that opened it may."""
 
-    outcome: Outcome
+    outcome: ClosureOutcome
     on: date | None = None
     note: Text | None = None
     id: UUID | None = None

@@ -14,7 +14,7 @@ import msgspec
 
 from domain.accompaniment import AccompanimentKind
 from domain.aggregate import Event, stored
-from domain.closure import Outcome
+from domain.closure import ClosureOutcome
 from domain.command import Act, Command, Instant, Text
 from domain.compartments import Case, Health, Notes
 from domain.contact import Channel
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 CODES: Mapping[str, Mapping[str, type[StrEnum]]] = {
     "accompaniment": {"kind": AccompanimentKind},
     "appointment": {"channel": Channel},
-    "closed": {"outcome": Outcome},
+    "closed": {"outcome": ClosureOutcome},
     "contact": {"channel": Channel},
     "engagement_contract": {"kind": ContractKind},
     "referral": {"urgency": Urgency},
@@ -140,7 +140,7 @@ class CorrectEntry(Command, frozen=True, kw_only=True):
     kind: str | None = None
     channel: Channel | None = None
     value: SituationValue | None = None
-    outcome: Outcome | None = None
+    outcome: ClosureOutcome | None = None
     motive: SuspensionMotive | None = None
     urgency: Urgency | None = None
     reason: Text | None = None

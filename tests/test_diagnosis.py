@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.closure import ClosePathway, Outcome
+from domain.closure import ClosePathway, ClosureOutcome
 from domain.dates import BeforeBirth, EndsBeforeStart, ImplausibleDate, NotYetHappened
 from domain.diagnosis import DiagnosisRecorded, FoundNeed, NeedWithdrawn, RecordDiagnosis, SaidTwice, WithdrawNeed
 from domain.errors import DomainError
@@ -143,6 +143,6 @@ def test_a_need_is_withdrawn_once() -> None:
 
 
 def test_a_closed_pathway_takes_no_diagnosis() -> None:
-    with_training_need().given(ClosePathway(outcome=Outcome.OTHER), by=CCAS).when(diagnosed()).then_refused(
+    with_training_need().given(ClosePathway(outcome=ClosureOutcome.OTHER), by=CCAS).when(diagnosed()).then_refused(
         PathwayClosed
     ).when(WithdrawNeed(need_id=an_id(TRAINING))).then_refused(PathwayClosed)

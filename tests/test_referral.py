@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from domain.closure import ClosePathway, Outcome, ReopenPathway
+from domain.closure import ClosePathway, ClosureOutcome, ReopenPathway
 from domain.correction import RetractEntry
 from domain.dates import BeforeBirth, NotYetHappened
 from domain.diagnosis import FoundNeed, RecordDiagnosis, WithdrawNeed
@@ -161,20 +161,20 @@ def test_a_step_comes_after_the_one_before() -> None:
 def test_closing_the_pathway_supersedes_pending_requests_only() -> None:
     accepted = RequestReferral(to_agency=SIAO, theme=TRAINING, id=an_id("accepted"))
     given(asked(), accepted).given(MoveReferral(referral_id=accepted.id or REFERRAL, status=S.ACCEPTED), by=SIAO).when(
-        ClosePathway(outcome=Outcome.OTHER)
+        ClosePathway(outcome=ClosureOutcome.OTHER)
     ).then_fact("referral", status="cancelled", superseded=True, to_agency=MISSION_LOCALE).then_fact(
         "referral", status="accepted", to_agency=SIAO
     ).when(moved(S.ACCEPTED), by=MISSION_LOCALE).then_refused(PathwayClosed)
 
 
 def test_a_closure_taken_back_makes_its_requests_pending_again() -> None:
-    scenario = given(asked()).given(ClosePathway(outcome=Outcome.OTHER, id=an_id("closure")))
+    scenario = given(asked()).given(ClosePathway(outcome=ClosureOutcome.OTHER, id=an_id("closure")))
     scenario.when(RetractEntry(entry_id=an_id("closure"))).then_fact("referral", status="requested", state="done")
     scenario.when(moved(S.ACCEPTED), by=MISSION_LOCALE).then_fact("referral", status="accepted")
 
 
 def test_a_reopened_pathway_does_not_revive_what_its_closure_superseded() -> None:
-    given(asked(), ClosePathway(outcome=Outcome.OTHER), ReopenPathway()).when(
+    given(asked(), ClosePathway(outcome=ClosureOutcome.OTHER), ReopenPathway()).when(
         moved(S.ACCEPTED), by=MISSION_LOCALE
     ).then_refused(ImpossibleTransition)
 
