@@ -27,6 +27,7 @@ Text = Annotated[
     ),
 ]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern="^[^\\u0000-\\u001f\\u007f]*$")]
+Code = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_-]{1,60}$(?!\\n)", description="A value of a coded list.")]
 Instant = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, with its offset.")]
 
 

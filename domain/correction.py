@@ -15,7 +15,7 @@ import msgspec
 from domain.accompaniment import AccompanimentKind
 from domain.aggregate import Event, stored
 from domain.closure import ClosureOutcome
-from domain.command import Act, Command, Instant, Text
+from domain.command import Act, Code, Command, Instant, Text
 from domain.compartments import Case, Health, Notes
 from domain.contact import Channel
 from domain.contract import ContractKind
@@ -137,7 +137,7 @@ class CorrectEntry(Command, frozen=True, kw_only=True):
     theme: Theme | None = None
     from_zone: Zone | None = None
     to_zone: Zone | None = None
-    kind: str | None = None
+    kind: Code | None = None
     channel: Channel | None = None
     value: SituationValue | None = None
     outcome: ClosureOutcome | None = None
