@@ -244,11 +244,14 @@ class Opener:
         fields: dict[str, Any] = {}
         at, end = 1, len(payload)
         while at < end:
-            code, algorithm, generation, length = GROUP.unpack_from(payload, at)
+            try:
+                code, algorithm, generation, length = GROUP.unpack_from(payload, at)
+            except struct.error:
+                raise UnreadableEvent(self._territory, row[0], "it was cut short") from None
             at += GROUP.size
             body: bytes | None = payload[at : at + length]
             at += length
-            if algorithm != CLEAR:
+            if code != CLEAR_CODE:
                 body = self._unseal(row, shape.topic, code, algorithm, generation, body)  # type: ignore[arg-type]
             group = shape.groups.get(code)
             if body is None:

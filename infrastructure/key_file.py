@@ -44,7 +44,10 @@ class KeyFile:
             raise KeyFileUnusable(f"{path} cannot be read: {type(error).__name__}.") from None
         if mode & 0o077:
             raise KeyFileUnusable(f"{path} can be read by other accounts (mode {mode:03o}): chmod 600 it.")
-        return cls(dict(_read_line(path, line) for line in text.splitlines() if line and not line.startswith("#")))
+        keys = dict(_read_line(path, line) for line in text.splitlines() if line and not line.startswith("#"))
+        if not keys:
+            raise KeyFileUnusable(f"{path} holds no key: restore it from its copy.")
+        return cls(keys)
 
     @classmethod
     def create(cls, path: Path) -> "KeyFile":
