@@ -9,7 +9,7 @@ import msgspec
 
 from application.agencies import Agencies
 from application.importing import Report
-from application.pathway_import import AGENT
+from application.pathway_telling import AGENT
 from domain.agency import AddService, Agency, DescribeAgency, Service, UnknownAgency
 
 

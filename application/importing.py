@@ -45,7 +45,7 @@ class Refusal(msgspec.Struct, frozen=True):
         }
 
 
-class ImportImpossible(Exception):  # noqa: N818 (a refusal, not a bug)
+class ImportImpossible(Exception):
     """Nothing was imported: the source as a whole cannot be read. Says which file and why, in both languages."""
 
     def __init__(self, file: Path | str, reason: Reason) -> None:
@@ -66,6 +66,8 @@ class Report(msgspec.Struct, kw_only=True):
     pathways_changed: int = 0
     """Pathways that were there already and got something new."""
     pathways_unchanged: int = 0
+    entries_kept: int = 0
+    """Entries that the source now tells otherwise, and that people corrected here: left as they are."""
     events: int = 0
     agencies: int = 0
     """Agencies registered by this run."""

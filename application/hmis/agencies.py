@@ -8,7 +8,7 @@ from application.agency_import import AgencyTelling
 from application.hmis import codes
 from application.hmis.export import Enrollment, Export
 from application.hmis.reader import Row
-from application.pathway_import import Ids
+from application.pathway_telling import Ids
 from domain.accompaniment import AccompanimentKind
 from domain.agency import AddService, DescribeAgency
 

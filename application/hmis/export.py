@@ -27,6 +27,8 @@ class Enrollment(msgspec.Struct, kw_only=True):
 class Person(msgspec.Struct, kw_only=True):
     client: Row
     enrollments: list[Enrollment] = msgspec.field(default_factory=list)
+    deleted: list[Row] = msgspec.field(default_factory=list)
+    """Lines that the source marks as deleted: what an earlier import made of them is taken back."""
 
 
 class Export(msgspec.Struct, kw_only=True):
@@ -60,7 +62,6 @@ class _Loading:
         self._today = today
         self._export = Export()
         self._enrollments: dict[str, Enrollment] = {}
-        self._deleted: set[tuple[str, str]] = set()
 
     def load(self) -> Export:
         for table in (tables.CLIENT, tables.ENROLLMENTS):
@@ -148,7 +149,7 @@ class _Loading:
             if isinstance(line, Refusal):
                 self._export.refusals.append(line)
             elif line["DateDeleted"] is not None:
-                self._export.lines_deleted += 1
+                self._delete(line)
             elif (future := self._future(line, table)) is not None:
                 self._refuse(line, reasons.IN_THE_FUTURE, future)
             elif line.id in seen:
@@ -156,6 +157,12 @@ class _Loading:
             else:
                 seen.add(line.id)
                 yield line
+
+    def _delete(self, row: Row) -> None:
+        self._export.lines_deleted += 1
+        person = self._export.people.get(row.values.get("PersonalID") or "")
+        if person is not None:
+            person.deleted.append(row)
 
     def _future(self, row: Row, table: Table) -> str | None:
         """The column of a date that has not come yet: an export tells what has happened."""

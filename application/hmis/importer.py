@@ -10,7 +10,8 @@ from application.hmis.export import load
 from application.hmis.mapping import SOURCE, Mapping
 from application.importing import Progress, Report
 from application.key_vault import KeyVault
-from application.pathway_import import Ids, PathwayImport, import_secret
+from application.pathway_import import PathwayImport
+from application.pathway_telling import Ids, import_secret
 from domain.clock import Clock
 
 
@@ -39,5 +40,6 @@ async def import_hmis(
     directory = Agencies(log, clock, zone)
     for telling in mapping.agencies.tellings(ids):
         await import_agency(directory, territory, telling, report)
-    report.refusals.sort(key=lambda refusal: (refusal.file, refusal.line))
+    # A line that makes two entries is refused once.
+    report.refusals = sorted(dict.fromkeys(report.refusals), key=lambda refusal: (refusal.file, refusal.line))
     return report

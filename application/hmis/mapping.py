@@ -8,7 +8,7 @@ from application.hmis import codes, tables
 from application.hmis.agencies import Agencies
 from application.hmis.export import Enrollment, Export, Person
 from application.hmis.reader import Row
-from application.pathway_import import Ids, Opening, Step, Telling
+from application.pathway_telling import Ids, Opening, Step, Telling
 from domain.accompaniment import AccompanimentStatus, MoveAccompaniment, RecordAccompaniment
 from domain.closure import ClosePathway
 from domain.command import Command
@@ -20,6 +20,16 @@ from domain.relocation import RecordRelocation
 from domain.situation import RecordSituation, SituationValue, Topic
 
 SOURCE = "hmis"
+PARTS = {
+    tables.SERVICE.file: ("service",),
+    tables.EMPLOYMENT.file: ("situation",),
+    tables.LIVING_SITUATION.file: ("situation", "contact"),
+    tables.EVENT.file: ("answer", "referral"),
+    tables.ASSESSMENT.file: ("diagnosis",),
+    tables.EXIT.file: ("relocation", "end"),
+    tables.ENROLLMENTS.file: ("relocation", "stay"),
+}
+"""The entries that a line of each file may have made, in the order in which they may be taken back."""
 NAME_LENGTH_MAX = 200
 
 
@@ -45,11 +55,11 @@ class Mapping:
         dated = [step for enrollment in enrollments for step in self._enrollment(enrollment)]
         dated.sort(key=lambda step: step[0])  # Stable: within a day, in the order in which they are told.
         return Telling(
-            pathway_id=self._ids.of("pathway", person.client.id),
             subject=self._ids.of("subject", person.client.id),
             opening=self._opening(person, enrollments[0]),
             steps=tuple(step for _, step in dated),
             closing=self._closing(person, enrollments),
+            deleted=self._deleted(person),
         )
 
     def _opening(self, person: Person, first: Enrollment) -> Opening:
@@ -67,6 +77,12 @@ class Mapping:
             line=client.line,
             columns={"/birth_date": "DOB"},
         )
+
+    def _deleted(self, person: Person) -> tuple[UUID, ...]:
+        """What hangs on an enrolment goes before the enrolment, and an answer before what it answers."""
+        files = list(PARTS)
+        rows = sorted(person.deleted, key=lambda row: files.index(row.file))
+        return tuple(self._entry(row, part) for row in rows for part in PARTS[row.file])
 
     def _closing(self, person: Person, enrollments: list[Enrollment]) -> Step | None:
         """Once nobody works with the person any more; by the agency that opened the pathway, which alone may."""

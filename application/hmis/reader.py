@@ -39,7 +39,7 @@ class Row(msgspec.Struct, frozen=True):
         return Refusal(self.file, self.line, column, reason)
 
 
-class Unusable(Exception):  # noqa: N818 (a refusal, not a bug)
+class Unusable(Exception):
     """One value cannot be used."""
 
     def __init__(self, reason: Reason, column: str | None = None) -> None:
