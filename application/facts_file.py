@@ -58,7 +58,10 @@ def read_facts(lines: Iterable[bytes], calendars: Calendars) -> dict[str, list[F
             continue
         raw = _read_line(line, number)
         position = number if raw.position is None else raw.position
-        fact = None if raw.retracted else _fact(raw, number, position, calendars.of(raw.territory).tz)
+        try:
+            fact = None if raw.retracted else _fact(raw, number, position, calendars.of(raw.territory).tz)
+        except OverflowError:
+            raise FactLineRefused(f"line {number}: a date is outside the years 1 to 9999.") from None
         key = (raw.pathway, raw.fact_id)
         known = latest.get(key)
         if known is None or position >= known[0]:

@@ -52,7 +52,7 @@ def test_a_whole_document_is_read() -> None:
     assert body.within.roll
     assert body.until is not None
     assert body.until.effect is Effect.RELEASE
-    assert body.expect.states == {FactState.DONE}
+    assert body.expect.states == frozenset({FactState.DONE})
     assert rule.grace == Duration(3, Unit.BUSINESS_DAYS)
     assert rule.raises.escalate[0].to is Severity.CRITICAL
     assert rule.route.owner == Reference(Of.WHEN, "agency")
@@ -64,10 +64,15 @@ def test_the_short_form_has_the_defaults_of_the_specification() -> None:
     (rule,) = parse_rules([require(rule="R01 need-to-referral")])
     body = rule.body
     assert isinstance(body, Require)
-    assert (rule.slug, rule.version, rule.state, rule.territories) == ("R01 need-to-referral", 1, RuleState.ACTIVE, None)
+    assert (rule.slug, rule.version, rule.state, rule.territories) == (
+        "R01 need-to-referral",
+        1,
+        RuleState.ACTIVE,
+        None,
+    )
     assert (body.min, body.use, body.expect.at, rule.strict) == (1, Use.SHARED, At.START, False)
     assert (rule.on_suspend, rule.on_close, rule.grace) == (OnSuspend.FREEZE, OnClose.CANCEL, None)
-    assert body.expect.states == {FactState.DONE}
+    assert body.expect.states == frozenset({FactState.DONE})
     assert body.when.states is None
 
 

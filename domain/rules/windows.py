@@ -63,7 +63,7 @@ class Duration(msgspec.Struct, frozen=True):
     @property
     def exact(self) -> int:
         """Its length in microseconds; hours and minutes only."""
-        assert self.unit is not None  # noqa: S101 - asked of exact durations only
+        assert self.unit is not None
         return self.count * EXACT[self.unit]
 
     def __str__(self) -> str:

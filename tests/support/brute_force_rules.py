@@ -12,11 +12,18 @@ from zoneinfo import ZoneInfo
 from domain.facts import Fact
 
 HOLIDAYS = {
-    date.fromisoformat(text)
-    for text in (
-        "2025-12-25 2026-01-01 2026-04-06 2026-05-01 2026-05-08 2026-05-14 2026-05-25 2026-07-14 2026-08-15 "
-        "2026-11-01 2026-11-11 2026-12-25"
-    ).split()
+    date(2025, 12, 25),
+    date(2026, 1, 1),
+    date(2026, 4, 6),
+    date(2026, 5, 1),
+    date(2026, 5, 8),
+    date(2026, 5, 14),
+    date(2026, 5, 25),
+    date(2026, 7, 14),
+    date(2026, 8, 15),
+    date(2026, 11, 1),
+    date(2026, 11, 11),
+    date(2026, 12, 25),
 }
 TICK = timedelta(microseconds=1)
 ONE_DAY = timedelta(days=1)
@@ -335,7 +342,9 @@ class BruteForce:
             return Verdict("pending", opens, closes, None, None, None, raised=False)
         if len(targets) + len(late) >= needed:
             _, _, fact = (targets + late)[needed - 1]
-            return Verdict("violated_late", opens, closes, close, fact.fact_id, self.late(fact, last_day, deadline), False)
+            return Verdict(
+                "violated_late", opens, closes, close, fact.fact_id, self.late(fact, last_day, deadline), False
+            )
         raised = self.now >= self.raise_at(rule, close, last_day, deadline)
         return Verdict("violated_open", opens, closes, close, None, None, raised)
 
@@ -345,7 +354,12 @@ class BruteForce:
             return f"P{(moment.day - last_day).days}D"
         minutes = int((moment.first - deadline).total_seconds() // 60)
         hours, minutes = divmod(minutes, 60)
-        return "PT" + (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "") + ("" if hours or minutes else "0S")
+        return (
+            "PT"
+            + (f"{hours}H" if hours else "")
+            + (f"{minutes}M" if minutes else "")
+            + ("" if hours or minutes else "0S")
+        )
 
     def raise_at(self, rule: Mapping[str, Any], close: datetime, last_day: date | None, deadline: datetime) -> datetime:
         if "grace" not in rule:
@@ -365,9 +379,7 @@ class BruteForce:
             and (fact.state == "planned" or self.moment(fact).first <= self.now)
         ]
         starts = [
-            fact
-            for fact in [*self.done("opened")[:1], *self.done("reopened")]
-            if self.moment(fact).first <= self.now
+            fact for fact in [*self.done("opened")[:1], *self.done("reopened")] if self.moment(fact).first <= self.now
         ]
         for activation in starts:
             after = [c for c in contacts if self.moment(c).last >= self.moment(activation).first]

@@ -21,7 +21,7 @@ def local(text: str, tz: str = "Europe/Paris") -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(tz)).astimezone(UTC)
 
 
-def fact(fact_id: str, kind: str, start: str, end: str | None = "same", **attrs: Any) -> Fact:
+def fact(fact_id: str, fact_type: str, start: str, end: str | None = "same", /, **attrs: Any) -> Fact:
     """A done fact: of a day (`2026-01-05`) or of a Paris instant (`2026-01-05 10:00`)."""
     state = FactState(attrs.pop("state", "done"))
     position = attrs.pop("position", 1)
@@ -33,7 +33,7 @@ def fact(fact_id: str, kind: str, start: str, end: str | None = "same", **attrs:
     return Fact(
         pathway="p1",
         fact_id=fact_id,
-        type=kind,
+        type=fact_type,
         agency=agency,
         territory=territory,
         start=begins,
@@ -50,9 +50,7 @@ def _point(text: str, zone: str) -> date | datetime:
     return local(text, zone) if " " in text else date.fromisoformat(text)
 
 
-def judged(
-    facts: Sequence[Fact], now: str | datetime, *rules: dict[str, Any], tz: str = "Europe/Paris"
-) -> Evaluation:
+def judged(facts: Sequence[Fact], now: str | datetime, *rules: dict[str, Any], tz: str = "Europe/Paris") -> Evaluation:
     """Evaluate documents on facts at a Paris wall time."""
     instant = local(now if " " in now else f"{now} 00:00") if isinstance(now, str) else now
     return evaluate(facts, compile_rules(parse_rules([list(rules)])), Calendars(tz), instant)

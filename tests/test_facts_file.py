@@ -1,0 +1,125 @@
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from application.facts_file import FactLineRefused, read_facts, write_facts
+from domain.facts import Fact, FactState, Precision
+from domain.rules import Calendars
+from tests.support.rule_histories import local
+
+LEAST: dict[str, Any] = {"pathway": "p1", "fact_id": "f1", "type": "diagnosis", "start": "2026-01-05"}
+
+
+def read(*lines: dict[str, Any], tz: str = "Europe/Paris") -> list[Fact]:
+    return read_facts((msgspec.json.encode(line) + b"\n" for line in lines), Calendars(tz)).get("p1", [])
+
+
+def one(line: dict[str, Any], tz: str = "Europe/Paris") -> Fact:
+    (fact,) = read(line, tz=tz)
+    return fact
+
+
+def test_the_least_line_is_a_done_point_of_a_day() -> None:
+    fact = one(LEAST)
+    assert (fact.start, fact.end, fact.precision, fact.state) == (
+        date(2026, 1, 5),
+        date(2026, 1, 5),
+        Precision.DAY,
+        FactState.DONE,
+    )
+    assert (fact.agency, fact.attrs, fact.position, fact.territory) == ("", {}, 1, None)
+    assert fact.recorded_at == local("2026-01-05 00:00")
+
+
+def test_precision_follows_the_start_unless_it_is_said() -> None:
+    assert one(LEAST | {"start": "2026-01-05T10:00:00Z"}).precision is Precision.MINUTE
+    day = one(LEAST | {"start": "2026-01-05T23:30:00Z", "precision": "day"})
+    assert day.start == date(2026, 1, 6)  # Past midnight in Paris.
+    minute = one(LEAST | {"precision": "minute"})
+    assert minute.start == local("2026-01-05 00:00")
+
+
+def test_instants_without_offset_are_local_to_the_territory() -> None:
+    written = LEAST | {"start": "2026-01-05T10:00"}
+    assert one(written).start == datetime(2026, 1, 5, 9, tzinfo=UTC)
+    assert one(written, tz="UTC").start == datetime(2026, 1, 5, 10, tzinfo=UTC)
+    assert one(written | {"territory": "FR-974"}).start == datetime(2026, 1, 5, 6, tzinfo=UTC)
+
+
+def test_an_absent_end_is_a_point_a_null_one_lasts_and_so_does_a_suspension() -> None:
+    assert one(LEAST | {"end": None}).end is None
+    assert one(LEAST | {"end": "2026-02-01"}).end == date(2026, 2, 1)
+    assert one(LEAST | {"type": "suspension"}).end is None
+
+
+def test_the_highest_position_wins_whatever_the_order_of_lines() -> None:
+    old, new = LEAST | {"position": 2}, LEAST | {"position": 7, "start": "2026-01-09"}
+    for lines in ((old, new), (new, old)):
+        assert [fact.start for fact in read(*lines)] == [date(2026, 1, 9)]
+
+
+def test_a_retraction_removes_and_needs_no_more_than_the_id() -> None:
+    gone = {"pathway": "p1", "fact_id": "f1", "retracted": True, "position": 3}
+    assert read(LEAST | {"position": 2}, gone) == []
+    assert len(read(LEAST | {"position": 4}, gone)) == 1
+
+
+def test_pathways_may_be_mixed_and_blank_lines_and_unknown_fields_are_skipped() -> None:
+    lines = [
+        b"\xef\xbb\xbf" + msgspec.json.encode(LEAST | {"extra": [1]}),
+        b"\n",
+        msgspec.json.encode(LEAST | {"pathway": "p2"}),
+        b"  \r\n",
+        msgspec.json.encode(LEAST | {"fact_id": "f2"}),
+    ]
+    found = read_facts(lines, Calendars())
+    assert {pathway: [fact.fact_id for fact in facts] for pathway, facts in found.items()} == {
+        "p1": ["f1", "f2"],
+        "p2": ["f1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{", "line 2"),
+        (b"[]", "line 2"),
+        (b'{"pathway": "p1"}', "`fact_id`|fact_id"),
+        (msgspec.json.encode(LEAST | {"fact_id": ""}), "`fact_id` is missing or empty"),
+        (msgspec.json.encode(LEAST | {"start": "soon"}), "`start` 'soon'"),
+        (msgspec.json.encode(LEAST | {"start": "2026-02-30"}), "`start`"),
+        (msgspec.json.encode(LEAST | {"end": "2026-01-04"}), "`end` is before `start`"),
+        (msgspec.json.encode(LEAST | {"state": "finished"}), r"\$.state"),
+        (msgspec.json.encode(LEAST | {"precision": "second"}), r"\$.precision"),
+        (msgspec.json.encode(LEAST | {"attrs": []}), r"\$.attrs"),
+        (msgspec.json.encode(LEAST | {"position": "1"}), r"\$.position"),
+        (msgspec.json.encode(LEAST | {"recorded_at": "x"}), "`recorded_at`"),
+        (b'{"pathway": "\xff"}', "line 2"),
+        (b"[" * 5000, "line 2"),
+        (b'{"a": "' + b"x" * 2_000_000 + b'"}', "longer than"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_number_and_why(line: bytes, said: str) -> None:
+    with pytest.raises(FactLineRefused, match=said) as refusal:
+        read_facts([msgspec.json.encode(LEAST), line], Calendars())
+    assert refusal.value.detail.startswith("line 2: ")
+
+
+def test_what_is_written_reads_back_the_same() -> None:
+    facts = read(
+        LEAST | {"attrs": {"needs": ["training"]}, "agency": "ccas", "territory": "FR-34", "actor": "a1"},
+        LEAST | {"fact_id": "f2", "start": "2026-01-05T10:00:00Z", "end": None, "state": "planned", "position": 5},
+    )
+    lines = list(write_facts(facts))
+    assert read_facts(lines, Calendars())["p1"] == facts
+    assert " ".join(msgspec.json.decode(lines[0])) == (
+        "pathway fact_id type agency start end precision state attrs recorded_at position actor territory"
+    )
+
+
+def test_extreme_dates_are_read() -> None:
+    assert one(LEAST | {"start": "9999-12-31"}).start == date(9999, 12, 31)
+    with pytest.raises(FactLineRefused):
+        one(LEAST | {"start": "0001-01-01T00:00:00+05:00"})
