@@ -1,6 +1,6 @@
 """`unisson demo`: the demonstration, which `api.demo.command` plays."""
 
-from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -20,6 +20,13 @@ def demo(
         ),
     ] = False,
     seed: Annotated[int, Parameter(help=say("Graine du tirage.", "Seed of the draw."))] = 1,
+    pathways: Annotated[int, Parameter(help=say("Nombre de parcours.", "Number of pathways."))] = 300,
+    data: Annotated[
+        Path | None,
+        Parameter(help=say("Dossier à garder à la fin.", "Folder to keep at the end.")),
+    ] = None,
 ) -> int:
+    from api.demo.command import Options, run
+
     with installation.explained():
-        return int(import_module("api.demo.command").run(installation.settings(), seed=seed, then_exit=exit_))
+        return run(installation.settings(), Options(seed, pathways, exit_, data))

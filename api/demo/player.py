@@ -30,11 +30,15 @@ class Player:
             )
             for agency, key in keys.items()
         }
+        self._keys = keys
         self._clock = clock
         self._turns = asyncio.Semaphore(PATHWAYS_AT_ONCE)
         self.pathways: dict[int, UUID] = {}
         """The pathway of each story, by the story's number."""
         self.calls = 0
+
+    def key_of(self, agency: str) -> str:
+        return self._keys[agency]
 
     async def close(self) -> None:
         for client in self._clients.values():

@@ -104,7 +104,7 @@ class Receiver:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101
+        assert task is not None
         self._tasks.add(task)
         self.connections_open += 1
         self.connections_peak = max(self.connections_peak, self.connections_open)
