@@ -23,7 +23,12 @@ PER_ENDPOINT = 4
 POLL_SECONDS = 0.5
 LEASE = timedelta(seconds=60)  # Well over the longest attempt, so that nobody else tries at the same time.
 DATABASE_PAUSE_SECONDS = 1.0
+RETENTION = timedelta(days=30)
+FORGETTING_PERIOD = timedelta(hours=1)
 OWN_FAULT_PAUSE = timedelta(seconds=10)  # The right to send could not be asked, a secret could not be opened.
+
+
+UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class DeliveryWorker:
@@ -59,6 +64,7 @@ class DeliveryWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`. Attempts going on are then cut short and given back."""
         stop = asyncio.create_task(stopping.wait())
+        forgetting = asyncio.create_task(self._forget())
         try:
             while not stopping.is_set():
                 self._awake.clear()
@@ -66,6 +72,7 @@ class DeliveryWorker:
                     await self._rest(stop)
         finally:
             stop.cancel()
+            forgetting.cancel()
             await self._cut_short()
 
     async def drain(self) -> int:
@@ -76,6 +83,16 @@ class DeliveryWorker:
             await asyncio.gather(*self._attempts)
         return attempts
 
+    async def _forget(self) -> None:
+        """Every hour, what has been settled for a month."""
+        while True:
+            await asyncio.sleep(FORGETTING_PERIOD.total_seconds())
+            try:
+                while await self._outbox.forget(self._clock.now() - RETENTION):
+                    pass
+            except UNREACHABLE:
+                log.warning("outbox.unreachable", exc_info=True)
+
     async def _start_what_is_due(self) -> int:
         free = self._concurrency - len(self._attempts)
         if free <= 0:
@@ -84,7 +101,7 @@ class DeliveryWorker:
             claims = await self._outbox.claim(
                 self._clock.now(), most=free, lease=self._lease, per_endpoint=self._per_endpoint
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except UNREACHABLE:
             log.warning("outbox.unreachable", exc_info=True)
             await asyncio.sleep(DATABASE_PAUSE_SECONDS)
             return 0
@@ -151,5 +168,5 @@ class DeliveryWorker:
         """If even this fails the lease ends by itself."""
         try:
             await self._outbox.release(claim, self._clock.now() + pause)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except UNREACHABLE:
             log.warning("outbox.unreachable", exc_info=True)

@@ -33,12 +33,7 @@ UPDATE deliveries SET state = $5, due_at = coalesce($6, due_at), lease_until = N
 WHERE territory = $1 AND message_id = $2 AND endpoint_id = $3 AND fence = $4 AND state = 'delivering'
 RETURNING true"""
 
-# Written at most once a minute while all goes well: the row is hot.
-SUCCEEDED = """
-UPDATE webhook_endpoints
-SET consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL, last_success_at = $3::timestamptz
-WHERE territory = $1 AND endpoint_id = $2
-  AND (consecutive_failures > 0 OR coalesce(last_success_at, '-infinity') < $3::timestamptz - interval '1 minute')"""
+DELIVERED = "SELECT settle_delivered($1, $2, $3, $4, $5, $6)"
 
 LOCK_ENDPOINT = """
 SELECT consecutive_failures, failing_since FROM webhook_endpoints
@@ -59,6 +54,14 @@ WHERE territory = $1 AND endpoint_id = $2 AND state IN ('pending', 'delivering')
 RELEASE = """
 UPDATE deliveries SET state = 'pending', lease_until = NULL, attempt = attempt - 1, due_at = $5
 WHERE territory = $1 AND message_id = $2 AND endpoint_id = $3 AND fence = $4 AND state = 'delivering'"""
+
+FORGET = """
+DELETE FROM outbox WHERE (territory, message_id) IN (
+    SELECT o.territory, o.message_id FROM outbox AS o
+    WHERE o.stored_at < $1 AND NOT EXISTS (
+        SELECT FROM deliveries AS d
+        WHERE d.territory = o.territory AND d.message_id = o.message_id AND d.state IN ('pending', 'delivering'))
+    ORDER BY o.stored_at LIMIT $2)"""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,11 +153,13 @@ class Outbox:
         """Give it back, untried or interrupted: the attempt does not count."""
         await self._pool.execute(RELEASE, *claim.key, due)
 
+    async def forget(self, before: datetime, *, most: int = 1000) -> int:
+        """Drop messages stored before a time, with their deliveries, once nothing of them is left to do."""
+        return int((await self._pool.execute(FORGET, before, most)).rpartition(" ")[2])
+
     async def _delivered(self, claim: Claim, sent: Sent, now: datetime) -> DeliveryState | None:
-        if not await self._settle(self._pool, claim, DeliveryState.DELIVERED, sent, None, now):
-            return None
-        await self._pool.execute(SUCCEEDED, claim.message.territory, claim.endpoint_id, now)
-        return DeliveryState.DELIVERED
+        mine = await self._pool.fetchval(DELIVERED, *claim.key, sent.status, now)
+        return DeliveryState.DELIVERED if mine else None
 
     async def _settle(
         self,

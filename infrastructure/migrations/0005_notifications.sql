@@ -33,9 +33,11 @@ CREATE TABLE outbox (
     position    bigint NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
     endpoint_id uuid,              -- Only when one endpoint alone is meant: a test message.
+    stored_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (territory, message_id)
 );
 CREATE INDEX outbox_by_agency ON outbox (territory, agency, created_at);
+CREATE INDEX outbox_by_age ON outbox (stored_at);
 
 CREATE TABLE deliveries (
     territory       text COLLATE "C" NOT NULL,
@@ -97,6 +99,8 @@ DECLARE
     room  integer;
     taken integer;
 BEGIN
+    -- A claim lost with a crash of the database is made again: a duplicate at worst, and the log never waits for it.
+    PERFORM set_config('synchronous_commit', 'off', true);
     FOR e IN
         SELECT w.* FROM webhook_endpoints AS w
         WHERE w.status = 'active' AND (w.circuit_open_until IS NULL OR w.circuit_open_until <= at)
@@ -119,16 +123,15 @@ BEGIN
                 WHERE c.territory = e.territory AND c.endpoint_id = e.endpoint_id
                   AND c.state IN ('pending', 'delivering') AND c.due_at <= at
                   AND (c.lease_until IS NULL OR c.lease_until <= at)
-                  AND NOT EXISTS (
-                      SELECT FROM deliveries AS earlier
-                      WHERE earlier.territory = c.territory AND earlier.endpoint_id = c.endpoint_id
-                        AND earlier.state IN ('pending', 'delivering') AND earlier.sequence < c.sequence
-                        AND earlier.subject_id = c.subject_id)
-                  AND NOT EXISTS (
-                      SELECT FROM deliveries AS earlier
-                      WHERE earlier.territory = c.territory AND earlier.endpoint_id = c.endpoint_id
-                        AND earlier.state IN ('pending', 'delivering') AND earlier.sequence < c.sequence
-                        AND earlier.pathway = c.pathway)
+                  -- Written so that it is looked up per candidate, in order, and no further than the limit.
+                  AND c.sequence = (
+                      SELECT min(s.sequence) FROM deliveries AS s
+                      WHERE s.territory = e.territory AND s.endpoint_id = e.endpoint_id
+                        AND s.state IN ('pending', 'delivering') AND s.subject_id = c.subject_id)
+                  AND (c.pathway IS NULL OR c.sequence = (
+                      SELECT min(p.sequence) FROM deliveries AS p
+                      WHERE p.territory = e.territory AND p.endpoint_id = e.endpoint_id
+                        AND p.state IN ('pending', 'delivering') AND p.pathway = c.pathway))
                 ORDER BY c.sequence
                 LIMIT room
             ), claimed AS (
@@ -149,5 +152,27 @@ BEGIN
         most := most - taken;
         EXIT WHEN most <= 0;
     END LOOP;
+END
+$$;
+
+-- A delivery succeeded. False when somebody else holds it by now. Lost with a crash, it is delivered again.
+CREATE FUNCTION settle_delivered(
+    in_territory text, in_message uuid, in_endpoint uuid, in_fence integer, status integer, at timestamptz
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE deliveries
+    SET state = 'delivered', lease_until = NULL, last_status = status, last_error_code = NULL, settled_at = at
+    WHERE territory = in_territory AND message_id = in_message AND endpoint_id = in_endpoint
+      AND fence = in_fence AND state = 'delivering';
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- At most once a minute while all goes well: the row is hot.
+    UPDATE webhook_endpoints
+    SET consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL, last_success_at = at
+    WHERE territory = in_territory AND endpoint_id = in_endpoint
+      AND (consecutive_failures > 0 OR coalesce(last_success_at, '-infinity') < at - interval '1 minute');
+    RETURN true;
 END
 $$;
