@@ -3,15 +3,7 @@
 from collections.abc import Mapping
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "contact_events": (
-        "contact",
-        "appointment",
-        "appointment_outcome",
-        "interview",
-        "visit",
-        "call",
-        "review",
-    ),
+    "contact_events": ("contact", "appointment", "interview", "visit", "call"),
     "intervention_events": (
         "diagnosis",
         "referral",
