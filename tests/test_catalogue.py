@@ -1,6 +1,7 @@
 """The catalogue of commands: complete, well-formed, and every request limited."""
 
 import inspect
+from operator import attrgetter
 from typing import Any
 from uuid import uuid4
 
@@ -108,7 +109,10 @@ def refusals(of: type[DomainError] = DomainError) -> list[type[DomainError]]:
     return known + [deeper for refusal in known for deeper in refusals(refusal)]
 
 
-@pytest.mark.parametrize("refusal", sorted(set(refusals()), key=lambda refusal: refusal.code))
+REFUSALS: list[type[DomainError]] = sorted(set(refusals()), key=attrgetter("code"))
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_refusal_says_what_is_wrong_in_both_languages(refusal: type[DomainError]) -> None:
     assert refusal.title().endswith(".")
     assert refusal.title_fr.endswith(".")

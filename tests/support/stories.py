@@ -29,7 +29,17 @@ TRAINING, HEALTH, HOUSING = (
 )
 NOTE = "A note that only people read."
 EVENTFUL: tuple[tuple[str, Command], ...] = (
-    (CCAS, CorrectIdentity(given_name="Ada", family_name="Lovelace", birth_date=BIRTH, phone="+33 4 00 00 00 00")),
+    (
+        CCAS,
+        CorrectIdentity(
+            given_name="Ada",
+            family_name="Lovelace",
+            birth_date=BIRTH,
+            phone="+33 4 00 00 00 00",
+            email="ada@example.org",
+            address="1 rue de la Loge",
+        ),
+    ),
     (CCAS, AssignReferent(on=ago(60), id=an_id("ccas"), note=NOTE)),
     (CCAS, GiveConsent(purpose=Purpose.SHARING, to_agency=SIAO, on=ago(59), id=an_id("consent"), note=NOTE)),
     (CCAS, GiveConsent(purpose=Purpose.REFERRAL, scope=HEALTH, to_agency=SIAO, on=ago(59))),
@@ -80,6 +90,7 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
             id=an_id("training"),
         ),
     ),
+    (CCAS, RecordTraining(theme=HEALTH, status=TrainingStatus.STARTED, start=ago(25))),
     (
         MISSION_LOCALE,
         MoveTraining(training_id=an_id("training"), status=TrainingStatus.STARTED, on=ago(29), reason=NOTE),
@@ -135,11 +146,18 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
     (MISSION_LOCALE, RequestTransfer(to_agency=CCAS, on=ago(8), id=an_id("back"))),
     (CCAS, MoveTransfer(transfer_id=an_id("back"), status=TransferStatus.ACCEPTED, on=ago(7), reason=NOTE)),
     (CCAS, CorrectEntry(entry_id=an_id("contact"), start=ago(57), channel=Channel.PHONE, reason=NOTE)),
-    (CCAS, CorrectEntry(entry_id=an_id("relocation"), to_zone="FR-30", reason=NOTE)),
+    (CCAS, CorrectEntry(entry_id=an_id("relocation"), from_zone="34032", to_zone="FR-30", reason=NOTE)),
+    (CCAS, CorrectEntry(entry_id=an_id("contract"), start=ago(41), end=ago(1), kind=ContractKind.CER)),
+    (CCAS, CorrectEntry(entry_id=an_id("accompaniment"), no_end=True)),
     (MISSION_LOCALE, CorrectEntry(entry_id=an_id("training"), theme=HEALTH)),
     (
         MISSION_LOCALE,
-        CorrectEntry(entry_id=an_id("appointment"), end_at=NOW - timedelta(days=9, minutes=-30), reason=NOTE),
+        CorrectEntry(
+            entry_id=an_id("appointment"),
+            start_at=NOW - timedelta(days=9, minutes=15),
+            end_at=NOW - timedelta(days=9, minutes=-30),
+            reason=NOTE,
+        ),
     ),
     (CCAS, RetractEntry(entry_id=an_id("s"), reason=NOTE)),
     (CCAS, RecordSituation(topic=Topic.ISOLATION, value=SituationValue.NOT_ASKED, on=ago(6))),
