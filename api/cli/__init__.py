@@ -50,8 +50,30 @@ def _run(arguments: list[str]) -> int:
     except language.UnknownLanguage:
         tell("--lang : fr ou en ; --lang: fr or en")
         return Status.USAGE
+    if arguments in ([], ["-h"], ["--help"]):
+        print(root_page(), end="")
+        return Status.OK
     from api.cli.command_line import run
 
     status = run(arguments)
     sys.stdout.flush()
     return status
+
+
+ABOUT = (
+    "Garde les services d'un territoire en phase autour de chaque personne accompagnée.",
+    "Keeps the services of a territory in step around each person they support.",
+)
+LANGUAGE = ("Langue : --lang en, ou UNISSON_LANG=en.", "Language: --lang fr, or UNISSON_LANG=fr.")
+HELP = ("Cette aide, ou celle d'une commande.", "This help, or that of a command.")
+VERSION = ("La version installée.", "The installed version.")
+
+
+def root_page() -> str:
+    """The first help page, made without the parser: it takes longer to load than to read this."""
+    say = language.say
+    lines = [say("Usage : unisson COMMANDE", "Usage: unisson COMMAND"), "", say(*ABOUT), "", say(*LANGUAGE), ""]
+    lines.append(say("Commandes :", "Commands:"))
+    lines += [f"  {name:<26}{say(*text)}" for name, text in COMMANDS.items()]
+    lines += [f"  {'--help, -h':<26}{say(*HELP)}", f"  {'--version':<26}{say(*VERSION)}"]
+    return "\n".join(lines) + "\n"

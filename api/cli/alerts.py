@@ -48,6 +48,7 @@ def list_(
 @app.command(name="explain", help=say("Pourquoi cette alerte, avec ses preuves.", "Why this alert, with its evidence."))
 def explain(
     alert: Annotated[UUID, Parameter(help=say("Ce que donne « alerts list ».", 'What "alerts list" shows.'))],
+    /,
     *,
     json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ from cyclopts.exceptions import (
     ValidationError,
 )
 
-from api.cli import COMMANDS
+from api.cli import ABOUT, COMMANDS, HELP, VERSION
 from api.cli.failure import Status, tell
 from api.cli.help_page import HelpPage
 from api.cli.language import say
@@ -27,12 +27,7 @@ def application() -> App:
     app = _localised(
         App(
             name="unisson",
-            help=say(
-                "Garde les services d'un territoire en phase autour de chaque personne accompagnée.\n\n"
-                "Langue : --lang en, ou UNISSON_LANG=en. Réglages : variables UNISSON_*.",
-                "Keeps the services of a territory in step around each person they support.\n\n"
-                "Language: --lang fr, or UNISSON_LANG=fr. Settings: UNISSON_* variables.",
-            ),
+            help=say(*ABOUT),
             version=_version,
             version_flags=["--version"],
             help_format="plaintext",
@@ -40,7 +35,7 @@ def application() -> App:
             result_action="return_value",
         )
     )
-    app["--version"].help = say("La version installée.", "The installed version.")
+    app["--version"].help = say(*VERSION)
     for place, (name, text) in enumerate(COMMANDS.items()):
         module = "import_hmis" if name == "import" else name
         if name in GROUPS:
@@ -67,7 +62,7 @@ def _localised(app: App) -> App:
     app.group_commands = Group(say("Commandes", "Commands"))
     app.group_parameters = Group(say("Options", "Options"))
     app.group_arguments = Group(say("Arguments", "Arguments"))
-    app["--help"].help = say("Cette aide.", "This help.")
+    app["--help"].help = say(*HELP)
     return app
 
 

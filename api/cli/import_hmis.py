@@ -34,6 +34,7 @@ app = group("import")
 )
 def hmis(
     folder: Annotated[Path, Parameter(help=say("Le dossier des fichiers CSV.", "The folder of the CSV files."))],
+    /,
     *,
     territory: Territory,
     dry_run: Annotated[

@@ -56,6 +56,7 @@ def list_(*, territory: Territory, json: Json = False) -> None:
 @app.command(name="revoke", help=say("Retirer une clé, pour toujours.", "Withdraw a key, for good."))
 def revoke(
     key_id: Annotated[str, Parameter(help=say("Ce que donne « keys list ».", 'What "keys list" shows.'))],
+    /,
     *,
     territory: Territory,
 ) -> None:

@@ -4,10 +4,12 @@ It is chosen before any command is imported, so that a help text is simply writt
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from application.importing import Language
+if TYPE_CHECKING:
+    from application.importing import Language
 
-_language: Language = "fr"
+_language: "Language" = "fr"
 
 
 class UnknownLanguage(Exception):
@@ -35,7 +37,7 @@ def choose(arguments: list[str], environment: Mapping[str, str]) -> list[str]:
     return rest
 
 
-def language() -> Language:
+def language() -> "Language":
     return _language
 
 

@@ -11,7 +11,9 @@ from api.cli.files import unusable, written
 from api.cli.language import say
 from api.cli.output import Json, write_line
 from application.evaluation import encode_line, evaluate_files, read_now
+from application.facts_file import FactLineRefused
 from domain.errors import DomainError
+from domain.rules import RuleRefused
 
 app = group("rules")
 
@@ -46,14 +48,20 @@ def evaluate(
         _must_be_readable(path)
     try:
         obligations = evaluate_files(rules, facts, instant, tz)
-    except DomainError as error:
-        raise Failure(f"{error.title_fr} {error.detail}", error.detail) from None
+    except FactLineRefused as error:
+        raise _refused(facts, error) from None
+    except RuleRefused as error:
+        raise _refused(rules or Path(), error) from None
     with written(None) as output:
         if json:
             output.writelines(encode_line(obligation) for obligation in obligations)
             return
     for obligation in obligations:
         write_line(_sentence(obligation))
+
+
+def _refused(path: Path, error: DomainError) -> Failure:
+    return Failure(f"{path} : {error.detail}", f"{path}: {error.detail}")
 
 
 def _must_be_readable(path: Path | None) -> None:
