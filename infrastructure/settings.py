@@ -36,6 +36,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The external address is a pgbouncer in transaction mode: no prepared statements, no start-up parameters."""
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
+    public_url: Annotated[str, msgspec.Meta(pattern="^https?://[!-~]+$")] | None = None
+    """Where partners reach the API; unset, `host` and `port`."""
+    allow_loopback_webhooks: bool = False
+    """Development only: webhooks may go to http addresses and to 127.0.0.1."""
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
     lang: Annotated[str, msgspec.Meta(pattern="^(fr|en)$")] = "fr"
     """What the command line speaks."""
