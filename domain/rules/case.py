@@ -82,24 +82,32 @@ class Case:
         "open",
         "plan",
         "reason",
-        "scope",
+        "scene",
         "shut",
+        "span",
         "stretch",
     )
 
     def __init__(self, scene: Scene, plan: Plan, activation: Placed, span: Fact | None = None) -> None:
         self.plan = plan
         self.activation = activation
-        self.scope = Scope(scene.calendar, scene.pathway, activation.fact, span)
+        self.scene = scene
+        self.span = span
         self.shut: Placed | None = None
         self.reason: Reason | None = None
         self.excuse: Placed | None = None
         self.is_cut_open = False
-        freezes = scene.life.suspended and plan.rule.on_suspend is OnSuspend.FREEZE
-        suspensions = scene.life.suspensions if freezes else NOT_SUSPENDED
+        life = scene.life
+        freezes = life.suspended and plan.rule.on_suspend is OnSuspend.FREEZE
+        suspensions = life.suspensions if freezes else NOT_SUSPENDED
         self.stretch = stretch = plan.stretch(activation.point, activation.day, scene.calendar, suspensions)
         self.open = stretch.open
         self.close = stretch.close
+
+    @property
+    def scope(self) -> Scope:
+        """What references are read from."""
+        return Scope(self.scene.calendar, self.scene.pathway, self.activation.fact, self.span)
 
     def live_through(self, scene: Scene) -> None:
         """Let the pathway's suspensions and closures end the wait, as the rule wants."""

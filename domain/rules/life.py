@@ -22,6 +22,7 @@ class Life:
         self.openings = opened[:1]
         self.starts = sorted((*self.openings, *self.reopenings), key=order_of)
         self.suspensions = self._suspensions()
+        self.is_quiet = not (self.closures or self.suspended)
         self._periods = self._active_periods()
 
     def is_active(self, placed: Placed) -> bool:

@@ -1,6 +1,6 @@
 """Rules made ready to be judged quickly: predicates compiled, filters shared, versions set against each other."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import msgspec
 from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendar
 from domain.rules.instants import moment_of
-from domain.rules.rule import At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
+from domain.rules.rule import SELF, At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
 from domain.rules.suspensions import Suspensions
 from domain.rules.values import Of, Scope, key_of, reader_of
 from domain.rules.where import Condition, Predicate, compile_where, conjuncts, is_fixed, label_of, references_of
@@ -18,7 +18,7 @@ from domain.rules.windows import Close, Window, after_close, close_of, open_of
 STRETCHES_MAX = 4_000
 
 KeyOfFact = Callable[[Fact], Hashable]
-KeyOfScope = Callable[[Scope], Hashable]
+KeyOfOrigin = Callable[[Fact, Mapping[str, Any]], Hashable]
 
 
 class Filter(msgspec.Struct, frozen=True, eq=False):
@@ -30,6 +30,8 @@ class Filter(msgspec.Struct, frozen=True, eq=False):
     states: frozenset[FactState] | None
     holds: Predicate | None
     key: KeyOfFact | None
+    is_self: bool
+    """The activation itself, and no other fact."""
 
 
 class Sought(msgspec.Struct, frozen=True, eq=False):
@@ -37,8 +39,8 @@ class Sought(msgspec.Struct, frozen=True, eq=False):
 
     selector: Selector
     filter: Filter
-    key: KeyOfScope | None
-    """The correlation key that a target of this activation has; None when nothing is correlated."""
+    key: KeyOfOrigin | None
+    """The correlation key of a target, from the activation (or the interval of a `while`) and the pathway."""
     depends: Predicate | None
     """Conditions on the activation that no key can express; None when there are none."""
     tests: tuple[tuple[str, Condition, Predicate], ...]
@@ -68,6 +70,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """The name of its targets' selector: `expect`, or `of` for a silence."""
     takes_all: bool
     """Whatever the date and the territory."""
+    is_cut: bool
+    """Other facts may end its windows early, or begin them late."""
     is_plain: bool
     """Counted in days, ties included: a point between open and close is in the window, and no other is."""
     stretches: dict[tuple[int, str], Stretch]
@@ -141,14 +145,16 @@ class _Compiler:
         )
         body = rule.body
         window = body.within if isinstance(body, Require) else body.gap
+        sought = self._sought(body)
         everywhere = rule.territories is None and rule.effective_from is None and rule.effective_to is None
         return Plan(
             rule=rule,
             overruled=overruled,
-            sought=self._sought(body),
+            sought=sought,
             window=window,
             target="expect" if isinstance(body, Require) else "of",
             takes_all=everywhere and not overruled,
+            is_cut=len(sought) > len(("when", "expect")) and isinstance(body, Require),
             is_plain=not (rule.strict or window.start.is_exact or window.end.is_exact),
             stretches={},
         )
@@ -174,7 +180,7 @@ class _Compiler:
         return Sought(
             selector=selector,
             filter=self._filter(selector, fixed),
-            key=_key_of_scope(selector.match),
+            key=_key_of_origin(selector.match),
             depends=_every(depends),
             tests=tuple((label_of(part), part, compile_where(part)) for part in parts),
         )
@@ -191,6 +197,7 @@ class _Compiler:
                 states=selector.states,
                 holds=_every([compile_where(part) for part in fixed]),
                 key=_key_of_fact(fields),
+                is_self=selector.types == (SELF,),
             )
         return known
 
@@ -229,16 +236,24 @@ def _key_of_fact(fields: tuple[str, ...]) -> KeyOfFact | None:
     return key
 
 
-def _key_of_scope(links: tuple[Link, ...]) -> KeyOfScope | None:
+def _key_of_origin(links: tuple[Link, ...]) -> KeyOfOrigin | None:
     if not links:
         return None
     if len(links) == 1:
-        value = links[0].value
-        return lambda scope: key_of(scope.read(value))
-    values = [link.value for link in links]
+        read_one = _reader_of_origin(links[0])
+        return lambda origin, pathway: key_of(read_one(origin, pathway))
+    readers = [_reader_of_origin(link) for link in links]
 
-    def key(scope: Scope) -> Hashable:
-        parts: tuple[Any, ...] = tuple(key_of(scope.read(value)) for value in values)
+    def key(origin: Fact, pathway: Mapping[str, Any]) -> Hashable:
+        parts = tuple(key_of(read(origin, pathway)) for read in readers)
         return None if None in parts else parts
 
     return key
+
+
+def _reader_of_origin(link: Link) -> Callable[[Fact, Mapping[str, Any]], Any]:
+    field = link.value.field
+    if link.value.of is Of.PATHWAY:
+        return lambda _origin, pathway: pathway.get(field)
+    read = reader_of(field)
+    return lambda origin, _pathway: read(origin)

@@ -1,14 +1,14 @@
 """Rules of kind `require`: each activation needs its targets in the window."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 
 from domain.facts import Fact
 from domain.rules.case import Case, Scene, settle
 from domain.rules.obligation import Obligation, Reason
 from domain.rules.one_to_one import allocate
 from domain.rules.plan import Plan, Sought
-from domain.rules.rule import SELF, Effect, Require, Use
+from domain.rules.rule import Effect, Require, Use
 from domain.rules.timeline import EMPTY_POOL, Placed, Pool
 
 
@@ -16,19 +16,33 @@ def judge_require(scene: Scene, plan: Plan, body: Require) -> Iterator[Obligatio
     """One obligation per activation, in their order."""
     candidates = scene.timeline.pools(plan.sought["when"].filter).get(None, EMPTY_POOL).items
     activations = [candidate for candidate in candidates if scene.governs(plan, candidate)]
+    if not activations:
+        return
     if body.use is Use.ONE_TO_ONE:
         yield from _judge_one_to_one(scene, plan, activations, body)
         return
+    expect, needed = plan.sought["expect"], body.min
     for activation in activations:
         case = open_case(scene, plan, activation, body)
-        pool = pool_of(scene, case, plan.sought["expect"])
-        within, late = _targets(scene, case, pool, body.min)
-        yield settle(scene, case, within, late, body.min)
+        pool = pool_of(scene, case, expect)
+        within = _within(scene, case, expect, pool, needed)
+        late = []
+        if len(within) < needed and scene.now >= case.close.instant:
+            late = _late(scene, case, expect, pool, needed - len(within))
+        yield settle(scene, case, within, late, needed)
 
 
 def open_case(scene: Scene, plan: Plan, activation: Placed, body: Require) -> Case:
     case = Case(scene, plan, activation)
-    sought = plan.sought
+    if plan.is_cut:
+        _apply_cuts(scene, case, body)
+    if not scene.life.is_quiet:
+        case.live_through(scene)
+    return case
+
+
+def _apply_cuts(scene: Scene, case: Case, body: Require) -> None:
+    sought = case.plan.sought
     if body.until is not None:
         _apply_until(scene, case, sought["until"], body.until.effect)
     if body.since is not None:
@@ -41,28 +55,24 @@ def open_case(scene: Scene, plan: Plan, activation: Placed, body: Require) -> Ca
         preceding = _preceding(scene, case, sought["prev_among"])
         if preceding is not None:
             case.open_from(preceding.point)
-    case.live_through(scene)
-    return case
 
 
 def pool_of(scene: Scene, case: Case, sought: Sought) -> Pool:
     """The facts that could answer this activation, as far as a key can tell."""
-    if sought.filter.types == (SELF,):
+    if sought.filter.is_self:
         own = scene.timeline.place(case.activation.fact, sought.filter.at)
         return Pool([own]) if own is not None and _is_wanted(sought, own.fact, case) else EMPTY_POOL
     pools = scene.timeline.pools(sought.filter)
-    key: Hashable = None
-    if sought.key is not None:
-        key = sought.key(case.scope)
-        if key is None:
-            return EMPTY_POOL
-    return pools.get(key, EMPTY_POOL)
+    if sought.key is None:
+        return pools.get(None, EMPTY_POOL)
+    key = sought.key(case.activation.fact, scene.pathway)
+    return EMPTY_POOL if key is None else pools.get(key, EMPTY_POOL)
 
 
 def is_target(case: Case, sought: Sought, candidate: Placed) -> bool:
     """An event never matches itself, unless the rule speaks of `self`."""
     if candidate.fact is case.activation.fact:
-        return sought.filter.types == (SELF,)
+        return sought.filter.is_self
     return sought.depends is None or sought.depends(candidate.fact, case.scope)
 
 
@@ -71,28 +81,29 @@ def _is_wanted(sought: Sought, fact: Fact, case: Case) -> bool:
     return (states is None or fact.state in states) and (holds is None or holds(fact, case.scope))
 
 
-def _targets(scene: Scene, case: Case, pool: Pool, needed: int) -> tuple[list[Placed], list[Placed]]:
-    """The targets that count in the window, then those that came late, no more than needed."""
-    sought = case.plan.sought["expect"]
+def _within(scene: Scene, case: Case, sought: Sought, pool: Pool, needed: int) -> list[Placed]:
+    """The targets that count in the window, no more than needed. The innermost loop: it asks only what it must."""
     first, end = case.searched(scene.calendar)
-    items, within = pool.items, []
-    for index in range(bisect_left(pool.points, first), len(items)):
-        target = items[index]
-        if target.point >= end:
+    items, points, now = pool.items, pool.points, scene.now
+    is_plain = case.plan.is_plain and not case.is_cut_open
+    within: list[Placed] = []
+    for index in range(bisect_left(points, first), len(items)):
+        if points[index] >= end:
             break
-        if not (case.admits(target) and is_target(case, sought, target)):
+        target = items[index]
+        if not (is_plain or case.admits(target)) or not is_target(case, sought, target):
             continue
-        if scene.counts(target) and case.is_in_time(target):
+        if points[index] > now and not scene.counts(target):
+            continue
+        if case.shut is None or case.is_in_time(target):
             within.append(target)
             if len(within) == needed:
-                return within, []
-    if scene.now < case.close.instant:
-        return within, []
-    return within, _late(scene, case, pool, needed - len(within))
+                break
+    return within
 
 
-def _late(scene: Scene, case: Case, pool: Pool, needed: int) -> list[Placed]:
-    sought = case.plan.sought["expect"]
+def _late(scene: Scene, case: Case, sought: Sought, pool: Pool, needed: int) -> list[Placed]:
+    """The targets that came after the close, no more than needed."""
     late: list[Placed] = []
     for index in range(bisect_left(pool.points, case.close.instant), len(pool.items)):
         target = pool.items[index]

@@ -65,7 +65,8 @@ def _judge_span(scene: Scene, plan: Plan, span: Span) -> Iterator[Obligation]:
 
 def _judge_one(scene: Scene, case: Case, contacts: Contacts, index: int) -> Obligation:
     """The contact at `index` decides, or under `strict` the first from there that is no tie."""
-    case.live_through(scene)
+    if not scene.life.is_quiet:
+        case.live_through(scene)
     if case.plan.rule.strict:
         while index < len(contacts) and case.is_excluded_tie(contacts[index]):
             index += 1
@@ -86,10 +87,12 @@ def _first_index(contacts: Contacts, start: Placed) -> int:
 def _contacts(scene: Scene, plan: Plan, interval: Fact | None) -> list[Placed]:
     """The contacts that count at this clock, in order; of one interval when they are tied to it."""
     of = plan.sought["of"]
+    key = None
+    if of.key is not None and interval is not None:
+        key = of.key(interval, scene.pathway)
+        if key is None:
+            return []
     scope = Scope(scene.calendar, scene.pathway, span=interval)
-    key = of.key(scope) if of.key is not None else None
-    if of.key is not None and key is None:
-        return []
     return [
         contact
         for contact in scene.timeline.pools(of.filter).get(key, EMPTY_POOL).items
