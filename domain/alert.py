@@ -224,7 +224,7 @@ def _reopened(alert: Alert, found: Found) -> AlertReopened:
 
 
 def _cleared(alert: Alert, resolved: Resolved) -> AlertCleared:
-    assert alert.finding is not None  # noqa: S101 - open since it was raised
+    assert alert.finding is not None
     return AlertCleared(
         **_header(alert, resolved),
         reason=resolved.reason,

@@ -9,6 +9,11 @@ LOCK = 0x6275696C6473  # "builds". One process at a time makes, swaps or drops t
 BUILDS = "SELECT name, version, build FROM projection_builds WHERE status = $1 ORDER BY name"
 NEXT_BUILD = "SELECT coalesce(max(build), 0) + 1 FROM projection_builds WHERE name = $1"
 ADD_BUILD = "INSERT INTO projection_builds (name, version, build, status, tables) VALUES ($1, $2, $3, $4, $5)"
+RETIRE = "UPDATE projection_builds SET status = 'retired' WHERE name = $1 AND status = 'live'"
+GO_LIVE = "UPDATE projection_builds SET status = 'live' WHERE name = $1 AND build = $2"
+UNUSED = """
+SELECT build FROM projection_builds
+WHERE name = $1 AND (status = 'retired' OR (status = 'building' AND $2)) ORDER BY build"""
 DROP_BUILD = "DELETE FROM projection_builds WHERE name = $1 AND build = $2 RETURNING tables"
 
 
@@ -62,6 +67,19 @@ async def show(db: Connection, build: Build) -> None:
     for table in build.tables:
         await db.execute(f"DROP VIEW IF EXISTS {table}")
         await db.execute(f"CREATE VIEW {table} AS SELECT * FROM {build.table(table)}")
+
+
+async def put_in_use(db: Connection, build: Build) -> None:
+    """Swap: from the commit on, queries see this build and the one before follows no more."""
+    await db.execute(RETIRE, build.name)
+    await db.execute(GO_LIVE, build.name, build.number)
+    await show(db, build)
+
+
+async def drop_unused(db: Connection, name: str, *, unfinished: bool = False) -> None:
+    """Drop the builds that were replaced; with `unfinished`, those being built as well."""
+    for row in await db.fetch(UNUSED, name, unfinished):
+        await drop(db, name, row["build"])
 
 
 async def drop(db: Connection, name: str, number: int) -> None:

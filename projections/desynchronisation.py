@@ -12,9 +12,11 @@ from uuid import UUID
 
 from application.alerts import Alerts, Change
 from application.event_log import Stored
+from application.importing import IMPORTER
 from application.notifications import needed_kinds, recipients
 from domain.alert import ClearedBecause, Finding, Found, NearMiss, Resolved, alert_id_of
 from domain.correction import EntryCorrected, EntryRetracted
+from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules, Obligation, Status, evaluate
 from domain.rules.calendars import Calendar
 from domain.rules.instants import instant_of
@@ -66,6 +68,7 @@ DEADLINES_OF = """
 SELECT pathway, next_due, evaluated_at FROM {pathway_deadlines} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
 DUE = """
 SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
+NEXT_DUE = "SELECT min(next_due) FROM {pathway_deadlines} WHERE territory = $1"
 PUT_ROWS = """
 INSERT INTO {obligations} (territory, pathway, alert, version, rule, activation, target, status, open, close, at,
     raise_at, occurred, raised, shadow, reason, late_by, calendar, evidence)
@@ -189,15 +192,21 @@ class Desynchronisation:
 
     async def elapse(self, db: Connection, build: Build, page: Elapsed) -> None:
         judged = await _load(db, build, page.territory, page.standings)
-        able = await self._able(db, page.territory)
-        changes = [
-            change
-            for pathway_id, standing in page.standings.items()
-            for change in self._elapse(judged[pathway_id], standing, page.now, able)
-        ]
-        if not page.replay:
-            await self._alerts.record(page.territory, _in_order(changes))
+        able = {} if page.replay else await self._able(db, page.territory)
+        changes: list[Change] = []
+        for pathway_id, standing in page.standings.items():
+            mine = judged[pathway_id]
+            if page.replay:
+                while mine.next_due is not None and mine.next_due <= page.now:
+                    self._evaluate(mine, Moment(mine.next_due, standing, "", ""))
+            else:
+                changes += self._elapse(mine, standing, page.now, able)
+        await self._alerts.record(page.territory, _in_order(changes))
         await _save(db, build, page.territory, judged.values())
+
+    async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
+        due: datetime | None = await db.fetchval(build.sql(NEXT_DUE), territory)
+        return due
 
     async def _able(self, db: Connection, territory: str) -> Mapping[str, Sequence[str]]:
         """By kind of intervention, the agencies able to do it."""
@@ -205,10 +214,14 @@ class Desynchronisation:
         return {kind: await able_to(db, territory, kind) for kind in kinds}
 
     def _judge_ends(self, page: Page, judged: Mapping[UUID, Judged]) -> None:
+        """Only how each pathway stands at the end counts: what was said on the way there was said long ago."""
         last = {stored.event.originator_id: stored for stored in page.events}
         for pathway in page.pathways.values():
             stored, mine = last[pathway.id], judged[pathway.id]
-            self._evaluate(mine, _moment_of(stored, standing_of(pathway, stored.position), mine))
+            standing = standing_of(pathway, stored.position)
+            self._evaluate(mine, _moment_of(stored, standing, mine))
+            while page.until is not None and mine.next_due is not None and mine.next_due <= page.until:
+                self._evaluate(mine, Moment(mine.next_due, standing, "", ""))
 
     def _elapse(
         self, mine: Judged, standing: Standing, until: datetime, able: Mapping[str, Sequence[str]]
@@ -266,7 +279,9 @@ class Desynchronisation:
             known_at=standing.position,
             finding=_finding(standing.pathway, rule, obligation),
             recipients=recipients(rule, activation, standing.participants, standing.referent, can_act),
-            quiet=activation.territory in self._quiet_territories or self._is_stale(rule, obligation, moment.now),
+            quiet=activation.territory in self._quiet_territories
+            or _was_so_when_imported(activation, obligation)
+            or self._is_stale(rule, obligation, moment.now),
         )
 
     def _is_stale(self, rule: Rule, obligation: Obligation, now: datetime) -> bool:
@@ -275,6 +290,11 @@ class Desynchronisation:
             return False
         calendar = self._calendars.of(obligation.territory)
         return is_older(obligation.at, rule.stale_after, calendar, now)
+
+
+def _was_so_when_imported(activation: Fact, obligation: Obligation) -> bool:
+    """It was out of step already in the system it came from: nobody is told of what the import brings to light."""
+    return activation.actor == IMPORTER and obligation.at is not None and obligation.at <= activation.recorded_at
 
 
 def _finding(pathway: UUID, rule: Rule, obligation: Obligation) -> Finding:

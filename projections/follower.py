@@ -16,8 +16,9 @@ from domain.clock import Clock
 from domain.ids import uuid7
 from projections import consumers
 from projections.builds import install
+from projections.folding import TRANSIENT
 from projections.projection import Pool, Projection
-from projections.territory_follower import LEASE_S, PAGE_SIZE, TRANSIENT, TerritoryFollower, Tools
+from projections.territory_follower import LEASE_S, PAGE_SIZE, TerritoryFollower, Tools
 
 log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.event_log import Header, Stored
 from projections.consumers import Consumer
 from projections.projection import Connection
 
@@ -41,7 +42,14 @@ class Unfoldable(msgspec.Struct, frozen=True):
     error_type: str | None
 
 
+def unfoldable(event: Stored | Header, error: BaseException | None) -> Unfoldable:
+    """Only the type of the error is kept: its text may hold data."""
+    stream_id = event.stream_id if isinstance(event, Header) else event.event.originator_id
+    return Unfoldable(event.position, stream_id, event.topic, None if error is None else type(error).__name__)
+
+
 async def parked(db: Connection, consumer: Consumer) -> Parked:
+    """What the consumer leaves aside, as the database has it."""
     rows = await db.fetch(PARKED, consumer.territory, consumer.build.name, consumer.build.number)
     return Parked(
         {row["stream_id"] for row in rows if row["status"] == "waiting"},
@@ -50,14 +58,6 @@ async def parked(db: Connection, consumer: Consumer) -> Parked:
 
 
 async def park(db: Connection, consumer: Consumer, events: Iterable[Unfoldable]) -> None:
-    rows = list(events)
-    await db.execute(
-        PARK,
-        consumer.territory,
-        consumer.build.name,
-        consumer.build.number,
-        [row.position for row in rows],
-        [row.stream_id for row in rows],
-        [row.topic for row in rows],
-        [row.error_type for row in rows],
-    )
+    rows = [(event.position, event.stream_id, event.topic, event.error_type) for event in events]
+    build = consumer.build
+    await db.execute(PARK, consumer.territory, build.name, build.number, *zip(*rows, strict=True))

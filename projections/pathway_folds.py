@@ -1,7 +1,8 @@
 """Folded pathways, kept while they are in use: an event then costs its own opening only. Bounded; nothing is stored."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from application.event_log import EventLog, Stored
@@ -36,7 +37,7 @@ class PathwayFolds:
         self._events_kept_max = events_kept_max
         self._skipped = frozenset(skipped)
 
-    async def page(self, events: Sequence[Stored], *, steps: bool) -> Page:
+    async def page(self, events: Sequence[Stored], *, steps: bool, until: datetime | None = None) -> Page:
         """Fold the next events of the log. Whatever fails, no half-folded pathway is kept."""
         mine = [stored for stored in events if _is_of_pathway(stored)]
         await self._load_behind(mine)
@@ -65,12 +66,13 @@ class PathwayFolds:
             steps=history,
             before=before,
             replay=not steps,
+            until=until,
         )
 
     async def standings(self, pathway_ids: Iterable[UUID], position: int) -> dict[UUID, Standing]:
         """How pathways stand at the position last folded."""
         ids = list(pathway_ids)
-        await self._load([pathway_id for pathway_id in ids if pathway_id not in self._pathways], position)
+        await self._load({pathway_id: 0 for pathway_id in ids if pathway_id not in self._pathways}, position)
         return {
             pathway_id: standing_of(self._pathways[pathway_id], position)
             for pathway_id in ids
@@ -92,7 +94,7 @@ class PathwayFolds:
         if pathway is None and not is_opening(stored):
             return None
         folded = event.mutate(pathway)
-        assert isinstance(folded, Pathway)  # noqa: S101 - its opening says so
+        assert isinstance(folded, Pathway)
         self._pathways[folded.id] = folded
         self._pathways.move_to_end(folded.id)
         self._events_kept += 1
@@ -103,7 +105,7 @@ class PathwayFolds:
         first: dict[UUID, Stored] = {}
         for stored in events:
             first.setdefault(stored.event.originator_id, stored)
-        missing = []
+        missing: dict[UUID, int] = {}
         for stream_id, stored in first.items():
             known = self._pathways.get(stream_id)
             version_before = stored.event.originator_version - 1
@@ -111,19 +113,23 @@ class PathwayFolds:
                 self.forget([stream_id])
                 known = None
             if known is None and version_before > 0:
-                missing.append(stream_id)
+                missing[stream_id] = version_before
         if missing:
-            await self._load(missing, events[0].position - 1)
+            await self._load(missing, max(stored.position for stored in first.values()) - 1)
 
-    async def _load(self, stream_ids: Sequence[UUID], position: int) -> None:
-        if not stream_ids:
+    async def _load(self, until_version: Mapping[UUID, int], until_position: int) -> None:
+        """Fold these streams up to a version each; all that is stored up to the position when it is 0."""
+        if not until_version:
             return
-        streams = await self._log.read_streams(self._territory, stream_ids, until_position=position)
-        for history in streams.values():
+        ids = list(until_version)
+        streams = await self._log.read_streams(self._territory, ids, until_position=until_position)
+        for stream_id, history in streams.items():
             if not is_opening(history[0]):
                 continue
+            last = until_version[stream_id]
             for stored in history:
-                self._fold(stored)
+                if not last or stored.event.originator_version <= last:
+                    self._fold(stored)
         self._bound(frozenset(streams))
 
     def _bound(self, in_use: Collection[UUID]) -> None:

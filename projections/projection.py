@@ -87,6 +87,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """How these pathways stood before their first event here; a new one is not there. Empty while replaying."""
     replay: bool
     """True: being rebuilt. Nobody must be told anything."""
+    until: datetime | None = None
+    """Whole streams while replaying: nothing of them is recorded between their last event and this instant."""
 
 
 class Projection(Protocol):
@@ -115,7 +117,10 @@ class Timed(Protocol):
         """Pathways with a deadline at or before `now`, earliest first."""
 
     async def elapse(self, db: Connection, build: Build, page: "Elapsed") -> None:
-        """Process the deadlines of these pathways, each at its own time, earliest first."""
+        """Process the deadlines of these pathways up to `page.now`, each at its own time, earliest first."""
+
+    async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
+        """The earliest deadline not yet processed."""
 
 
 class Elapsed(msgspec.Struct, frozen=True, kw_only=True):

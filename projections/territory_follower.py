@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import asyncpg
 import structlog
 
-from application.event_log import AppendInDoubt, EventLog, LogBusy, Stored, UnreadableEvent
+from application.event_log import EventLog, Stored, UnreadableEvent
 from domain.clock import Clock
 from projections import consumers, parking
 from projections.builds import live_builds
 from projections.consumers import Consumer, LeaseLost
-from projections.parking import Parked, Unfoldable
+from projections.folding import TRANSIENT, Folding
+from projections.parking import Parked, unfoldable
 from projections.pathway_folds import PathwayFolds
 from projections.projection import Connection, Elapsed, Page, Pool, Projection, Timed
 
@@ -25,26 +25,6 @@ PAGE_SIZE = 1000
 SET_ASIDE_S = 1.0
 TIMER_PERIOD_S = 0.2
 DUE_PER_STEP_MAX = 500
-POISON_PER_PAGE_MAX = 20
-"""More than that is no poison but a fault of the projection: it stops where it is, and says so."""
-TRANSIENT = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    OSError,
-    TimeoutError,
-    LogBusy,
-    AppendInDoubt,
-)
-"""Nobody's fault: the same page is folded again a little later."""
-
-
-class TooMuchPoison(Exception):  # noqa: N818
-    """So many events of one page fail that the projection itself must be at fault."""
 
 
 class Tools:
@@ -83,7 +63,7 @@ class TerritoryFollower:
         self._consumers: list[Consumer] = []
         self._parked: dict[str, Parked] = {}
         self._shared = PathwayFolds(tools.log, territory)
-        self._own: dict[str, PathwayFolds] = {}
+        self._foldings: dict[str, Folding] = {}
         self._held_at = float("-inf")
         self._aside_until: dict[str, float] = {}
         self._timed_at = float("-inf")
@@ -137,7 +117,7 @@ class TerritoryFollower:
                 known = before.get(consumer.build)
                 if known is None or known.decisions != consumer.decisions:
                     self._parked[consumer.build.name] = await parking.parked(db, consumer)
-                    self._own.pop(consumer.build.name, None)
+                    self._foldings.pop(consumer.build.name, None)
         self._consumers = held
         self._held_at = time.monotonic()
 
@@ -157,22 +137,17 @@ class TerritoryFollower:
             return await self._log.page(self.territory, after=position, limit=before)
 
     async def _fold_all(self, behind: Sequence[Consumer], events: Sequence[Stored]) -> None:
-        """Consumers with nothing parked share one fold of the pathways; the others fold what they leave not aside."""
-        whole = [consumer for consumer in behind if not self._parked[consumer.build.name]]
-        partial = [consumer for consumer in behind if self._parked[consumer.build.name]]
-        page = None
-        if whole:
+        """Consumers with nothing parked share one fold of the pathways; each of the others has its own."""
+        page: Page | None = None
+        if any(not self._parked[consumer.build.name] for consumer in behind):
             try:
                 page = await self._shared.page(events, steps=True)
             except TRANSIENT:
                 raise
-            except Exception:  # noqa: BLE001 - found again, and parked, event by event
-                partial = list(behind)
-                whole = []
+            except Exception:  # noqa: BLE001 - found again, and parked, by each
+                page = None
         for wave in self._waves(behind):
-            folds = [self._fold(consumer, page) for consumer in whole if page is not None and consumer in wave]
-            folds += [self._fold_apart(consumer, events) for consumer in partial if consumer in wave]
-            await asyncio.gather(*folds)
+            await asyncio.gather(*(self._fold(consumer, events, page) for consumer in wave))
 
     def _waves(self, behind: Sequence[Consumer]) -> Iterator[Sequence[Consumer]]:
         """First those that others read, then those that read them."""
@@ -180,75 +155,36 @@ class TerritoryFollower:
         yield [consumer for consumer in behind if consumer not in readers]
         yield readers
 
-    async def _fold(self, consumer: Consumer, page: Page) -> None:
+    async def _fold(self, consumer: Consumer, events: Sequence[Stored], page: Page | None) -> None:
         async with self._answering(consumer):
-            try:
-                async with self._moving(consumer, page.events[-1].position) as db:
-                    await self._projection(consumer).fold(db, consumer.build, page)
-            except (LeaseLost, *TRANSIENT):
-                raise
-            except Exception:  # noqa: BLE001 - found again, and parked, event by event
-                await self._fold_bisecting(consumer, page.events)
+            if page is None or self._parked[consumer.build.name] or not await self._folds_whole(consumer, page):
+                async with self._moving(consumer, events[-1].position) as db:
+                    await self._folding(consumer).fold(db, events)
 
-    async def _fold_apart(self, consumer: Consumer, events: Sequence[Stored]) -> None:
-        async with self._answering(consumer):
-            await self._fold_bisecting(consumer, events)
-
-    async def _fold_bisecting(self, consumer: Consumer, events: Sequence[Stored]) -> None:
-        """Fold what can be folded; halve what cannot, down to the event at fault, which is parked."""
-        poison: list[int] = []
-        pending = [list(events)]
-        while pending:
-            some = pending.pop()
-            try:
-                await self._fold_some(consumer, some)
-            except (LeaseLost, *TRANSIENT):
-                raise
-            except Exception as error:
-                if len(some) > 1:
-                    pending += [some[len(some) // 2 :], some[: len(some) // 2]]
-                    continue
-                poison.append(some[0].position)
-                if len(poison) > POISON_PER_PAGE_MAX:
-                    raise TooMuchPoison from error
-                await self._park(consumer, _unfoldable(some[0], error))
-
-    async def _fold_some(self, consumer: Consumer, events: Sequence[Stored]) -> None:
-        aside = self._parked[consumer.build.name]
-        waiting = [stored for stored in events if stored.event.originator_id in aside.streams]
-        rest = [stored for stored in events if stored.event.originator_id not in aside.streams]
-        folds = self._own.setdefault(
-            consumer.build.name, PathwayFolds(self._log, self.territory, skipped=aside.skipped)
-        )
-        page = await folds.page(rest, steps=True)
-        async with self._moving(consumer, events[-1].position) as db:
-            if waiting:
-                await parking.park(db, consumer, [_unfoldable(stored, None) for stored in waiting])
-            if rest:
+    async def _folds_whole(self, consumer: Consumer, page: Page) -> bool:
+        """False when some event of the page cannot be folded; nothing is written then."""
+        try:
+            async with self._moving(consumer, page.events[-1].position) as db:
                 await self._projection(consumer).fold(db, consumer.build, page)
+        except (LeaseLost, *TRANSIENT):
+            raise
+        except Exception:  # noqa: BLE001 - found again, and parked, one by one
+            return False
+        return True
+
+    def _folding(self, consumer: Consumer) -> Folding:
+        """What folds around the events that one consumer leaves aside."""
+        name = consumer.build.name
+        if name not in self._foldings:
+            projection, aside = self._projection(consumer), self._parked[name]
+            self._foldings[name] = Folding(self._log, projection, consumer, aside, replay=False)
+        return self._foldings[name]
 
     async def _park_unreadable(self, consumer: Consumer, error: UnreadableEvent) -> None:
         async with self._answering(consumer):
             [header] = await self._log.headers(self.territory, after=error.position - 1, limit=1)
-            event = Unfoldable(header.position, header.stream_id, header.topic, type(error).__name__)
-            await self._park(consumer, event)
-
-    async def _park(self, consumer: Consumer, event: Unfoldable) -> None:
-        aside = self._parked[consumer.build.name]
-        behind = event.stream_id in aside.streams
-        async with self._moving(consumer, event.position) as db:
-            await parking.park(db, consumer, [event])
-        aside.streams.add(event.stream_id)
-        self._own.pop(consumer.build.name, None)
-        if not behind:
-            log.error(
-                "event.parked",
-                projection=consumer.build.name,
-                territory=self.territory,
-                position=event.position,
-                topic=event.topic,
-                error_type=event.error_type,
-            )
+            async with self._moving(consumer, error.position) as db:
+                await self._folding(consumer).park(db, [unfoldable(header, error)])
 
     def _timers_may_run(self) -> bool:
         if time.monotonic() - self._timed_at < TIMER_PERIOD_S:
@@ -272,7 +208,7 @@ class TerritoryFollower:
         due = [pathway_id for pathway_id in due if pathway_id not in aside.streams]
         if not due:
             return False
-        folds = self._own.get(consumer.build.name, self._shared) if aside else self._shared
+        folds = self._folding(consumer).pathways if aside else self._shared
         standings = await folds.standings(due, consumer.position)
         page = Elapsed(territory=self.territory, now=now, standings=standings, replay=False)
         async with self._moving(consumer, consumer.position) as db:
@@ -299,6 +235,7 @@ class TerritoryFollower:
         except LeaseLost:
             self.let_go()
         except TRANSIENT as error:
+            self._foldings.pop(consumer.build.name, None)
             self._set_aside(consumer, SET_ASIDE_S)
             log.warning("projection.retried", **self._named(consumer, error))
         except Exception as error:  # noqa: BLE001 - shown, and tried again
@@ -319,8 +256,3 @@ class TerritoryFollower:
 
     def _is_aside(self, consumer: Consumer) -> bool:
         return self._aside_until.get(consumer.build.name, float("-inf")) > time.monotonic()
-
-
-def _unfoldable(stored: Stored, error: BaseException | None) -> Unfoldable:
-    error_type = None if error is None else type(error).__name__
-    return Unfoldable(stored.position, stored.event.originator_id, stored.topic, error_type)

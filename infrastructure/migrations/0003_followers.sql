@@ -6,7 +6,7 @@ CREATE TABLE projection_builds (
     name       text COLLATE "C" NOT NULL,
     version    integer NOT NULL,
     build      integer NOT NULL,
-    status     text COLLATE "C" NOT NULL CHECK (status IN ('live', 'building')),
+    status     text COLLATE "C" NOT NULL CHECK (status IN ('live', 'building', 'retired')),
     tables     text[] NOT NULL,  -- As they are named in the database; dropped with the build.
     started_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (name, build)
@@ -17,7 +17,7 @@ CREATE UNIQUE INDEX projection_builds_building ON projection_builds (name) WHERE
 -- One row per build and territory. `position` only moves in the transaction that writes what was folded up to it, and
 -- only for the owner of the lease: whoever lost it writes nothing.
 CREATE TABLE consumers (
-    position    bigint NOT NULL DEFAULT 0 CHECK (position >= 0),
+    position    bigint NOT NULL DEFAULT 0 CHECK (position >= 0),  -- While replaying streams: how many events are folded.
     replayed    bigint,       -- While replaying stream by stream: the first position of the last stream folded.
     replay_head bigint,       -- Up to which position these streams are read. Null: follows the log page by page.
     lease_until timestamptz NOT NULL DEFAULT '-infinity',
