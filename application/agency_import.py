@@ -8,8 +8,7 @@ from uuid import UUID
 import msgspec
 
 from application.agencies import Agencies
-from application.importing import Report
-from application.pathway_telling import AGENT
+from application.importing import IMPORTER, Report
 from domain.agency import AddService, Agency, DescribeAgency, Service, UnknownAgency
 
 
@@ -31,7 +30,7 @@ async def import_agency(agencies: Agencies, territory: str, telling: AgencyTelli
     report.events += len(commands)
     if not report.dry_run:
         for command in commands:
-            await agencies.carry_out(territory, telling.slug, command, agent=AGENT)
+            await agencies.carry_out(territory, telling.slug, command, agent=IMPORTER)
 
 
 async def _services(agencies: Agencies, territory: str, slug: str) -> dict[UUID, Service] | None:

@@ -11,6 +11,9 @@ import msgspec
 
 from domain.errors import DomainError
 
+IMPORTER = "@import"
+"""The actor of all that an import records: no agent of an agency can be called so."""
+
 Language: TypeAlias = Literal["fr", "en"]
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 
 from application.event_log import Stored
-from application.importing import Reason, Refusal
-from application.pathway_telling import AGENT, Step, Telling
+from application.importing import IMPORTER, Reason, Refusal
+from application.pathway_telling import Step, Telling
 from application.pathways import fold
 from domain.aggregate import Event
 from domain.command import Act, Command
@@ -129,7 +129,7 @@ class _Revision(_Decision):
     def _take_back_closure(self) -> None:
         """The source had more to say, so the pathway was not over. A closure that people recorded stays."""
         closure = self._pathway.closure
-        if closure is not None and closure.entry.actor == AGENT:
+        if closure is not None and closure.entry.actor == IMPORTER:
             self._retract(closure.id)
 
     def _retract(self, entry_id: UUID) -> None:
@@ -141,7 +141,7 @@ class _Revision(_Decision):
         opening = self._telling.opening
         last = next(stored.event for stored in reversed(self._history) if isinstance(stored.event, WITH_IDENTITY))
         told, known = _identity(opening.command), _identity(last)
-        if last.actor == AGENT and told != known and not any(isinstance(value, Erased) for value in known.values()):
+        if last.actor == IMPORTER and told != known and not any(isinstance(value, Erased) for value in known.values()):
             kept = {name: getattr(last, name) for name in ("phone", "email", "address")}
             opener = self._pathway.ledger.entries[self._pathway.id].recorded_by
             self.carry_out(opening, CorrectIdentity(**told, **kept), agency=opener)
@@ -150,7 +150,7 @@ class _Revision(_Decision):
         by_people = {
             stored.event.entry_id
             for stored in self._history
-            if isinstance(stored.event, EntryCorrected) and stored.event.actor != AGENT
+            if isinstance(stored.event, EntryCorrected) and stored.event.actor != IMPORTER
         }
         for entry in self._told.ledger.entries.values():
             known = self._pathway.ledger.entries.get(entry.id)
@@ -168,7 +168,7 @@ class _Revision(_Decision):
 
     def _closure_correction(self) -> Iterator[tuple[Step, CorrectEntry]]:
         closure, closing = self._pathway.closure, self._telling.closing
-        if closure is None or closing is None or closure.entry.actor != AGENT:
+        if closure is None or closing is None or closure.entry.actor != IMPORTER:
             return
         command = cast("Any", closing.command)
         changes = {} if command.on == closure.start else {"start": command.on}

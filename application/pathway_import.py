@@ -9,10 +9,10 @@ from datetime import tzinfo
 from itertools import islice
 
 from application.event_log import AppendInDoubt, Commit, EventLog, LogBusy, StaleVersion, Stored
-from application.importing import Progress, Report
+from application.importing import IMPORTER, Progress, Report
 from application.key_vault import KeyDestroyed
 from application.pathway_decision import Decided, decide
-from application.pathway_telling import AGENT, Telling
+from application.pathway_telling import Telling
 from domain.clock import Clock
 from domain.command import Act
 
@@ -91,4 +91,4 @@ class PathwayImport:
 
     def _act(self, agency: str) -> Act:
         at = self._clock.now()
-        return Act(agency=agency, agent=AGENT, at=at, today=at.astimezone(self._zone).date())
+        return Act(agency=agency, agent=IMPORTER, at=at, today=at.astimezone(self._zone).date())

@@ -14,8 +14,6 @@ from domain.compartments import Compartment
 from domain.errors import DomainError
 from domain.opening import OpenPathway
 
-AGENT = "import"
-"""The actor of all that an import records."""
 SECRETS = UUID("6d706f72-7400-8000-8000-000000000001")
 """What a territory's import secret is filed under in the key vault."""
 

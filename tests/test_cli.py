@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -11,9 +11,11 @@ import pytest
 
 from api.cli import COMMANDS, root_page
 from application.api_keys import parse
+from domain.clock import SystemClock
 from tests.support.command_line import Ran, start, unisson
 from tests.support.hmis import ENROLLMENT, Export, during
 
+TODAY = SystemClock().now().date()
 TERRITORY = ("--territory", "FR-34")
 
 
@@ -292,6 +294,16 @@ async def test_alerts_are_found_listed_and_explained_with_no_server(here: dict[s
     explained = json.loads((await unisson("alerts", "explain", referral["alert"], "--json", **here)).out)
     assert explained["explanation"]["activation"]["start"] == date(2024, 1, 10).isoformat()
     assert "17 janvier 2024" in (await unisson("alerts", "explain", referral["alert"], **here)).out
+
+
+async def test_what_was_out_of_step_before_an_import_is_recorded_and_nobody_is_told(
+    here: dict[str, str], tmp_path: Path
+) -> None:
+    export = Export(tmp_path / "export")
+    export.tables["Enrollment"][0]["EntryDate"] = (TODAY - timedelta(days=100)).isoformat()
+    await unisson("import", "hmis", str(export.write()), *TERRITORY, **here)
+    listed = json.loads((await unisson("alerts", "list", *TERRITORY, "--json", **here)).out)["alerts"]
+    assert [(alert["rule"], alert["status"], alert["quiet"]) for alert in listed] == [("silence-90-days", "open", True)]
 
 
 async def test_the_status_of_each_view_is_told(here: dict[str, str], tmp_path: Path) -> None:
