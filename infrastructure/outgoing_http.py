@@ -29,7 +29,7 @@ DRAIN_SECONDS = 1.0
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The name leads, or might lead, to an address inside; no socket was opened."""
 
 

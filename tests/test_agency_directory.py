@@ -98,4 +98,4 @@ async def test_folded_from_the_first_event_in_any_pages_the_rows_are_the_same(
 
 
 def page_of(events: list[Stored]) -> Page:
-    return Page(territory=TERRITORY, events=events, pathways={}, steps={}, replay=True)
+    return Page(territory=TERRITORY, events=events, pathways={}, steps={}, before={}, replay=True)

@@ -10,6 +10,9 @@ from uuid import UUID
 
 import pytest
 from cloudevents.core.base import BaseCloudEvent
+from prometheus_client import REGISTRY
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from api.demo.receiver import Answer, Delivery, Receiver
 from application.webhooks import (
@@ -474,6 +477,43 @@ async def test_a_running_worker_is_woken_at_once(rig: Rig) -> None:
         await partner.wait_for(1, timeout_seconds=2)
         stopping.set()
         await running
+
+
+# What is told of it.
+
+
+async def test_logs_hold_ids_and_codes_and_neither_address_nor_secret(rig: Rig) -> None:
+    async with Moody(500) as partner:
+        registered = await rig.endpoint(f"{partner.url}?token=canary")
+        partner.secrets.append(registered.secret)
+        message_id = await rig.put()
+        with capture_logs(processors=[merge_contextvars]) as logs:
+            await rig.worker().drain()
+            rig.clock.advance(RETRY_AFTER[0])
+            await rig.worker().drain()
+    assert [(line["event"], line["attempt"]) for line in logs] == [("webhook.failed", 1), ("webhook.delivered", 2)]
+    assert {line["message_id"] for line in logs} == {str(message_id)}
+    for secret in ("canary", "127.0.0.1", registered.secret, CCAS):
+        assert secret not in str(logs)
+
+
+async def test_attempts_are_counted_by_how_they_ended(rig: Rig) -> None:
+    before = {outcome: counted(outcome) for outcome in ("delivered", "failed", "withheld")}
+    async with Moody(500) as partner:
+        await rig.trusted(partner)
+        await rig.put()
+        await rig.worker().drain()
+        await rig.put()
+        await rig.worker().drain()
+    assert {outcome: counted(outcome) - start for outcome, start in before.items()} == {
+        "delivered": 1,
+        "failed": 1,
+        "withheld": 0,
+    }
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("unisson_webhook_attempts_total", {"outcome": outcome}) or 0.0
 
 
 # Endpoints.
