@@ -1,15 +1,15 @@
 """Near misses: facts that would have counted, had they not failed exactly one test. They say why nothing was found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from domain.facts import Fact
+from domain.facts import FactState
 from domain.rules.instants import iso_duration
 from domain.rules.obligation import NearMiss
 from domain.rules.plan import Sought
 from domain.rules.timeline import Placed, Timeline, order_of
-from domain.rules.values import Scope, field_of, key_of
-from domain.rules.where import Condition, found_in
+from domain.rules.values import Scope, field_of, key_of, reader_of
+from domain.rules.where import Predicate, found_in
 
 if TYPE_CHECKING:
     from domain.rules.case import Case
@@ -22,13 +22,12 @@ STATE = "state"
 def near_misses(timeline: Timeline, case: "Case", used: Sequence[Placed]) -> tuple[NearMiss, ...]:
     """At most three, those in the window or nearest to it first."""
     sought, scope = case.plan.sought[case.plan.target], case.scope
+    tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
     skipped = {case.activation.fact.fact_id, *(placed.fact.fact_id for placed in used)}
     found: list[tuple[int, tuple[int, int, str], str, Placed]] = []
     for target in timeline.of_types(sought.filter.types, sought.filter.at):
-        if target.fact.fact_id in skipped:
-            continue
-        failed = _only_failure(sought, case, scope, target)
-        if failed is not None:
+        failed = _only_failure(sought.filter.states, tests, case, scope, target)
+        if failed is not None and target.fact.fact_id not in skipped:
             found.append((_distance(case, target), order_of(target), failed, target))
     found.sort(key=lambda miss: miss[:2])
     return tuple(
@@ -37,32 +36,42 @@ def near_misses(timeline: Timeline, case: "Case", used: Sequence[Placed]) -> tup
     )
 
 
-def _only_failure(sought: Sought, case: "Case", scope: Scope, target: Placed) -> str | None:
-    """The one test that failed; None when none or several did. Stops at the second."""
-    only = None if case.admits(target) else WINDOW
-    for failed in _failures(sought, target.fact, scope):
-        if only is not None:
-            return None
-        only = failed
-    return only
-
-
-def _failures(sought: Sought, fact: Fact, scope: Scope) -> Iterator[str]:
-    """Every failed test but the window's, as they are found."""
-    states = sought.filter.states
-    if states is not None and fact.state not in states:
-        yield STATE
+def _link_tests(sought: Sought, scope: Scope) -> Iterator[tuple[str, Predicate]]:
+    """`match` and `differ` as tests of the candidate alone: the activation's side is read once."""
     for link in sought.selector.match:
-        key = key_of(field_of(fact, link.field))
-        if key is None or key != key_of(scope.read(link.value)):
-            yield f"match.{link.field}"
-    for label, _, holds in sought.tests:
-        if not holds(fact, scope):
-            yield label
+        yield f"match.{link.field}", _has_key(link.field, key_of(scope.read(link.value)))
     for link in sought.selector.differ:
-        found, other = key_of(field_of(fact, link.field)), key_of(scope.read(link.value))
-        if found is None or other is None or found == other:
-            yield f"differ.{link.field}"
+        yield f"differ.{link.field}", _has_other_key(link.field, key_of(scope.read(link.value)))
+
+
+def _has_key(field: str, wanted: Hashable) -> Predicate:
+    read = reader_of(field)
+    return lambda fact, _scope: wanted is not None and key_of(read(fact)) == wanted
+
+
+def _has_other_key(field: str, other: Hashable) -> Predicate:
+    read = reader_of(field)
+    return lambda fact, _scope: other is not None and key_of(read(fact)) not in (None, other)
+
+
+def _only_failure(
+    states: frozenset[FactState] | None,
+    tests: Sequence[tuple[str, Predicate]],
+    case: "Case",
+    scope: Scope,
+    target: Placed,
+) -> str | None:
+    """The one test that failed; None when none or several did. Stops at the second."""
+    fact = target.fact
+    only = None if states is None or fact.state in states else STATE
+    for label, holds in tests:
+        if not holds(fact, scope):
+            if only is not None:
+                return None
+            only = label
+    if not case.admits(target):
+        return WINDOW if only is None else None
+    return only
 
 
 def _detail(sought: Sought, case: "Case", failed: str, target: Placed) -> str:
@@ -71,15 +80,11 @@ def _detail(sought: Sought, case: "Case", failed: str, target: Placed) -> str:
         return _away(case, target)
     if failed == STATE:
         return target.fact.state.value
-    for label, condition, _ in sought.tests:
-        if label == failed and not _is_met(sought, condition, target.fact, case.scope):
+    for label, condition, holds in sought.tests:
+        if label == failed and not holds(target.fact, case.scope):
             return found_in(target.fact, condition)
     value: Any = field_of(target.fact, failed.partition(".")[2])
     return "absent" if value is None else str(value)
-
-
-def _is_met(sought: Sought, condition: Condition, fact: Fact, scope: Scope) -> bool:
-    return any(test is condition and holds(fact, scope) for _, test, holds in sought.tests)
 
 
 def _distance(case: "Case", target: Placed) -> int:

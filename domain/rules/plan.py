@@ -10,7 +10,7 @@ from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendar
 from domain.rules.instants import moment_of
 from domain.rules.rule import SELF, At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
-from domain.rules.suspensions import Suspensions
+from domain.rules.suspensions import NOT_SUSPENDED, Suspensions
 from domain.rules.values import Of, Scope, key_of, reader_of
 from domain.rules.where import Condition, Predicate, compile_where, conjuncts, is_fixed, label_of, references_of
 from domain.rules.windows import Close, Window, after_close, close_of, open_of
@@ -72,13 +72,15 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """Whatever the date and the territory."""
     is_cut: bool
     """Other facts may end its windows early, or begin them late."""
+    is_daily: bool
+    """Its windows depend on the activation's day alone."""
     is_plain: bool
     """Counted in days, ties included: a point between open and close is in the window, and no other is."""
     stretches: dict[tuple[int, str], Stretch]
 
     def stretch(self, point: int, day: int, calendar: Calendar, suspensions: Suspensions) -> Stretch:
         """The window of an activation. Those of days are the same for all activations of a day: kept."""
-        if suspensions or self.window.start.is_exact or self.window.end.is_exact:
+        if suspensions is not NOT_SUSPENDED or not self.is_daily:
             return self._stretch(point, day, calendar, suspensions)
         key = (day, calendar.name)
         known = self.stretches.get(key)
@@ -146,6 +148,7 @@ class _Compiler:
         body = rule.body
         window = body.within if isinstance(body, Require) else body.gap
         sought = self._sought(body)
+        is_daily = not (window.start.is_exact or window.end.is_exact)
         everywhere = rule.territories is None and rule.effective_from is None and rule.effective_to is None
         return Plan(
             rule=rule,
@@ -155,7 +158,8 @@ class _Compiler:
             target="expect" if isinstance(body, Require) else "of",
             takes_all=everywhere and not overruled,
             is_cut=len(sought) > len(("when", "expect")) and isinstance(body, Require),
-            is_plain=not (rule.strict or window.start.is_exact or window.end.is_exact),
+            is_daily=is_daily,
+            is_plain=is_daily and not rule.strict,
             stretches={},
         )
 
