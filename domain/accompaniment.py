@@ -11,6 +11,7 @@ from domain.command import Act, Command, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_be_ordered, must_be_plausible, must_have_happened
 from domain.facts import FactState
+from domain.needs import find_active_need
 from domain.pathway import ImpossibleTransition
 
 if TYPE_CHECKING:
@@ -55,13 +56,13 @@ class AccompanimentRecorded(Event, frozen=True, kw_only=True):
     status: Case[AccompanimentStatus]
     start: Case[date]
     end: Case[date | None] = None
+    need_id: Case[UUID | None] = None
     referral_id: Case[UUID | None] = None
     note: Notes[str] = None
 
     def apply(self, pathway: "Pathway") -> None:
         attrs: dict[str, Any] = {"kind": self.kind.value, "status": self.status.value}
-        if self.referral_id is not None:
-            attrs["referral_id"] = str(self.referral_id)
+        links = {"need_id": self.need_id, "referral_id": self.referral_id}
         pathway.add(
             self,
             self.accompaniment_id,
@@ -69,7 +70,7 @@ class AccompanimentRecorded(Event, frozen=True, kw_only=True):
             start=self.start,
             end=self.end,
             state=FactState.PLANNED if self.status is S.PLANNED else FactState.DONE,
-            attrs=attrs,
+            attrs=attrs | {name: str(link) for name, link in links.items() if link is not None},
         )
 
 
@@ -114,6 +115,7 @@ class RecordAccompaniment(Command, frozen=True, kw_only=True):
     start: date
     end: date | None = None
     planned: bool = False
+    need_id: UUID | None = None
     referral_id: UUID | None = None
     note: Text | None = None
     id: UUID | None = None
@@ -125,6 +127,8 @@ class RecordAccompaniment(Command, frozen=True, kw_only=True):
         if self.end is not None:
             must_be_plausible(self.end, act, "/end", pathway)
             must_be_ordered(start, self.end, "/end")
+        if self.need_id is not None:
+            find_active_need(pathway, self.need_id, "/need_id")
         if self.referral_id is not None:
             pathway.find(self.referral_id, "referral")
         accompaniment_id = pathway.new_entry_id(self.id, act)
@@ -136,6 +140,7 @@ class RecordAccompaniment(Command, frozen=True, kw_only=True):
             status=S.PLANNED if self.planned else S.STARTED,
             start=start,
             end=self.end,
+            need_id=self.need_id,
             referral_id=self.referral_id,
             note=self.note,
         )

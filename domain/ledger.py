@@ -180,12 +180,15 @@ class Ledger:
         live = [self._overlay(entry) for entry in self._exclusive.get(key, ()) if self.is_live(entry)]
         return sorted(live, key=lambda current: point_order(current.start))
 
-    def admitted(self) -> Iterator[str]:
+    def admitted(self) -> frozenset[str]:
         """Agencies that live entries admit, unless a live step dismissed them."""
+        admitted: set[str] = set()
         for entry in self._admitting:
-            dismissed = any(step.dismisses for step in self.live_steps(entry))
-            if entry.admits is not None and self.is_live(entry) and not dismissed:
-                yield entry.admits
+            if entry.admits is None or entry.admits in admitted or not self.is_live(entry):
+                continue
+            if not any(step.dismisses for step in self.live_steps(entry)):
+                admitted.add(entry.admits)
+        return frozenset(admitted)
 
     def is_built_upon(self, entry: Entry) -> bool:
         """Whether a live entry of its own later changed the same things, or this one."""

@@ -60,7 +60,7 @@ class Pathway(Aggregate):
     @property
     def participants(self) -> frozenset[str]:
         """Agencies that may act here and are told: who opened it and whom a live entry admits."""
-        return frozenset(self.ledger.admitted())
+        return self.ledger.admitted()
 
     @property
     def closure(self) -> Current | None:

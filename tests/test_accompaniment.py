@@ -62,6 +62,7 @@ def test_a_started_one_ends_when_it_ends() -> None:
         (RecordAccompaniment(kind=K.HEALTH, start=date(9999, 1, 1), planned=True), ImplausibleDate),
         (RecordAccompaniment(kind=K.HEALTH, start=ago(1), end=ago(2)), EndsBeforeStart),
         (RecordAccompaniment(kind=K.HEALTH, start=ago(1), referral_id=an_id("?")), UnknownEntry),
+        (RecordAccompaniment(kind=K.HEALTH, start=ago(1), need_id=an_id("?")), UnknownEntry),
         (MoveAccompaniment(accompaniment_id=an_id("?"), status=S.ENDED), UnknownEntry),
         (moved(S.STARTED), ImpossibleTransition),
         (moved(S.CANCELLED), ImpossibleTransition),

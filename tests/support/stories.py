@@ -109,6 +109,7 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
             start=ago(18),
             end=TODAY,
             planned=True,
+            need_id=an_id(TRAINING),
             referral_id=an_id("referral"),
             note=NOTE,
             id=an_id("accompaniment"),
