@@ -1,9 +1,7 @@
 """Laws of the ledger: retracted is never recorded, corrected is recorded anew, replayed is what was reached."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from time import perf_counter
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,19 +13,24 @@ from domain.aggregate import Event
 from domain.command import Command
 from domain.contact import Channel, RecordContact
 from domain.correction import CorrectEntry, RetractEntry
-from domain.facts import Fact
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
 from domain.training import RecordTraining
-from tests.support.pathways import MISSION_LOCALE, NOW, TODAY, Scenario, act_of, ago, an_id, given, opened, replay
+from tests.support.pathways import (
+    MISSION_LOCALE,
+    NOW,
+    TODAY,
+    Scenario,
+    act_of,
+    ago,
+    an_id,
+    given,
+    opened,
+    replay,
+    timeless,
+)
 from tests.support.stories import EVENTFUL, TRAINING, eventful
 
 RECORDS = [(number, told) for number, (_, told) in enumerate(EVENTFUL) if "id" in told.__struct_fields__]
-
-
-def timeless(facts: Sequence[Fact]) -> list[dict[str, Any]]:
-    """Facts without their version: what is so, not when we learnt it."""
-    versioned = {"recorded_at", "position"}
-    return [{name: getattr(fact, name) for name in fact.__struct_fields__ if name not in versioned} for fact in facts]
 
 
 def test_what_the_log_gives_back_is_what_the_commands_reached() -> None:

@@ -32,7 +32,7 @@ from domain.situation import RecordSituation, SituationValue, Topic
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
 from domain.training import MoveTraining, RecordTraining, TrainingKind, TrainingStatus
 from domain.transfer import MoveTransfer, RequestTransfer, TransferStatus
-from tests.support.pathways import CCAS, MISSION_LOCALE, NOW, SIAO, act_of, ago, opened, replay
+from tests.support.pathways import CCAS, MISSION_LOCALE, NOW, SIAO, act_of, ago, opened, replay, timeless
 from tests.support.stories import EVENTFUL
 
 Drawn = TypeVar("Drawn")
@@ -247,7 +247,19 @@ class PathwayMachine(RuleBasedStateMachine):
         likely = [command_type for command_type, kind in ACTS_ON.items() if kind in kinds]
         self._carry_out(data, data.draw(st.sampled_from(likely)))
 
-    def _carry_out(self, data: st.DataObject, command_type: type[Command]) -> None:
+    @rule(data=st.data(), command_type=st.sampled_from(list(DRAW)))
+    def think_again(self, data: st.DataObject, command_type: type[Command]) -> None:
+        """Retracted is never recorded, whatever the state."""
+        before = timeless(self.pathway.facts())
+        recorded_id = self._carry_out(data, command_type)
+        if recorded_id is not None:
+            self.now += timedelta(minutes=1)
+            act = act_of(self.pathway.ledger.entries[recorded_id].recorded_by, self.now)
+            RetractEntry(entry_id=recorded_id).decide(self.pathway, act)
+            self._collect()
+            assert timeless(self.pathway.facts()) == before
+
+    def _carry_out(self, data: st.DataObject, command_type: type[Command]) -> UUID | None:
         command = data.draw(DRAW[command_type](Ids(self.pathway)))
         self.now += timedelta(minutes=1)
         facts, version, closed = self.pathway.facts(), self.pathway.version, self.pathway.is_closed
@@ -257,11 +269,13 @@ class PathwayMachine(RuleBasedStateMachine):
             recorded_id = command.decide(self.pathway, act)
         except DomainError:
             assert (self.pathway.facts(), self.pathway.version) == (facts, version)
+            return None
         else:
             assert recorded_id is None or recorded_id in self.pathway.ledger
             assert not closed or isinstance(command, WHEN_CLOSED)
             assert self.pathway.version > version
-        self._collect()
+            self._collect()
+            return recorded_id
 
     def _agencies(self, command: Command) -> st.SearchStrategy[str]:
         """Those whom the entry it acts on concerns, or any."""

@@ -1,5 +1,6 @@
 """Given a pathway, when a service asks for something, then...: scenarios of the aggregate, without any store."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -123,3 +124,9 @@ def replay(events: list[Event]) -> Pathway:
         pathway = event.mutate(pathway)
     assert pathway is not None
     return pathway
+
+
+def timeless(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    """Facts without their version: what is so, not when we learnt it."""
+    versioned = {"recorded_at", "position"}
+    return [{name: getattr(fact, name) for name in fact.__struct_fields__ if name not in versioned} for fact in facts]
