@@ -313,3 +313,19 @@ async def test_the_status_of_each_view_is_told(here: dict[str, str], tmp_path: P
     assert {view["territory"] for view in views} == {"FR-34"}
     assert {"pathway_timeline", "desynchronisation"} <= {view["projection"] for view in views}
     assert all(view["lag_events"] == 0 for view in views)
+
+
+async def test_a_view_is_rebuilt_and_says_the_same(here: dict[str, str], tmp_path: Path) -> None:
+    await imported(here, tmp_path / "export")
+    before = (await unisson("alerts", "list", *TERRITORY, "--json", **here)).out
+    assert (await unisson("projections", "rebuild", "alert_board", "pathway_timeline", **here)).status == 0
+    assert (await unisson("projections", "rebuild", **here)).status == 0
+    assert (await unisson("alerts", "list", *TERRITORY, "--json", **here)).out == before
+    views = json.loads((await unisson("projections", "status", "--json", **here)).out)["projections"]
+    assert {view["build"] for view in views if view["projection"] == "alert_board"} == {3}
+
+
+async def test_an_unknown_view_cannot_be_rebuilt(here: dict[str, str]) -> None:
+    ran = await unisson("projections", "rebuild", "alerts_bored", **here)
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert "alerts_bored" in ran.err

@@ -57,6 +57,3 @@ EMPTY_FILE = Reason("empty_file", "Ce fichier n'a pas d'en-tête.", "This file h
 MISSING_COLUMN = Reason(
     "missing_column", "Cette colonne obligatoire manque à l'en-tête.", "The header lacks this required column."
 )
-DUPLICATE_COLUMN = Reason(
-    "duplicate_column", "L'en-tête nomme deux fois cette colonne.", "The header names this column twice."
-)
