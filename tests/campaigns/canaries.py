@@ -69,21 +69,16 @@ def play(folder: Path, pathways: int) -> None:
     (folder / "printed.txt").write_bytes(played.stdout + played.stderr)
     if played.returncode != 0:
         raise SystemExit(f"the demonstration failed:\n{played.stdout.decode()}{played.stderr.decode()}")
-    url = subprocess.Popen(
-        [sys.executable, "-m", "api", "database", "url", "--keep"],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={"UNISSON_DATA_DIR": str(data), "PATH": "/usr/bin:/bin"},
-    )
-    try:
-        assert url.stdout is not None
-        address = url.stdout.readline().strip()
-        _run("psql", address, "-qc", f"CREATE TABLE control AS SELECT '{CONTROL}' AS clear")
-        (folder / "dump.sql").write_bytes(_run("pg_dump", address))
-    finally:
-        url.terminate()
-        url.wait(timeout=30)
+    command = [sys.executable, "-m", "api", "database", "url", "--keep"]
+    environment = {"UNISSON_DATA_DIR": str(data), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().strip()
+            _run("psql", address, "-qc", f"CREATE TABLE control AS SELECT '{CONTROL}' AS clear")
+            (folder / "dump.sql").write_bytes(_run("pg_dump", address))
+        finally:
+            server.terminate()
 
 
 def _run(program: str, address: str, *arguments: str) -> bytes:
