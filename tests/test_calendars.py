@@ -38,7 +38,7 @@ def test_national_holidays_are_those_of_the_holidays_package() -> None:
 def test_territorial_holidays_are_those_of_the_holidays_package_save_customs(territory: str) -> None:
     package = pytest.importorskip("holidays", reason="the holidays package comes with the bench group")
     for year in YEARS:
-        listed = package.country_holidays("FR", subdiv=SUBDIVISION_OF[territory], years=year)
+        listed = package.country_holidays("FR", subdiv=SUBDIVISION_OF[territory], years=year, language="en_US")
         customs = CUSTOMS_NOT_LAW if territory in ("FR-971", "FR-972") else set()
         expected = {day.toordinal() for day, name in listed.items() if name not in customs}
         assert holidays_of(year, EXTRA_DAYS[territory]) == expected, year
