@@ -4,9 +4,10 @@ Every entry carries an id made from where it came from, so a second run finds it
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from itertools import islice
+from uuid import UUID
 
 from application.event_log import AppendInDoubt, Commit, EventLog, LogBusy, StaleVersion, Stored
 from application.importing import IMPORTER, Progress, Report
@@ -41,10 +42,18 @@ class PathwayImport:
         remaining = iter(tellings)
         while batch := list(islice(remaining, LOADED_AT_ONCE)):
             histories = await self._log.read_streams(self._territory, [telling.pathway_id for telling in batch])
+            await self._take_all(batch, histories, total)
+
+    async def _take_all(
+        self, batch: Sequence[Telling], histories: Mapping[UUID, Sequence[Stored]], total: int | None
+    ) -> None:
+        try:
             async with asyncio.TaskGroup() as tasks:
                 for telling in batch:
                     await self._room.acquire()
                     tasks.create_task(self._take(telling, histories.get(telling.pathway_id, []), total))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None  # One is enough to tell: the next run goes on from here.
 
     async def _take(self, telling: Telling, history: Sequence[Stored], total: int | None) -> None:
         try:

@@ -283,6 +283,37 @@ async def test_an_embedded_database_is_held_open_until_interrupted(
         await asyncpg.connect(url, timeout=5)
 
 
+# Serving.
+
+
+async def test_serve_tells_its_address_answers_and_stops_when_told(here: dict[str, str]) -> None:
+    process = await start("serve", "--port", "0", "--lang", "en", **here)
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+    said, _, url = line.rpartition(" ")
+    assert said == "Unisson answers at"
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert b" 200 " in await reader.readline()
+    await reader.read()
+    writer.close()
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+async def test_the_description_of_the_api_is_written_to_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    assert (await unisson("openapi", "--output", str(file))).status == 0
+    assert json.loads(file.read_text())["openapi"].startswith("3.1")
+
+
+async def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    ran = await unisson("openapi", "--output", str(tmp_path / "absent" / "openapi.json"))
+    assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "openapi.json" in ran.err
+
+
 # Views and alerts.
 
 

@@ -57,14 +57,18 @@ def explained() -> Iterator[None]:
     """Turns what may be wrong with an installation into a Failure that says what to do."""
     import asyncpg
 
+    from application.event_log import UnreadableEvent
+    from domain.errors import DomainError
     from infrastructure.key_file import KeyFileUnusable
     from infrastructure.migrate import MigrationRefused
     from infrastructure.postgres_binaries import PostgresError
 
     try:
         yield
-    except (PostgresError, MigrationRefused, KeyFileUnusable) as error:
+    except (PostgresError, MigrationRefused, KeyFileUnusable, UnreadableEvent) as error:
         raise Failure(str(error), str(error)) from error
+    except DomainError as error:
+        raise Failure(error.title_fr, error.title()) from error
     except BrokenPipeError:
         raise
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
