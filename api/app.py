@@ -9,7 +9,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.types import Message, Scope
 
-from api import agencies, alerts, events, health, inbox, me, metrics, pathways, timeline, webhooks
+from api import agencies, alerts, documentation, events, health, inbox, me, metrics, pathways, timeline, webhooks
 from api.authentication import Door
 from api.cursors import Cursors
 from api.limits import Crowd, Limits, RateLimiter
@@ -65,6 +65,7 @@ async def compose(
     `allow_loopback` lets webhooks go to this machine: demonstrations and tests too.
     """
     limits = limits or Limits()
+    allow_loopback = allow_loopback or settings.allow_loopback_webhooks
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(open_database(settings))
         connection = await connect(url, pgbouncer=settings.pgbouncer)
@@ -131,7 +132,7 @@ def may_send(runtime: Runtime) -> MaySend:
 
 
 def public_url(settings: Settings) -> str:
-    return f"http://{settings.host}:{settings.port}"
+    return settings.public_url or f"http://{settings.host}:{settings.port}"
 
 
 def create_app(
@@ -184,7 +185,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         webhooks.routes,
         me.routes,
     ]
-    return [Router("/v1", route_handlers=versioned, middleware=[Door()]), *own]
+    return [Router("/v1", route_handlers=versioned, middleware=[Door()]), documentation.routes, *own]
 
 
 SECURITY_HEADERS = (

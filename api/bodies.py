@@ -6,7 +6,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
 
-from api.limits import STRINGS_AND_THE_REST, nesting, read_body
+from api.limits import Limits, read_body
 from api.request import ApiRequest
 from domain.errors import DomainError
 
@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # An unfinished one goes to the end: no second try.
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""One that is never closed goes to the end: otherwise each of its quotes would be tried in turn."""
+ALIKE = bytes.maketrans(b"{}", b"[]")
+NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 class UnsupportedMediaType(DomainError):
@@ -39,6 +42,14 @@ class TooDeep(DomainError):
     code = "too_deep"
     status = 400
     title_fr = "Le corps est imbriqué trop profondément."
+
+
+class TooComplex(DomainError):
+    """The body holds too many objects and lists."""
+
+    code = "too_complex"
+    status = 400
+    title_fr = "Le corps contient trop d'objets et de listes."
 
 
 class DuplicateName(DomainError):
@@ -84,7 +95,7 @@ class BodyReader(Generic[T]):
         must_be_json(request)
         limits = request.runtime.limits
         raw = await read_body(request.receive, request.header("content-length"), limits)
-        check_form(raw, limits.nesting)
+        check_form(raw, limits)
         return self.decode(raw), raw
 
     def decode(self, raw: bytes) -> T:
@@ -103,23 +114,35 @@ def must_be_json(request: ApiRequest) -> None:
         raise UnsupportedMediaType
 
 
-def check_form(raw: bytes, deepest: int) -> None:
-    """Refuse what a decoder would let through or trip over: deep nesting, a name twice, NUL."""
-    if raw.count(b"[") + raw.count(b"{") > deepest:
-        brackets = STRING.sub(b"", raw).translate(None, STRINGS_AND_THE_REST)
-        if nesting(brackets) > deepest:
-            raise TooDeep
+def check_form(raw: bytes, limits: Limits) -> None:
+    """Refuse what a decoder would let through or trip over: too many levels or parts, a name twice, NUL."""
+    brackets = b""
+    if raw.count(b"[") + raw.count(b"{") > limits.nesting:
+        brackets = STRING.sub(b"", raw).translate(ALIKE, NO_BRACKETS)
+    if brackets.count(b"[") > limits.parts:
+        raise TooComplex
     if NUL.search(raw):
         raise NulCharacter
     try:
-        # Numbers stay text: a million digits cost nothing here.
+        # Its recursion is bounded. Numbers stay text: a million digits cost nothing here.
         json.loads(raw.decode(), object_pairs_hook=_without_duplicates, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise TooDeep from None
+    except ValueError:
         raise MalformedJson from None
+    if is_deeper(brackets, limits.nesting):
+        raise TooDeep
+
+
+def is_deeper(brackets: bytes, levels: int) -> bool:
+    """Whether well-formed brackets go deeper. Each turn takes the innermost level away, all at once."""
+    for _ in range(levels):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) < len(pairs):
+    if len(dict(pairs)) < len(pairs):
         raise DuplicateName
 
 

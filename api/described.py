@@ -11,6 +11,8 @@ from domain.errors import DomainError
 class Described(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None
     """The type of the body of a success; None: no body."""
+    preferred: Any = None
+    """The type of the body with `Prefer: return=representation`."""
     status: int = 200
     body: Any = None
     query: type[msgspec.Struct] | None = None

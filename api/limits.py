@@ -5,7 +5,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import accumulate
 
 import msgspec
 from litestar.types import Receive
@@ -20,6 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_seconds: float = 10.0
     """For the whole body, however slowly it drips."""
     nesting: int = 32
+    parts: int = 2_000
+    """Objects and lists in one body."""
     header_bytes: int = 16 * 1024
     header_seconds: float = 10.0
     connections: int = 2_000
@@ -98,15 +99,6 @@ async def read_body(receive: Receive, announced: str | None, limits: Limits) -> 
                     return body
     except TimeoutError:
         raise BodyTooSlow(close=True) from None
-
-
-STRINGS_AND_THE_REST = bytes(byte for byte in range(256) if byte not in b"[]{}")
-STEP = [{ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get(byte, 0) for byte in range(256)]
-
-
-def nesting(brackets: bytes) -> int:
-    """How deep brackets go."""
-    return max(accumulate(map(STEP.__getitem__, brackets)), default=0)
 
 
 class RateLimiter:

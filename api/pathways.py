@@ -1,6 +1,6 @@
 """Pathways over HTTP: opening one, every command of the catalogue, and reading back."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from api.bodies import BodyReader
 from api.conditions import etag, fingerprint, idempotency_key, if_match, is_unchanged, preferences
 from api.described import described
 from api.freshness import shown
+from api.moments import DayOrInstant, DayOrInstantOrNull
 from api.queries import Cursor, Limit, Position, QueryReader
 from api.replies import as_view, nothing, reply
 from api.request import ApiRequest, correlation_id
@@ -45,8 +46,8 @@ class EntryView(msgspec.Struct, kw_only=True):
     id: UUID
     type: str | None
     agency: str
-    start: date | datetime
-    end: date | datetime | None
+    start: DayOrInstant
+    end: DayOrInstantOrNull
     precision: Precision
     state: FactState
     attrs: dict[str, Any]
@@ -125,6 +126,7 @@ OPENING_BODY = BodyReader(OpenPathway)
 def command_options(spec: CommandSpec, *, update: bool = False) -> dict[str, Any]:
     return described(
         answer=Recorded,
+        preferred=PathwayView,
         status=201 if spec.creates else 200,
         body=spec.body,
         repeatable=True,

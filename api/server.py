@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -96,6 +97,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
+        # What was loaded stays: the collector need not look through it again while somebody waits.
+        gc.collect()
+        gc.freeze()
         if self.started:
             self._on_ready()
 

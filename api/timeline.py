@@ -1,7 +1,7 @@
 """What happened on a pathway, in the order in which it was learnt; and what the rules see of it."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +13,13 @@ from litestar.response.base import ASGIResponse
 from api.conditions import etag, is_unchanged
 from api.described import described
 from api.freshness import shown
+from api.moments import DayOrInstant, DayOrInstantOrNull
 from api.queries import Limit, Position, QueryReader
 from api.replies import as_view, nothing, reply
 from api.request import ApiRequest
 from domain.facts import FactState, Precision
-from domain.rules import Status, evaluate
-from domain.rules.obligation import NearMiss, Reason
+from domain.rules import Obligation, Status, evaluate
+from domain.rules.obligation import Reason
 from projections.pathway_timeline import PathwayTimeline, timeline
 
 
@@ -36,7 +37,7 @@ class TimelineEvent(msgspec.Struct, kw_only=True):
     type: str
     recorded_at: datetime
     """When we learnt it."""
-    occurred: date | datetime | None
+    occurred: DayOrInstantOrNull
     """When it became true; null where the event says nothing of it."""
     agency: str
     actor: str | None
@@ -81,8 +82,8 @@ class FactView(msgspec.Struct, kw_only=True):
     type: str
     agency: str
     actor: str | None
-    start: date | datetime
-    end: date | datetime | None
+    start: DayOrInstant
+    end: DayOrInstantOrNull
     precision: Precision
     state: FactState
     attrs: Mapping[str, Any]
@@ -115,6 +116,14 @@ async def read_facts(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIRes
     return reply(Facts(pathway_id=pathway.id, version=pathway.version, items=items), headers=headers)
 
 
+class AlmostCounted(msgspec.Struct, kw_only=True):
+    """A fact that would have counted, had it not failed exactly one test."""
+
+    fact_id: str
+    failed: str
+    detail: str
+
+
 class ObligationView(msgspec.Struct, kw_only=True):
     """What a rule expects after one fact, and how that stands now. Instants are in UTC."""
 
@@ -135,7 +144,12 @@ class ObligationView(msgspec.Struct, kw_only=True):
     reason: Reason | None
     """Why it was cancelled."""
     evidence: tuple[str, ...]
-    near_misses: tuple[NearMiss, ...]
+    near_misses: list[AlmostCounted]
+
+
+def obligation_view(obligation: Obligation) -> ObligationView:
+    near = [as_view(miss, AlmostCounted) for miss in obligation.near_misses]
+    return as_view(obligation, ObligationView, near_misses=near)
 
 
 class Obligations(msgspec.Struct, kw_only=True):
@@ -152,7 +166,7 @@ async def read_obligations(request: ApiRequest, pathway_id: FromPath[UUID]) -> A
     pathway = await runtime.pathways.read(request.user, pathway_id)
     now = runtime.clock.now()
     judged = evaluate(pathway.facts(), runtime.rules, runtime.calendars, now).obligations
-    items = [as_view(obligation, ObligationView) for obligation in judged]
+    items = [obligation_view(obligation) for obligation in judged]
     return reply(Obligations(pathway_id=pathway.id, version=pathway.version, now=now, items=items))
 
 

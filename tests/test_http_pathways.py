@@ -134,8 +134,8 @@ async def test_two_agencies_may_use_the_same_idempotency_key(ccas: Agency, missi
 
 @pytest.mark.parametrize("key", [None, "", "with space", "é", "x" * 256])
 async def test_a_post_without_a_good_idempotency_key_is_refused(ccas: Agency, key: str | None) -> None:
-    headers = {} if key is None else {"Idempotency-Key": key.encode()}
-    response = await ccas.post("/v1/pathways", json={}, headers=headers)  # type: ignore[arg-type]
+    headers = [] if key is None else [(b"Idempotency-Key", key.encode())]
+    response = await ccas.post("/v1/pathways", json={}, headers=headers)
     assert (response.status_code, response.json()["code"]) == (400, "idempotency_key_required")
 
 

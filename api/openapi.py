@@ -1,0 +1,335 @@
+"""The OpenAPI 3.1 document, made from the routes and from what each says of itself (`api.described`).
+
+The framework's own generator leaks module paths, defaults and examples, and does not know that bodies are strict.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from api import authentication, bodies, conditions, cursors, limits, problems, queries
+from api.described import Described
+from api.request import ApiRequest
+from application.access import ScopeRequired
+from application.api_keys import InvalidKey
+from application.event_log import AppendInDoubt, IdempotencyKeyReused, LogBusy, StaleVersion
+from application.pathways import InFlight, PersonErased
+from domain.errors import DomainError
+from domain.pathway import NotAParticipant
+
+Json = dict[str, Any]
+
+TAGS = {
+    "pathways": "A person's pathway: what the services of a territory record, and what follows from it.",
+    "alerts": "Interventions found out of step.",
+    "inbox": "What an agency has to do.",
+    "events": "The history, as a feed.",
+    "agencies": "The directory of partner services.",
+    "webhooks": "Being told.",
+    "me": "The caller.",
+}
+DESCRIPTION = """\
+Unisson keeps the services around a person in step. Each service records what it does; interventions that have fallen
+out of step are found and told to every service concerned.
+
+Every request carries an API key (`Authorization: Bearer un_live_…`), which tells the agency and the territory. Every
+POST carries an `Idempotency-Key`: sent again, it is answered the same and recorded once. Errors are RFC 9457 problems
+with a stable `code`, in French or English (`Accept-Language`). `X-Agent` names, under a pseudonym, who acts.
+"""
+ALWAYS: tuple[type[DomainError], ...] = (
+    InvalidKey,
+    authentication.KeyInUrl,
+    authentication.InvalidAgent,
+    ScopeRequired,
+    limits.TooManyRequests,
+    limits.Overloaded,
+    problems.BadRequest,
+    problems.InternalError,
+)
+WITH_PATH: tuple[type[DomainError], ...] = (problems.NotFound,)
+WITH_PATHWAY: tuple[type[DomainError], ...] = (NotAParticipant,)
+WITH_QUERY: tuple[type[DomainError], ...] = (queries.InvalidQuery,)
+WITH_CURSOR: tuple[type[DomainError], ...] = (cursors.InvalidCursor,)
+WITH_BODY: tuple[type[DomainError], ...] = (
+    bodies.UnsupportedMediaType,
+    bodies.MalformedJson,
+    bodies.TooDeep,
+    bodies.TooComplex,
+    bodies.DuplicateName,
+    bodies.NulCharacter,
+    bodies.UnknownField,
+    bodies.InvalidBody,
+    limits.BodyTooLarge,
+    limits.BodyTooSlow,
+    limits.BodyCutShort,
+)
+WITH_KEY: tuple[type[DomainError], ...] = (
+    conditions.IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+    InFlight,
+    LogBusy,
+    AppendInDoubt,
+)
+WITH_VERSION: tuple[type[DomainError], ...] = (conditions.InvalidVersion, StaleVersion, PersonErased)
+REQUIRING_VERSION: tuple[type[DomainError], ...] = (conditions.VersionRequired,)
+
+
+def document(app: Litestar | None = None) -> Json:
+    """The whole document. Without an app, of the routes that a process with the `api` role answers."""
+    routes = list(_routes(app or _bare()))
+    described = [route.described for route in routes]
+    types = [problems.Problem, *(each.answer for each in described), *(each.body for each in described)]
+    types += [each.preferred for each in described]
+    types += [each.query for each in described if each.query is not None]
+    references, components = msgspec.json.schema_components(
+        [type_ for type_ in dict.fromkeys(types) if type_ is not None], ref_template="#/components/schemas/{name}"
+    )
+    schemas = dict(zip((type_ for type_ in dict.fromkeys(types) if type_ is not None), references, strict=True))
+    queries_ = {each.query.__name__ for each in described if each.query is not None}
+    paths: dict[str, Json] = {}
+    for route in routes:
+        operation = _operation(route, schemas, components)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Unisson",
+            "version": version("unisson"),
+            "summary": "Keeps the services around a person in step.",
+            "description": DESCRIPTION,
+            "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
+        "security": [{"apiKey": []}],
+        "paths": {path: dict(sorted(item.items())) for path, item in sorted(paths.items())},
+        "components": {
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "un_live_<key id>_<secret>_<checksum>",
+                    "description": "The agency's API key. Never in an address.",
+                }
+            },
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "schemas": {name: _tidy(schema) for name, schema in sorted(components.items()) if name not in queries_},
+        },
+    }
+
+
+class Route(msgspec.Struct, frozen=True):
+    path: str
+    method: str
+    handler: Any
+    described: Described
+    tag: str
+    path_names: tuple[str, ...]
+
+
+def _bare() -> Litestar:
+    from api.app import routes  # Here, since the application also serves this document.
+
+    return Litestar(route_handlers=routes(), request_class=ApiRequest, openapi_config=None, logging_config=None)
+
+
+def _routes(app: Litestar) -> Iterator[Route]:
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        for handler in route.route_handlers:
+            described = handler.opt.get("described")
+            if isinstance(described, Described):
+                names = tuple(parameter.name for parameter in route.path_parameters.values())
+                for method in sorted(handler.http_methods):
+                    yield Route(route.path_format, str(method), handler, described, _tag(handler), names)
+
+
+def _tag(handler: HTTPRouteHandler) -> str:
+    return next(tag for layer in handler.ownership_layers if isinstance(layer, Router) for tag in layer.tags or ())
+
+
+def _operation(route: Route, schemas: dict[Any, Any], components: Json) -> Json:
+    described = route.described
+    first, _, rest = (route.handler.fn.__doc__ or "").strip().partition("\n")
+    operation: Json = {
+        "operationId": camel_case(route.handler.name),
+        "tags": [route.tag],
+        "summary": described.summary or first.rstrip("."),
+        "description": " ".join((first if described.summary else rest).split()) or first,
+        "parameters": list(_parameters(route, components)),
+        "responses": _responses(route, schemas),
+    }
+    if described.summary_fr:
+        operation["x-summary-fr"] = described.summary_fr
+    if described.body is not None:
+        content = {"application/json": {"schema": schemas[described.body]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(route: Route, components: Json) -> Iterator[Json]:
+    described = route.described
+    for name in route.path_names:
+        schema = {"type": "string", "format": "uuid"} if name.endswith("_id") else {"type": "string"}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+    if described.query is not None:
+        for name, schema in components[described.query.__name__]["properties"].items():
+            yield {"name": name, "in": "query", "required": False, "schema": _tidy(_not_null(schema))}
+    names = ["Agent", "RequestId", "AcceptLanguage"]
+    names += ["IdempotencyKey"] if described.repeatable else []
+    if described.versioned:
+        names.append("IfMatchRequired" if described.version_required else "IfMatch")
+    names += ["IfNoneMatch"] if described.cached else []
+    names += ["Prefer"] if described.waits or described.repeatable else []
+    yield from ({"$ref": f"#/components/parameters/{name}"} for name in names)
+
+
+def _not_null(schema: Json) -> Json:
+    """A parameter left out is not a null one."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    rest: Json = {name: value for name, value in schema.items() if name != "default" or value is not None}
+    if len(choices) == 1:
+        del rest["anyOf"]
+        rest.update(choices[0])
+    return rest
+
+
+def _responses(route: Route, schemas: dict[Any, Any]) -> Json:
+    described = route.described
+    headers = ["XRequestId"]
+    headers += ["ETag"] if described.cached or described.versioned or described.repeatable else []
+    headers += ["XPosition", "Location", "IdempotencyReplayed"] if described.repeatable else []
+    headers += ["XProjectionLag", "PreferenceApplied"] if described.waits else []
+    success: Json = {
+        "description": "Done." if described.repeatable else "What was asked for.",
+        "headers": {_header_name(name): {"$ref": f"#/components/headers/{name}"} for name in headers},
+    }
+    if described.answer is not None:
+        schema = schemas[described.answer]
+        if described.preferred is not None:
+            schema = {"anyOf": [schema, schemas[described.preferred]]}
+        success["content"] = {"application/json": {"schema": schema}}
+        success["content"] |= {media_type: {"schema": {"type": "string"}} for media_type in described.also}
+    responses: Json = {str(described.status): success}
+    if described.cached:
+        responses["304"] = {"description": "Unchanged since the ETag sent in If-None-Match."}
+    for status, refusals in _by_status(refusals_of(route)).items():
+        codes = ", ".join(f"`{code}`" for code in sorted({refusal.code for refusal in refusals}))
+        responses[str(status)] = {
+            "description": f"Refused: {codes}.",
+            "content": {problems.MEDIA_TYPE: {"schema": schemas[problems.Problem]}},
+        }
+    return dict(sorted(responses.items()))
+
+
+def refusals_of(route: Route) -> Iterable[type[DomainError]]:
+    """What a route may refuse. A command may also be refused by any invariant of the pathway."""
+    described = route.described
+    found = [*ALWAYS, *described.refusals]
+    found += WITH_PATH if route.path_names else ()
+    found += WITH_PATHWAY if "pathway_id" in route.path_names else ()
+    found += WITH_QUERY if described.query is not None else ()
+    found += WITH_CURSOR if described.query is not None and "cursor" in described.query.__struct_fields__ else ()
+    found += WITH_BODY if described.body is not None else ()
+    found += WITH_KEY if described.repeatable else ()
+    found += WITH_VERSION if described.versioned else ()
+    found += REQUIRING_VERSION if described.version_required else ()
+    if route.tag in {"pathways", "agencies"} and described.body is not None:
+        found += [refusal for refusal in problems.catalogue().values() if refusal.__module__.startswith("domain.")]
+    return dict.fromkeys(found)
+
+
+def _by_status(refusals: Iterable[type[DomainError]]) -> dict[int, list[type[DomainError]]]:
+    by_status: dict[int, list[type[DomainError]]] = {}
+    for refusal in refusals:
+        by_status.setdefault(refusal.status, []).append(refusal)
+    return by_status
+
+
+def _tidy(schema: Any) -> Any:
+    """Titles repeat names; an enumeration's own component carries no default of whoever uses it."""
+    if isinstance(schema, list):
+        return [_tidy(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: {key: _tidy(value) for key, value in part.items()} if name == "properties" else _tidy(part)
+        for name, part in schema.items()
+        if not (name == "title" and isinstance(part, str))
+    }
+
+
+def camel_case(slug: str) -> str:
+    return re.sub(r"-([a-z0-9])", lambda match: match[1].upper(), slug)
+
+
+def _header_name(name: str) -> str:
+    return {"ETag": "ETag"}.get(name) or "-".join(re.findall(r"[A-Z][a-z]*", name))
+
+
+def _header_parameter(name: str, description: str, *, required: bool = False, **schema: Any) -> Json:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"} | schema,
+    }
+
+
+VERSION = '^"v[0-9]{1,9}"$'
+PARAMETERS: Json = {
+    "Agent": _header_parameter(
+        "X-Agent", "Pseudonym of the person acting within the agency.", pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+    ),
+    "RequestId": _header_parameter(
+        "X-Request-Id",
+        "Echoed, and kept with the events.",
+        pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
+    ),
+    "AcceptLanguage": _header_parameter(
+        "Accept-Language", "Language of problems: `fr` (default) or `en`.", examples=["fr", "en"]
+    ),
+    "IdempotencyKey": _header_parameter(
+        "Idempotency-Key",
+        "Of the client's choice, one per request to be carried out once; kept at least 24 hours.",
+        required=True,
+        pattern="^[!-~]{1,255}$",
+    ),
+    "IfMatch": _header_parameter(
+        "If-Match", "The ETag seen: refused when the pathway has changed since.", pattern=f"^\\*$|{VERSION}"
+    ),
+    "IfMatchRequired": _header_parameter(
+        "If-Match",
+        "The ETag seen: refused when the pathway has changed since. `*` for any.",
+        required=True,
+        pattern=f"^\\*$|{VERSION}",
+    ),
+    "IfNoneMatch": _header_parameter("If-None-Match", "The ETag already held."),
+    "Prefer": _header_parameter(
+        "Prefer", "`wait=<seconds>` for a read to show what was just recorded; `return=representation` for a command."
+    ),
+}
+
+
+def _header(description: str, **schema: Any) -> Json:
+    return {"description": description, "schema": {"type": "string"} | schema}
+
+
+HEADERS: Json = {
+    "XRequestId": _header("The request's id."),
+    "ETag": _header("The pathway's version.", pattern=VERSION),
+    "XPosition": _header("Where the territory's log stood after the command.", pattern="^[0-9]+$"),
+    "Location": _header("Where what was recorded can be read."),
+    "IdempotencyReplayed": _header("`true` when the request had been carried out before.", enum=["true"]),
+    "XProjectionLag": _header("How many events the answer does not show yet.", pattern="^[0-9]+$"),
+    "PreferenceApplied": _header("The preference that was respected."),
+}
