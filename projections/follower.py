@@ -93,18 +93,30 @@ class Follower:
         Works whoever follows: this process or another.
         """
         deadline = time.monotonic() + timeout_s
-        names = None if projections is None else list(projections)
+        names = list(self._tools.projections) if projections is None else list(projections)
         while True:
             moved = self._moved
-            if await consumers.folded_position(self._pool, territory, names) >= position:
+            here = self._held(territory, names)
+            if here is not None and here >= position:
+                return True
+            if here is None and await consumers.folded_position(self._pool, territory, names) >= position:
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
+            look_again_s = OTHER_PROCESS_POLL_S if here is None else self._poll_s
             try:
-                await asyncio.wait_for(moved.wait(), min(left, OTHER_PROCESS_POLL_S))
+                await asyncio.wait_for(moved.wait(), min(left, look_again_s))
             except TimeoutError:
                 continue
+
+    def _held(self, territory: str, names: Sequence[str]) -> int | None:
+        """The position folded here; None when another process folds some of them."""
+        follower = self._territories.get(territory)
+        positions = {} if follower is None else follower.positions
+        if not all(name in positions for name in names):
+            return None
+        return min((positions[name] for name in names), default=0)
 
     def _territory(self, territory: str) -> TerritoryFollower:
         if territory not in self._territories:
