@@ -56,18 +56,21 @@ class PathwayImport:
             raise failures.exceptions[0] from None  # One is enough to tell: the next run goes on from here.
 
     async def _take(self, telling: Telling, history: Sequence[Stored], total: int | None) -> None:
+        existed, doubted = bool(history), None
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 decided = decide(telling, history, self._territory, self._act)
                 try:
                     await self._append(telling, decided)
-                except (StaleVersion, AppendInDoubt, LogBusy):
+                except (StaleVersion, AppendInDoubt, LogBusy) as error:
                     if attempt == ATTEMPTS:
                         raise
+                    doubted = decided if isinstance(error, AppendInDoubt) else None
                     await asyncio.sleep(2**attempt / 20)
                     history = await self._log.read_stream(self._territory, telling.pathway_id)
                 else:
-                    self._count(decided, existed=bool(history), total=total)
+                    stored = doubted if doubted is not None and not decided.events else decided
+                    self._count(stored, existed=existed, total=total)
                     return
         finally:
             self._room.release()

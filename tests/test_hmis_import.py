@@ -1,5 +1,6 @@
 """HMIS exports become pathways: what each line becomes, what is refused and why, and that a second run adds nothing."""
 
+import asyncio
 import csv
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from application.agency_roll import agencies_of
-from application.event_log import Commit
+from application.event_log import Appended, AppendInDoubt, Commit
 from application.facts_export import export_facts, pathways_of
 from application.hmis.importer import import_hmis
 from application.importing import ImportImpossible, Report
@@ -34,9 +35,9 @@ SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "hmis_fy2022_lsa_sample
 class Place:
     """A territory in memory that exports are imported into."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: MemoryEventLog | None = None) -> None:
         self.clock = SettableClock(NOW)
-        self.log = MemoryEventLog(clock=self.clock)
+        self.log = log or MemoryEventLog(clock=self.clock)
 
     async def take(self, export: Export | Path, *, dry_run: bool = False) -> Report:
         folder = export if isinstance(export, Path) else export.write()
@@ -557,6 +558,37 @@ async def test_a_person_erased_here_is_not_brought_back(place: Place, export: Ex
     export.add("Services", during(ServicesID="71", DateProvided="2024-01-21", RecordType="200", TypeProvided="200"))
     report = await place.take(export)
     assert (await place.log.head(FR_34), report.refusals, report.facts) == (head, [], 0)
+
+
+async def test_two_imports_at_once_record_each_thing_once(place: Place, export: Export) -> None:
+    folder = full(export).write()
+    await asyncio.gather(place.take(folder), place.take(folder))
+    both = await place.facts()
+    alone = Place()
+    await alone.take(folder)
+    assert told(both) == told(await alone.facts())
+
+
+class Unlucky(MemoryEventLog):
+    """Stores what it is given, then loses the connection before it can answer, once for each stream."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=SettableClock(NOW))
+        self.doubted: set[UUID] = set()
+
+    async def append(self, territory: str, commit: Commit) -> Appended:
+        appended = await super().append(territory, commit)
+        if commit.subject is not None and commit.stream_id not in self.doubted:
+            self.doubted.add(commit.stream_id)
+            raise AppendInDoubt
+        return appended
+
+
+async def test_an_answer_that_is_lost_doubles_nothing(export: Export) -> None:
+    place = Place(Unlucky())
+    report = await place.take(full(export))
+    assert (report.pathways, report.refusals) == (1, [])
+    assert [fact.type for fact in await place.facts()].count("referral") == 1
 
 
 # The real thing.

@@ -3,7 +3,6 @@
 import csv
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
 
@@ -17,10 +16,10 @@ from api.cli.progress import bar
 from application.hmis.importer import import_hmis
 from application.importing import ImportImpossible, Refusal, Report
 from domain.clock import SystemClock
+from domain.rules import Calendars
 
 REFUSALS_SHOWN_MAX = 1_000
 REFUSALS_PRINTED_MAX = 20
-ZONE = ZoneInfo("Europe/Paris")
 
 app = group("import")
 
@@ -66,7 +65,7 @@ async def _import(folder: Path, territory: str, *, dry_run: bool) -> Report:
                     log=here.log,
                     vault=here.vault,
                     clock=SystemClock(),
-                    zone=ZONE,
+                    zone=Calendars().of(territory).tz,
                     dry_run=dry_run,
                     progress=shown,
                 )

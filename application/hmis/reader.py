@@ -67,9 +67,7 @@ def read(path: Path, table: Table) -> Iterator[Row | Refusal]:
     encoding = encoding_of(content)
     records = _records(content)
     header = next(records, None)
-    if header is None:
-        raise ImportImpossible(path, reasons.EMPTY_FILE)
-    names = _split(b"\n".join(header[1]).decode(encoding, errors="replace"))
+    names = _names(path, header[1] if header else [], encoding)
     places = _places(path, table, names)
     for first, lines in records:
         for line, cells in _parsed(first, lines, encoding, len(names)):
@@ -114,8 +112,12 @@ def _records(content: bytes) -> Iterator[tuple[int, list[bytes]]]:
         yield number - len(held) + 1, held
 
 
-def _split(text: str) -> list[str]:
-    return next(csv.reader([text], strict=True))
+def _names(path: Path, lines: list[bytes], encoding: str) -> list[str]:
+    text = [line.decode(encoding, errors="replace") + "\n" for line in lines]
+    try:
+        return next(csv.reader(text, strict=True))
+    except (csv.Error, StopIteration):
+        raise ImportImpossible(path, reasons.NO_HEADER) from None
 
 
 def _places(path: Path, table: Table, names: list[str]) -> list[tuple[Column, int | None]]:

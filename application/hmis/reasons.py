@@ -53,7 +53,7 @@ BEFORE_BIRTH = Reason("before_birth", "Cette date précède la naissance.", "Thi
 NO_FOLDER = Reason("no_folder", "Ce dossier n'existe pas.", "There is no such folder.")
 MISSING_FILE = Reason("missing_file", "Ce fichier est obligatoire.", "This file is required.")
 UNREADABLE_FILE = Reason("unreadable_file", "Ce fichier ne peut pas être lu.", "This file cannot be read.")
-EMPTY_FILE = Reason("empty_file", "Ce fichier n'a pas d'en-tête.", "This file has no header.")
+NO_HEADER = Reason("no_header", "Ce fichier n'a pas d'en-tête lisible.", "This file has no readable header.")
 MISSING_COLUMN = Reason(
     "missing_column", "Cette colonne obligatoire manque à l'en-tête.", "The header lacks this required column."
 )
