@@ -19,7 +19,7 @@ def verdicts(facts: list[Fact], rule: dict[str, Any], now: datetime) -> dict[str
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(facts=random_facts(KINDS), rule=random_require(), now=random_clock())
 def test_a_require_rule_is_judged_as_the_long_way_says(facts: list[Fact], rule: dict[str, Any], now: datetime) -> None:
     assert verdicts(facts, rule, now) == BruteForce(facts, now, "Europe/Paris").judge(rule)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from domain.facts import Fact
 from domain.rules import Calendars, Evaluation, Obligation, Status, compile_rules, evaluate, parse_rules
-from tests.support.rule_histories import KINDS, local, random_clock, random_facts, random_require, random_silence
+from tests.support.rule_histories import (
+    FIRST_DAY,
+    KINDS,
+    local,
+    random_clock,
+    random_facts,
+    random_require,
+    random_silence,
+)
 
 HISTORIES = random_facts(KINDS)
 RULES = st.one_of(random_require(), random_silence())
@@ -125,9 +133,7 @@ def test_shifting_every_date_by_seven_days_shifts_every_deadline_by_seven_days(
     """In June and July of a year, where neither a holiday nor a change of clocks is in the way."""
     if any(unit in str(rule) for unit in ("1m'", "-2m'")):
         return  # Months have no constant length.
-    summer = [
-        moved(fact, timedelta(days=(date(2026, 6, 1) - date(2026, 1, 1)).days), least=fact.position) for fact in facts
-    ]
+    summer = [moved(fact, timedelta(days=(date(2026, 6, 1) - FIRST_DAY).days), least=fact.position) for fact in facts]
     quiet = [fact for fact in summer if _day(fact.start) < date(2026, 6, 25)]
     now = local("2026-06-10 00:00") + timedelta(days=min(days, 10))
     shifted = [moved(fact, timedelta(days=7)) for fact in quiet]

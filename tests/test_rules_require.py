@@ -1,6 +1,6 @@
 """Rules of kind require, trap by trap."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from domain.rules import Calendars, NearMiss, Obligation, Status, compile_rules,
 from domain.rules.obligation import Reason
 from tests.support.rule_histories import fact, judged, local, only, require, silence, statuses
 
+TICK = timedelta(microseconds=1)
 DIAGNOSIS = fact("d1", "diagnosis", "2026-01-05", theme="it")
 
 
@@ -65,6 +66,13 @@ def test_a_planned_target_counts_at_once_when_it_is_accepted() -> None:
     refused = only(judged(facts, "2026-01-10", require()))
     assert refused.status is Status.PENDING
     assert refused.near_misses == (NearMiss("r1", "state", "planned"),)
+
+
+def test_a_target_in_time_is_not_counted_again_as_late() -> None:
+    rule = require(within={"from": "-48h", "to": "0h"}, min=2)
+    tie = referral("r1", "2026-01-05 16:00")  # After the close, yet equal to an activation known to the day.
+    found = only(judged([DIAGNOSIS, tie], "2026-06-01", rule))
+    assert (found.status, found.evidence) == (Status.VIOLATED_OPEN, ("r1",))
 
 
 def test_several_targets_may_be_needed() -> None:
@@ -135,7 +143,9 @@ def test_a_day_precise_fact_is_equal_to_any_moment_of_its_day_in_hours_too() -> 
     assert only(judged([diagnosis, referral("r1", "2026-01-05")], "2026-06-01", rule)).target == "r1"
     back = require(within={"from": "-48h", "to": "0h"})
     day_precise = fact("d1", "diagnosis", "2026-01-05", theme="it")
-    assert only(judged([day_precise, referral("r1", "2026-01-05 16:00")], "2026-06-01", back)).target == "r1"
+    assert statuses(judged([day_precise, referral("r1", "2026-01-05 16:00")], "2026-06-01", back)) == {
+        "d1": "satisfied"
+    }
 
 
 def test_the_point_may_be_the_end_and_an_open_end_has_none() -> None:
@@ -203,6 +213,12 @@ def test_match_and_differ_correlate_and_absent_values_equal_nothing() -> None:
     assert alone.near_misses == (NearMiss("r1", "differ.agency", "ccas"),)
 
 
+def test_an_absent_value_differs_from_nothing() -> None:
+    rule = require(expect={"on": "referral", "differ": {"theme": "theme"}})
+    assert only(judged([DIAGNOSIS, referral("r1", "2026-01-06", theme=None)], "2026-06-01", rule)).target is None
+    assert only(judged([DIAGNOSIS, referral("r1", "2026-01-06", theme="wood")], "2026-06-01", rule)).target == "r1"
+
+
 def test_a_target_may_be_matched_by_id() -> None:
     rule = require(
         when={"on": "referral"},
@@ -260,6 +276,20 @@ def test_until_deadline_asks_for_the_target_before_the_next_one() -> None:
     assert (found["r1"].status, found["r1"].close) == (Status.VIOLATED_LATE, local("2026-02-06 00:00"))
     assert found["r1"].late_by == "P24D"
     assert (found["r2"].status, found["r2"].close) == (Status.SATISFIED, None)
+
+
+def test_a_strict_deadline_excludes_the_day_of_the_next_one() -> None:
+    rule = require(
+        when={"on": "referral"},
+        expect={"on": "decision"},
+        within={"from": "0d", "to": "inf"},
+        until={"on": "referral", "effect": "deadline"},
+    )
+    facts = [referral("r1", "2026-01-05"), referral("r2", "2026-02-05"), fact("x", "decision", "2026-02-05")]
+    assert statuses(judged(facts, "2026-06-01", rule))["r1"] == "satisfied"
+    strict = {one.activation: one for one in judged(facts, "2026-06-01", rule | {"strict": True}).obligations}
+    assert (strict["r1"].status, strict["r1"].close) == (Status.VIOLATED_LATE, local("2026-02-05 00:00"))
+    assert strict["r1"].late_by == "P1D"
 
 
 def test_since_asks_for_the_target_after_the_previous_one() -> None:
@@ -356,6 +386,21 @@ def test_a_closure_cancels_keeps_or_forces(policy: str, status: Status, close: s
 def test_a_violation_outlives_a_later_closure() -> None:
     facts = [DIAGNOSIS, fact("z1", "closed", "2026-03-01")]
     assert only(judged(facts, "2026-06-01", require())).status is Status.VIOLATED_OPEN
+
+
+def test_the_first_of_several_ends_counts() -> None:
+    facts = [DIAGNOSIS, fact("s1", "suspension", "2026-01-20", None), fact("z1", "closed", "2026-01-12")]
+    found = only(judged(facts, "2026-06-01", require(on_suspend="cancel")))
+    assert (found.reason, found.evidence, found.at) == (Reason.CLOSED, ("z1",), local("2026-01-12 00:00"))
+
+
+def test_suspended_hours_are_made_up_for_to_the_instant() -> None:
+    diagnosis = fact("d1", "diagnosis", "2026-01-05 10:00", theme="it")
+    rule = require(within={"from": "0h", "to": "48h"})
+    exact = fact("s1", "suspension", "2026-01-06 10:00", "2026-01-06 12:30")
+    assert only(judged([diagnosis, exact], "2026-06-01", rule)).close == local("2026-01-07 12:30") + TICK
+    whole_day = fact("s1", "suspension", "2026-01-06", "2026-01-06")
+    assert only(judged([diagnosis, whole_day], "2026-06-01", rule)).close == local("2026-01-08 10:00") + TICK
 
 
 def test_a_planned_closure_closes_nothing_and_a_future_one_nothing_yet() -> None:
