@@ -8,7 +8,7 @@ The ciphertext is bound to its place: moved to another stream, version, topic or
 import hashlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -47,6 +47,20 @@ class SealedEvent(NamedTuple):
     payload_sha256: bytes
 
 
+class Place(NamedTuple):
+    """Where a payload belongs: its ciphertexts open nowhere else."""
+
+    territory: str
+    stream_id: UUID
+    version: int
+    topic: str
+    subject: UUID | None
+
+
+Body = tuple[int, bytes]
+"""A compartment's code and the JSON of its fields."""
+
+
 class Row(NamedTuple):
     """One event as stored; a database record with the same columns in the same order serves as well."""
 
@@ -81,7 +95,10 @@ async def seal_commit(territory: str, commit: Commit, vault: KeyVault) -> list[S
     ):
         assert event.originator_id == commit.stream_id, "an event of another stream"
         assert event.originator_version == version, "versions that do not follow the expected one"
-        payload = _payload(territory, event, shape, bodies, commit.subject, keyring)
+        place = Place(territory, commit.stream_id, version, shape.topic, commit.subject)
+        payload = seal_bodies(place, bodies, keyring)
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise EventTooLarge
         header = header_start(territory, stream, version, shape.topic, event.agency, event.actor, tail)
         digest = hashlib.sha256(payload).digest()
         sealed.append(SealedEvent(version, shape.topic, event.agency, event.actor, header, payload, digest))
@@ -100,7 +117,7 @@ def must_be_fit(*texts: str | None) -> None:
             raise UnfitText
 
 
-def _draft(event: Event, *, sealed: bool) -> tuple[Shape, list[tuple[int, bytes]]]:
+def _draft(event: Event, *, sealed: bool) -> tuple[Shape, list[Body]]:
     """The event's bodies by compartment, still in clear."""
     must_be_fit(event.agency, event.actor)
     shape = shape_of(type(event))
@@ -119,29 +136,18 @@ def _draft(event: Event, *, sealed: bool) -> tuple[Shape, list[tuple[int, bytes]
     return shape, bodies
 
 
-def _payload(
-    territory: str,
-    event: Event,
-    shape: Shape,
-    bodies: list[tuple[int, bytes]],
-    subject: UUID | None,
-    keyring: Keyring,
-) -> bytes:
+def seal_bodies(place: Place, bodies: Sequence[Body], keyring: Keyring) -> bytes:
+    """A payload of these bodies, each sealed with its compartment's key."""
     parts = [FORMAT]
     for code, body in bodies:
         if code == CLEAR_CODE:
             parts += (GROUP.pack(code, CLEAR, 0, len(body)), body)
             continue
-        assert subject is not None
         key = keyring[COMPARTMENTS[code]]  # type: ignore[index]
         nonce = os.urandom(NONCE_BYTES)
-        place = _place(territory, event.originator_id, event.originator_version, shape.topic, code, subject)
-        ciphertext = AESGCM(key.secret).encrypt(nonce, body, place + key.generation.to_bytes(2, "big"))
+        ciphertext = AESGCM(key.secret).encrypt(nonce, body, _bound_to(place, code, key.generation))
         parts += (GROUP.pack(code, AES_256_GCM, key.generation, NONCE_BYTES + len(ciphertext)), nonce, ciphertext)
-    payload = b"".join(parts)
-    if len(payload) > PAYLOAD_BYTES_MAX:
-        raise EventTooLarge
-    return payload
+    return b"".join(parts)
 
 
 def _has_nul(value: Any) -> bool:
@@ -162,8 +168,10 @@ def _topic_part(topic: str, code: int) -> bytes:
     return text_field(topic) + text_field(COMPARTMENTS[code])
 
 
-def _place(territory: str, stream_id: UUID, version: int, topic: str, code: int, subject: UUID) -> bytes:
-    """Associated data of a group, without the key's generation: length-prefixed, see docs/explanation/event-log.md."""
+def _bound_to(place: Place, code: int, generation: int) -> bytes:
+    """Associated data of a group: length-prefixed, see docs/explanation/event-log.md."""
+    territory, stream_id, version, topic, subject = place
+    assert subject is not None
     return b"".join(
         (
             _territory_part(territory),
@@ -172,6 +180,7 @@ def _place(territory: str, stream_id: UUID, version: int, topic: str, code: int,
             _topic_part(topic, code),
             uuid_field(subject),
             b"\x00\x02",
+            generation.to_bytes(2, "big"),
         )
     )
 
@@ -235,24 +244,33 @@ class Opener:
             causation_id=causation,
         )
 
-    def _fields(self, row: Sequence[Any], shape: Shape, payload: bytes | None) -> dict[str, Any] | None:
-        """The payload's fields; None once it is pruned or its coded facts are erased."""
-        if payload is None:
-            return None
+    def bodies(self, position: int, place: Place, payload: bytes) -> Iterator[tuple[int, bytes | None]]:
+        """Compartment code and clear body of each group, None without the key."""
         if payload[:1] != FORMAT:
-            raise UnreadableEvent(self._territory, row[0], "unknown payload format")
-        fields: dict[str, Any] = {}
+            raise UnreadableEvent(self._territory, position, "unknown payload format")
         at, end = 1, len(payload)
         while at < end:
             try:
                 code, algorithm, generation, length = GROUP.unpack_from(payload, at)
             except struct.error:
-                raise UnreadableEvent(self._territory, row[0], "it was cut short") from None
+                raise UnreadableEvent(self._territory, position, "it was cut short") from None
             at += GROUP.size
-            body: bytes | None = payload[at : at + length]
+            body = payload[at : at + length]
             at += length
-            if code != CLEAR_CODE:
-                body = self._unseal(row, shape.topic, code, algorithm, generation, body)  # type: ignore[arg-type]
+            if code == CLEAR_CODE:
+                yield code, body
+            elif algorithm == AES_256_GCM:
+                yield code, self._unseal(position, place, code, generation, body)
+            else:
+                raise UnreadableEvent(self._territory, position, "unknown cipher")
+
+    def _fields(self, row: Sequence[Any], shape: Shape, payload: bytes | None) -> dict[str, Any] | None:
+        """The payload's fields; None once it is pruned or its coded facts are erased."""
+        if payload is None:
+            return None
+        fields: dict[str, Any] = {}
+        place = Place(self._territory, row[1], row[2], shape.topic, row[7])
+        for code, body in self.bodies(row[0], place, payload):
             group = shape.groups.get(code)
             if body is None:
                 if code == CASE_CODE:
@@ -271,24 +289,20 @@ class Opener:
         except msgspec.DecodeError:  # Its text may quote a value: not chained.
             raise UnreadableEvent(self._territory, row[0], "its fields are not those of its topic") from None
 
-    def _unseal(
-        self, row: Sequence[Any], topic: str, code: int, algorithm: int, generation: int, body: bytes
-    ) -> bytes | None:
-        """The clear body; None without the key."""
-        if algorithm != AES_256_GCM:
-            raise UnreadableEvent(self._territory, row[0], "unknown cipher")
-        subject: UUID = row[7]
+    def _unseal(self, position: int, place: Place, code: int, generation: int, body: bytes) -> bytes | None:
+        subject = place.subject
+        if subject is None:
+            raise UnreadableEvent(self._territory, position, "it is sealed for nobody")
         try:
             cipher = self._ciphers[subject, code, generation]
         except KeyError:
             cipher = self._ciphers[subject, code, generation] = self._cipher(subject, code, generation)
         if cipher is None:
             return None
-        place = _place(self._territory, row[1], row[2], topic, code, subject) + generation.to_bytes(2, "big")
         try:
-            return cipher.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], place)
+            return cipher.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], _bound_to(place, code, generation))
         except InvalidTag:
-            raise UnreadableEvent(self._territory, row[0], "it was altered, or moved from its place") from None
+            raise UnreadableEvent(self._territory, position, "it was altered, or moved from its place") from None
 
     def _cipher(self, subject: UUID, code: int, generation: int) -> AESGCM | None:
         key = self._keyrings.get(subject, {}).get(COMPARTMENTS[code])  # type: ignore[arg-type]
