@@ -132,7 +132,7 @@ class EventTooLarge(DomainError):
     title_fr = "Ceci est trop volumineux pour être enregistré en une fois."
 
 
-class UnreadableEvent(Exception):  # noqa: N818
+class UnreadableEvent(Exception):
     """A stored event cannot be read: altered, or of a format or topic that this release does not know.
 
     The message names its place only. Erased events are not unreadable: they are read as `ErasedEvent`.

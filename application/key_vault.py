@@ -38,5 +38,5 @@ class KeyVault(Protocol):
         """Make what these keys sealed unreadable. Doing it again changes nothing."""
 
 
-class KeyDestroyed(Exception):  # noqa: N818
+class KeyDestroyed(Exception):
     """The person's data have been erased; nothing more can be recorded for them."""
