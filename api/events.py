@@ -11,8 +11,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get
-from litestar.response import Stream
 from litestar.response.base import ASGIResponse
+from litestar.response.streaming import ASGIStreamingResponse
 
 from api.described import described
 from api.queries import Limit, Position, QueryReader, WaitSeconds
@@ -64,7 +64,7 @@ FEED_QUERY = QueryReader(FeedQuery)
 
 
 @get("/", name="read-events", opt=described(answer=Feed, query=FeedQuery, also=(NDJSON,)))
-async def read_events(request: ApiRequest) -> ASGIResponse | Stream:
+async def read_events(request: ApiRequest) -> ASGIResponse:
     """Follow the events of one's pathways.
 
     With `wait`, an empty answer is held back until there is something, or the time is over. With `Accept:
@@ -72,7 +72,7 @@ async def read_events(request: ApiRequest) -> ASGIResponse | Stream:
     """
     query = FEED_QUERY.read(request)
     if NDJSON in (request.header("accept") or ""):
-        return Stream(_lines(request, query.after), media_type=NDJSON)
+        return ASGIStreamingResponse(iterator=_lines(request, query.after), media_type=NDJSON)
     feed = await _page(request, query.after, query.limit)
     deadline = time.monotonic() + min(query.wait, request.runtime.limits.wait_seconds)
     while not feed.items and await _something_new(request, feed.next_after, deadline):

@@ -52,11 +52,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_headers, self._bytes_of_headers = True, 0
+        self._in_headers = True
         self._start_deadline()
 
     def on_headers_complete(self) -> None:
-        self._in_headers = False
+        self._in_headers, self._bytes_of_headers = False, 0
         self._stop_deadline()
         received = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if received > self.limits.header_bytes:
@@ -68,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
             # A header's value may be fed for ever without any callback: count what arrives.
             self._bytes_of_headers += len(data)
         super().data_received(data)
-        if self._in_headers and self._bytes_of_headers > self.limits.header_bytes and not self.transport.is_closing():
+        if self._bytes_of_headers > self.limits.header_bytes and not self.transport.is_closing():
             self.send_400_response("headers too large")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (one refusal, whatever the parser says)
