@@ -66,6 +66,7 @@ async def test_the_version_is_told() -> None:
         (("rules", "evaluate", "--facts", "x", "--now", "yesterday"), "--now"),
         (("rules", "evaluate", "--facts", "x", "--now", "2026-07-01", "--tz", "Europe/Sète"), "--tz"),
         (("serve", "--roles", "cook"), "--roles"),
+        (("agencies", "register", *TERRITORY, "--agency", "a1", "--name", "A", "--zones", "Sète"), "zones"),
     ],
 )
 async def test_a_mistake_is_told_on_one_line_that_names_it(arguments: tuple[str, ...], named: str) -> None:

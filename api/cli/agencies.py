@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from api.cli import installation
 from api.cli.command_line import group
-from api.cli.failure import Failure
+from api.cli.failure import Failure, Status
 from api.cli.language import say
 from api.cli.output import Agency, Json, Territory, write_json, write_line
 from application.agencies import Agencies
@@ -43,7 +44,11 @@ def register(
     ] = "",
     json: Json = False,
 ) -> None:
-    description = DescribeAgency(name=name, network=network, capabilities=_split(capabilities), zones=_split(zones))
+    fields = {"name": name, "network": network, "capabilities": _split(capabilities), "zones": _split(zones)}
+    try:
+        description = msgspec.convert(fields, DescribeAgency)
+    except msgspec.ValidationError as error:
+        raise Failure(f"description refusée : {error}", f"description refused: {error}", Status.USAGE) from None
     installation.run(_register(territory, agency, description))
     if json:
         write_json({"territory": territory, "agency": agency})

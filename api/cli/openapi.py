@@ -1,6 +1,5 @@
 """`unisson openapi`: the description of the API, as the server gives it."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ def openapi(
         Parameter(help=say("Fichier à écrire ; sinon, la sortie.", "File to write; standard output otherwise.")),
     ] = None,
 ) -> None:
-    document = import_module("api.openapi").document()
+    from api.openapi import document
+
     with written(output) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        file.write(msgspec.json.format(msgspec.json.encode(document()), indent=2) + b"\n")

@@ -5,17 +5,11 @@ import os
 import sys
 from typing import NamedTuple
 
-import msgspec
-
 
 class Ran(NamedTuple):
     status: int
     out: str
     err: str
-
-    def json(self) -> dict[str, object]:
-        answer: dict[str, object] = msgspec.json.decode(self.out)
-        return answer
 
 
 def environment(**variables: str) -> dict[str, str]:
