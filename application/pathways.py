@@ -24,6 +24,7 @@ from application.event_log import (
     Stored,
 )
 from application.key_vault import KeyDestroyed
+from application.snapshots import Snapshots
 from domain.aggregate import Event
 from domain.clock import Clock
 from domain.command import Act, Command
@@ -110,9 +111,15 @@ class Pathways:
     """
 
     def __init__(
-        self, log: EventLog, clock: Clock, zone_of: Callable[[str], tzinfo] = lambda _: PARIS, kept: int = PATHWAYS_KEPT
+        self,
+        log: EventLog,
+        clock: Clock,
+        zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
+        kept: int = PATHWAYS_KEPT,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._log = log
+        self._snapshots = snapshots
         self._clock = clock
         self._zone_of = zone_of
         self._kept = kept
@@ -221,10 +228,17 @@ class Pathways:
 
     async def _catch_up(self, slot: Slot, territory: str, pathway_id: UUID) -> bool:
         """Fold what the log has beyond the slot; False when there was nothing."""
+        before = slot.pathway.version if slot.pathway else 0
+        if slot.pathway is None and self._snapshots is not None:
+            slot.pathway = await self._snapshots.latest(territory, pathway_id)
         version = slot.pathway.version if slot.pathway else 0
         news = await self._log.read_stream(territory, pathway_id, after_version=version)
         slot.pathway = fold(slot.pathway, news)
-        return bool(news)
+        if slot.pathway is None:
+            return False
+        if self._snapshots is not None:
+            self._snapshots.offer(territory, slot.pathway, folded=len(news))
+        return slot.pathway.version > before
 
     @asynccontextmanager
     async def _held(self, territory: str, pathway_id: UUID) -> AsyncIterator[Slot]:

@@ -47,7 +47,7 @@ class PostgresEventLog:
         self._pool = pool
         self.vault = vault
         self._writer = GroupWriter(url, clock, pgbouncer=pgbouncer)
-        self._listener = HeadListener(url)
+        self._listener = HeadListener(url, pgbouncer=pgbouncer)
 
     async def __aenter__(self) -> Self:
         self.open()

@@ -20,9 +20,10 @@ log = structlog.get_logger()
 class HeadListener:
     """`async with`: keeps `heads` current until closed, reconnecting as often as needed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, pgbouncer: bool = False) -> None:
         self.heads = Heads()
         self._url = url
+        self._pgbouncer = pgbouncer  # In transaction mode nothing is heard: polling does it all.
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
 
@@ -51,7 +52,7 @@ class HeadListener:
 
     async def _listening(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            connection = await connect(self._url, application_name="unisson listener")
+            connection = await connect(self._url, application_name="unisson listener", pgbouncer=self._pgbouncer)
             self._connection = connection
             await connection.add_listener(CHANNEL, self._hear)
         return self._connection

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
 
+from application.access import Caller
 from application.event_log import Commit
+from application.pathways import Pathways
 from domain.aggregate import Event
+from domain.clock import SystemClock
 from domain.compartments import Compartment
 from domain.contact import Channel, RecordContact
 from domain.ids import uuid7
@@ -23,7 +26,7 @@ from infrastructure.event_log import PostgresEventLog
 from infrastructure.key_vault import PostgresKeyVault
 from infrastructure.snapshots import PostgresSnapshots
 from tests.support.logs import KEYS, postgres_log
-from tests.support.pathways import BIRTH, act_of, ago
+from tests.support.pathways import BIRTH, CCAS, act_of, ago
 from tests.test_pathway_machine import PathwayMachine
 
 T = "FR-34"
@@ -194,3 +197,14 @@ async def test_forgetting_drops_it(long: Long) -> None:
 
 async def test_an_absent_pathway_has_none(pool: Pool) -> None:
     assert await PostgresSnapshots(pool, PostgresKeyVault(pool, KEYS)).latest(T, UUID(int=1)) is None
+
+
+async def test_the_use_cases_load_from_it(long: Long) -> None:
+    await long.live(30)
+    pathways = [Pathways(long.log, SystemClock(), snapshots=long.snapshots) for _ in range(2)]
+    caller = Caller(territory=T, agency=CCAS, agent=None)
+    first = await pathways[0].read(caller, long.pathway.id)
+    await long.snapshots.close()
+    assert await long.latest() is not None
+    second = await pathways[1].read(caller, long.pathway.id)
+    assert (second.facts(), second.version) == (first.facts(), 31)
