@@ -1,0 +1,141 @@
+"""Alerts and the inbox over HTTP: each agency sees what it may, and no more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.clock import SettableClock
+from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, NOW, Agency, Service, running
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock(NOW)
+
+
+@pytest.fixture
+async def service(database_url: str, tmp_path: Path, clock: SettableClock) -> AsyncIterator[Service]:
+    async with running(database_url, tmp_path, clock=clock) as service:
+        yield service
+
+
+@pytest.fixture
+async def ccas(service: Service) -> Agency:
+    return await service.agency(CCAS)
+
+
+@pytest.fixture
+async def mission(service: Service) -> Agency:
+    return await service.agency(MISSION_LOCALE)
+
+
+async def unanswered(ccas: Agency, clock: SettableClock) -> tuple[str, str]:
+    """A referral that nobody answered in time: its pathway and its id."""
+    pathway = await ccas.opened()
+    referral = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
+    await ccas.get("/v1/inbox", params={"at_least": referral.headers["x-position"]})
+    clock.advance(timedelta(days=21))
+    return pathway, referral.json()["id"]
+
+
+async def alerts_of(agency: Agency, **params: str) -> list[dict[str, Any]]:
+    """Once there are some."""
+    async with asyncio.timeout(10):
+        while True:
+            items: list[dict[str, Any]] = (await agency.get("/v1/alerts", params=params)).json()["items"]
+            if items:
+                return items
+            await asyncio.sleep(0.05)
+
+
+async def test_an_unanswered_referral_alerts_both_agencies_with_its_evidence(
+    ccas: Agency, mission: Agency, clock: SettableClock
+) -> None:
+    pathway, referral = await unanswered(ccas, clock)
+    for agency in (ccas, mission):
+        [alert] = await alerts_of(agency)
+        assert alert["status"] == "open"
+        assert alert["sees"] == "content"
+        assert alert["content"]["pathway_id"] == pathway.rpartition("/")[2]
+        assert alert["content"]["activation"] == referral
+        assert (await agency.get(f"/v1/alerts/{alert['id']}")).json() == alert
+
+
+async def test_an_agency_not_concerned_sees_no_alert_and_cannot_tell_that_there_is_one(
+    service: Service, ccas: Agency, clock: SettableClock
+) -> None:
+    await unanswered(ccas, clock)
+    [alert] = await alerts_of(ccas)
+    stranger = await service.agency("cpam")
+    assert (await stranger.get("/v1/alerts")).json() == {"items": [], "next": None}
+    foreign = await stranger.get(f"/v1/alerts/{alert['id']}", headers={"X-Request-Id": "same"})
+    absent_id = str(uuid4())
+    absent = await stranger.get(f"/v1/alerts/{absent_id}", headers={"X-Request-Id": "same"})
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "unknown_alert")
+    assert foreign.text.replace(alert["id"], absent_id) == absent.text
+
+
+async def test_alerts_are_filtered(ccas: Agency, clock: SettableClock) -> None:
+    pathway, _ = await unanswered(ccas, clock)
+    [alert] = await alerts_of(ccas)
+    rule = alert["content"]["rule"]
+    for params, found in (
+        ({"status": "open"}, 1),
+        ({"status": "cleared"}, 0),
+        ({"rule": rule}, 1),
+        ({"rule": "no-such-rule"}, 0),
+        ({"pathway_id": pathway.rpartition("/")[2]}, 1),
+        ({"pathway_id": str(uuid4())}, 0),
+    ):
+        assert len((await ccas.get("/v1/alerts", params=params)).json()["items"]) == found
+
+
+async def test_the_obligation_behind_an_alert_can_be_read(ccas: Agency, clock: SettableClock) -> None:
+    pathway, referral = await unanswered(ccas, clock)
+    [alert] = await alerts_of(ccas)
+    obligations = (await ccas.get(f"{pathway}/obligations")).json()
+    [broken] = [each for each in obligations["items"] if each["rule"] == alert["content"]["rule"]]
+    assert broken["status"] == "violated_open"
+    assert broken["activation"] == referral
+    assert broken["raised"] is True
+
+
+async def test_a_referral_to_answer_is_in_the_inbox_until_it_is_answered(ccas: Agency, mission: Agency) -> None:
+    pathway = await ccas.opened()
+    asked = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
+    referral = asked.json()["id"]
+    inbox = await mission.get("/v1/inbox", params={"at_least": asked.headers["x-position"]})
+    [item] = inbox.json()["items"]
+    assert (item["id"], item["kind"]) == (referral, "referral_to_answer")
+    assert item["pathway_id"] == pathway.rpartition("/")[2]
+
+    answered = await mission.command(f"{pathway}/referrals/{referral}/moves", {"status": "rejected", "reason": "full"})
+    inbox = await mission.get("/v1/inbox", params={"at_least": answered.headers["x-position"]})
+    assert inbox.json()["items"] == []
+    assert (await ccas.get("/v1/inbox")).json()["items"] == []
+
+
+async def test_an_inbox_is_read_page_by_page(ccas: Agency, mission: Agency) -> None:
+    asked = []
+    for _ in range(5):
+        pathway = await ccas.opened()
+        answer = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
+        asked.append(answer.json()["id"])
+    seen: list[str] = []
+    params: dict[str, Any] = {"limit": 2, "at_least": 10}
+    while True:
+        page = (await mission.get("/v1/inbox", params=params)).json()
+        seen += [item["id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        params["cursor"] = page["next"]
+    assert sorted(seen) == sorted(asked)
+    assert len(seen) == len(set(seen))
+    narrowed = params | {"kind": "alert"}
+    refused = await mission.get("/v1/inbox", params=narrowed)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
