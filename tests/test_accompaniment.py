@@ -7,11 +7,12 @@ import pytest
 from domain.accompaniment import AccompanimentKind as K
 from domain.accompaniment import AccompanimentMoved, AccompanimentRecorded, MoveAccompaniment, RecordAccompaniment
 from domain.accompaniment import AccompanimentStatus as S
+from domain.correction import RetractEntry
 from domain.dates import EndsBeforeStart, ImplausibleDate, NotYetHappened
 from domain.errors import DomainError
 from domain.pathway import ImpossibleTransition, OutOfOrder, UnknownEntry
 from domain.referral import RequestReferral
-from tests.support.pathways import CCAS, TODAY, ago, an_id, given
+from tests.support.pathways import CCAS, SIAO, TODAY, ago, an_id, given
 
 SOON = TODAY + timedelta(days=5)
 ACCOMPANIMENT = an_id("accompaniment")
@@ -33,6 +34,12 @@ def test_an_accompaniment_lasts() -> None:
     given().when(started()).then_recorded(AccompanimentRecorded).then_fact(
         "accompaniment", kind="socio_professional", start=ago(30), end=SOON, state="done", status="started"
     )
+
+
+def test_whoever_walks_along_takes_part() -> None:
+    given().when(started(), by=SIAO).then_participants(CCAS, SIAO).when(
+        RetractEntry(entry_id=ACCOMPANIMENT), by=SIAO
+    ).then_participants(CCAS)
 
 
 def test_it_may_answer_a_referral() -> None:
