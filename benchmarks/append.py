@@ -83,7 +83,7 @@ async def _main(folder: Path) -> None:
 async def _measure(url: str, connection: Connection, folder: Path) -> None:
     rates: dict[str, list[float]] = {}
     slowest: list[float] = []
-    with _datastore(url) as datastore:
+    with datastore_of(url) as datastore:
         recorder = PostgresApplicationRecorder(datastore)
         recorder.create_table()
         await asyncio.to_thread(datastore.pool.wait)
@@ -198,7 +198,7 @@ def _stock(recorder: PostgresApplicationRecorder) -> float:
     return done / (time.perf_counter() - start)
 
 
-def _datastore(url: str) -> PostgresDatastore:
+def datastore_of(url: str) -> PostgresDatastore:
     parts = urlsplit(url)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     return PostgresDatastore(

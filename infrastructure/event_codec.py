@@ -8,7 +8,7 @@ The ciphertext is bound to its place: moved to another stream, version, topic or
 import hashlib
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -25,12 +25,16 @@ from domain.compartments import Compartment
 from domain.erasure import ErasedCreation, ErasedEvent
 from domain.history import UPCASTERS, upcast
 from infrastructure.event_header import commit_tail, header_start, text_field, uuid_field, version_field
-from infrastructure.event_shape import CLEAR_CODE, CODES, COMPARTMENTS, Group, Shape, read_point, shape_of, split
+from infrastructure.event_shape import CLEAR_CODE, CODES, COMPARTMENTS, Shape, read_point, shape_of, split
 
 FORMAT = b"\x01"
 CLEAR, AES_256_GCM = 0, 1
 NONCE_BYTES = 12
 GROUP = struct.Struct(">BBHI")
+GROUP_BYTES = GROUP.size
+CLEAR_ONLY = FORMAT + GROUP.pack(CLEAR_CODE, CLEAR, 0, 0)[:4]
+"""How a payload starts that may be one clear group: most events of no person."""
+_unpack_group = GROUP.unpack_from
 PAYLOAD_BYTES_MAX = 256 * 1024
 CASE_CODE = CODES[Compartment.CASE]
 
@@ -244,50 +248,58 @@ class Opener:
             causation_id=causation,
         )
 
-    def bodies(self, position: int, place: Place, payload: bytes) -> Iterator[tuple[int, bytes | None]]:
+    def bodies(self, position: int, place: Place, payload: bytes) -> list[tuple[int, bytes | None]]:
         """Compartment code and clear body of each group, None without the key."""
         if payload[:1] != FORMAT:
             raise UnreadableEvent(self._territory, position, "unknown payload format")
+        found: list[tuple[int, bytes | None]] = []
         at, end = 1, len(payload)
         while at < end:
             try:
-                code, algorithm, generation, length = GROUP.unpack_from(payload, at)
+                code, algorithm, generation, length = _unpack_group(payload, at)
             except struct.error:
                 raise UnreadableEvent(self._territory, position, "it was cut short") from None
-            at += GROUP.size
+            at += GROUP_BYTES
             body = payload[at : at + length]
             at += length
             if code == CLEAR_CODE:
-                yield code, body
+                found.append((code, body))
             elif algorithm == AES_256_GCM:
-                yield code, self._unseal(position, place, code, generation, body)
+                found.append((code, self._unseal(position, place, code, generation, body)))
             else:
                 raise UnreadableEvent(self._territory, position, "unknown cipher")
+        return found
 
     def _fields(self, row: Sequence[Any], shape: Shape, payload: bytes | None) -> dict[str, Any] | None:
         """The payload's fields; None once it is pruned or its coded facts are erased."""
         if payload is None:
             return None
+        if payload.startswith(CLEAR_ONLY) and payload[5:9] == (len(payload) - 9).to_bytes(4, "big"):
+            return self._with_points(shape, self._decode(row[0], shape, CLEAR_CODE, payload[9:]))
         fields: dict[str, Any] = {}
-        place = Place(self._territory, row[1], row[2], shape.topic, row[7])
-        for code, body in self.bodies(row[0], place, payload):
-            group = shape.groups.get(code)
-            if body is None:
-                if code == CASE_CODE:
-                    return None
-                fields.update(group.erased if group else {})
-            elif group is not None:
-                fields.update(self._decode(row, group, body))
+        for code, body in self.bodies(row[0], Place(self._territory, row[1], row[2], shape.topic, row[7]), payload):
+            if body is not None:
+                fields |= self._decode(row[0], shape, code, body)
+            elif code == CASE_CODE:
+                return None
+            elif code in shape.groups:
+                fields |= shape.groups[code].erased
+        return self._with_points(shape, fields)
+
+    def _with_points(self, shape: Shape, fields: dict[str, Any]) -> dict[str, Any]:
         for name in shape.points:
             if isinstance(fields.get(name), str):
                 fields[name] = read_point(fields[name])
         return fields
 
-    def _decode(self, row: Sequence[Any], group: Group, body: bytes) -> dict[str, Any]:
+    def _decode(self, position: int, shape: Shape, code: int, body: bytes) -> dict[str, Any]:
+        group = shape.groups.get(code)
+        if group is None:
+            return {}  # Fields that today's type no longer has.
         try:
             return group.decode(body)
         except msgspec.DecodeError:  # Its text may quote a value: not chained.
-            raise UnreadableEvent(self._territory, row[0], "its fields are not those of its topic") from None
+            raise UnreadableEvent(self._territory, position, "its fields are not those of its topic") from None
 
     def _unseal(self, position: int, place: Place, code: int, generation: int, body: bytes) -> bytes | None:
         subject = place.subject
