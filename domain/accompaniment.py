@@ -71,6 +71,7 @@ class AccompanimentRecorded(Event, frozen=True, kw_only=True):
             end=self.end,
             state=FactState.PLANNED if self.status is S.PLANNED else FactState.DONE,
             attrs=attrs | {name: str(link) for name, link in links.items() if link is not None},
+            admits=self.agency,  # Whoever walks along takes part.
         )
 
 

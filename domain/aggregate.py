@@ -1,4 +1,4 @@
-"""Base of every event: a frozen struct with its own `apply`, an explicit TOPIC, and a compartment on each field of a person."""
+"""Base of every event: a frozen struct with its own `apply`, an explicit TOPIC, a compartment per field of a person."""
 
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, get_type_hints

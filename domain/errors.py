@@ -1,4 +1,4 @@
-"""Refusals. A subclass's docstring is its default message and its problem title; `code` never changes once published."""
+"""Refusals. A subclass's docstring is its default message and problem title; `code` never changes once published."""
 
 from typing import Any, ClassVar
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 def uuid7() -> UUID:
-    """A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, 74 random bits. The time is a storage hint, never a date."""
+    """A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, 74 random bits. The time only helps storage: no date."""
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     high = (milliseconds << 16) | 0x7000 | (random >> 68)
