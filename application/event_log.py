@@ -49,7 +49,7 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
     """The stored outcome, when the same command had been appended before: nothing was appended now."""
 
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
+class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event as read back. `event` carries originator_id, version, agency, actor, recorded_at and position."""
 
     territory: str
@@ -61,7 +61,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     causation_id: UUID | None
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class Header(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The clear part of an event: all that may be read without a key."""
 
     territory: str
