@@ -37,7 +37,7 @@ bench: .venv/dev.stamp ## Measure against peers in the same run, one JSON object
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 docs: .venv/run.stamp ## Write the OpenAPI document that the documentation refers to
-	.venv/bin/unisson openapi > docs/openapi.json
+	.venv/bin/unisson openapi --output docs/reference/openapi.json
 
 lock: $(UV) ## Resolve the dependencies again, with hashes and without any index address
 	$(COMPILE) pyproject.toml --group dev --group bench -o requirements/dev.lock

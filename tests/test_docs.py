@@ -155,7 +155,7 @@ async def test_an_import_is_as_shown(data_dir: Path) -> None:
 
 
 async def test_an_own_postgresql_is_used_as_shown(durable_postgres: EmbeddedPostgres, data_dir: Path) -> None:
-    """The server lets no new role in, so its superuser takes the role on: it then has the role's rights, and no other."""
+    """The server lets no new role in, so its superuser takes the role on, with its rights only."""
     administrator = durable_postgres.url.replace("unisson@/unisson?", "postgres@/postgres?")
     addresses = {
         "postgresql://postgres@db.example/postgres": administrator,

@@ -29,4 +29,4 @@ def demo(
     from api.demo.command import Options, run
 
     with installation.explained():
-        return run(installation.settings(), Options(seed, pathways, exit_, data))
+        return run(installation.settings(), Options(seed, pathways, exit_, data and data.absolute()))
