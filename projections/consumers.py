@@ -1,5 +1,6 @@
 """Consumer rows: how far each build has folded each territory, and who may fold further."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,9 +21,11 @@ RETURNING name, build, position, decisions"""
 # A commit that a crash undoes is undone with its checkpoint, and folded again: it need not wait for the disk.
 MOVE = """
 WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE consumers SET position = $5, moved_at = clock_timestamp(),
-    lease_until = clock_timestamp() + $7::float8 * interval '1 second', failing = NULL
-FROM lazily WHERE territory = $1 AND name = $2 AND build = $3 AND position = $4 AND owner = $6 AND decisions = $8"""
+UPDATE consumers c SET position = $2, moved_at = clock_timestamp(),
+    lease_until = clock_timestamp() + $4::float8 * interval '1 second', failing = NULL
+FROM lazily, unnest($5::text[], $6::int[], $7::bigint[], $8::int[]) AS mine (name, build, position, decisions)
+WHERE c.territory = $1 AND c.name = mine.name AND c.build = mine.build AND c.position = mine.position
+    AND c.owner = $3 AND c.decisions = mine.decisions"""
 FAIL = "UPDATE consumers SET failing = $4 WHERE territory = $1 AND name = $2 AND build = $3"
 RELEASE = "UPDATE consumers SET owner = NULL, lease_until = '-infinity' WHERE owner = $1"
 POSITION = """
@@ -39,7 +42,7 @@ FROM consumers c JOIN projection_builds b USING (name, build)
 ORDER BY c.territory, c.name, c.build"""
 
 
-class LeaseLost(Exception):  # noqa: N818
+class LeaseLost(Exception):
     """Somebody else follows now, or the build was replaced: what was folded is not written."""
 
 
@@ -87,24 +90,19 @@ async def claim(db: Connection, territory: str, builds: list[Build], owner: str,
     ]
 
 
-async def move(db: Connection, consumer: Consumer, to: int, owner: str, lease_s: float) -> None:
-    """Advance the checkpoint, and with it the lease, in the transaction of the caller. Raises LeaseLost.
+async def move(db: Connection, some: Sequence[Consumer], to: int, owner: str, lease_s: float) -> None:
+    """Advance the checkpoints of one territory's consumers, and their leases, in the caller's transaction.
 
-    Done first, it locks the row: whoever comes second waits, finds the position moved and writes nothing.
+    Done first, it locks the rows: whoever comes second waits, finds a position moved and writes nothing.
+    Raises LeaseLost unless all of them can be moved.
     """
-    build = consumer.build
-    moved = await db.execute(
-        MOVE,
-        consumer.territory,
-        build.name,
-        build.number,
-        consumer.position,
-        to,
-        owner,
-        lease_s,
-        consumer.decisions,
-    )
-    if moved != "UPDATE 1":
+    names = [consumer.build.name for consumer in some]
+    builds = [consumer.build.number for consumer in some]
+    positions = [consumer.position for consumer in some]
+    decisions = [consumer.decisions for consumer in some]
+    territory = some[0].territory
+    moved = await db.execute(MOVE, territory, to, owner, lease_s, names, builds, positions, decisions)
+    if moved != f"UPDATE {len(some)}":
         raise LeaseLost
 
 

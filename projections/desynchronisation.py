@@ -70,19 +70,15 @@ DUE = """
 SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
 NEXT_DUE = "SELECT min(next_due) FROM {pathway_deadlines} WHERE territory = $1"
 PUT_ROWS = """
-INSERT INTO {obligations} (territory, pathway, alert, version, rule, activation, target, status, open, close, at,
-    raise_at, occurred, raised, shadow, reason, late_by, calendar, evidence)
-SELECT $1, pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised,
-    shadow, reason, late_by, calendar, string_to_array(evidence, ' ')
+UPDATE {obligations} o SET target = n.target, status = n.status, open = n.open, close = n.close, at = n.at,
+    raise_at = n.raise_at, occurred = n.occurred, raised = n.raised, shadow = n.shadow, reason = n.reason,
+    late_by = n.late_by, calendar = n.calendar, evidence = string_to_array(n.evidence, ' ')
 FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
     $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bool[], $15::bool[],
     $16::text[], $17::text[], $18::text[], $19::text[])
-    AS o (pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised,
+    AS n (pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised,
         shadow, reason, late_by, calendar, evidence)
-ON CONFLICT (territory, pathway, alert, version) DO UPDATE SET target = excluded.target, status = excluded.status,
-    open = excluded.open, close = excluded.close, at = excluded.at, raise_at = excluded.raise_at,
-    occurred = excluded.occurred, raised = excluded.raised, shadow = excluded.shadow, reason = excluded.reason,
-    late_by = excluded.late_by, calendar = excluded.calendar, evidence = excluded.evidence"""
+WHERE o.territory = $1 AND o.pathway = n.pathway AND o.alert = n.alert AND o.version = n.version"""
 DROP_ROWS = """
 DELETE FROM {obligations} o USING unnest($2::uuid[], $3::uuid[], $4::int[]) AS gone (pathway, alert, version)
 WHERE o.territory = $1 AND o.pathway = gone.pathway AND o.alert = gone.alert AND o.version = gone.version"""
@@ -125,6 +121,9 @@ class Row(NamedTuple):
         return self.raised and not self.shadow
 
 
+COLUMNS = (*Row._fields, "territory")
+
+
 class Moment(NamedTuple):
     """One instant at which one pathway is judged, and what made it worth judging."""
 
@@ -145,9 +144,37 @@ class Judged:
         self.rows: dict[tuple[UUID, int], Row] = {}
         self.next_due: datetime | None = None
         self.evaluated_at: datetime | None = None
+        self._alerts: dict[tuple[str, str], UUID] = {}
 
     def put_stored(self, row: Row) -> None:
         self.stored[row.key] = self.rows[row.key] = row
+        self._alerts[row.rule, row.activation] = row.alert
+
+    def row_of(self, obligation: Obligation) -> Row:
+        situation = (obligation.rule, obligation.activation)
+        alert = self._alerts.get(situation)
+        if alert is None:
+            alert = self._alerts[situation] = alert_id_of(obligation.rule, self.pathway, obligation.activation)
+        return Row(
+            self.pathway,
+            alert,
+            obligation.version,
+            obligation.rule,
+            obligation.activation,
+            obligation.target,
+            obligation.status.value,
+            obligation.open,
+            obligation.close,
+            obligation.at,
+            obligation.raise_at,
+            obligation.occurred,
+            obligation.raised,
+            obligation.shadow,
+            None if obligation.reason is None else obligation.reason.value,
+            obligation.late_by,
+            obligation.calendar,
+            " ".join(obligation.evidence),
+        )
 
 
 class Desynchronisation:
@@ -256,7 +283,7 @@ class Desynchronisation:
     def _evaluate(self, mine: Judged, moment: Moment) -> tuple[Obligation, ...]:
         facts = moment.standing.facts
         evaluation = evaluate(facts, self._rules, self._calendars, moment.now, explained=False)
-        mine.rows = {row.key: row for obligation in evaluation.obligations for row in [_row(mine.pathway, obligation)]}
+        mine.rows = {row.key: row for row in map(mine.row_of, evaluation.obligations)}
         mine.next_due, mine.evaluated_at = evaluation.next_due, moment.now
         return evaluation.obligations
 
@@ -369,29 +396,6 @@ def is_older(at: datetime, age: Duration, calendar: Calendar, now: datetime) -> 
     return calendar.day_of(instant_of(now)) > last
 
 
-def _row(pathway: UUID, obligation: Obligation) -> Row:
-    return Row(
-        pathway,
-        alert_id_of(obligation.rule, pathway, obligation.activation),
-        obligation.version,
-        obligation.rule,
-        obligation.activation,
-        obligation.target,
-        obligation.status.value,
-        obligation.open,
-        obligation.close,
-        obligation.at,
-        obligation.raise_at,
-        obligation.occurred,
-        obligation.raised,
-        obligation.shadow,
-        None if obligation.reason is None else obligation.reason.value,
-        obligation.late_by,
-        obligation.calendar,
-        " ".join(obligation.evidence),
-    )
-
-
 async def _load(db: Connection, build: Build, territory: str, pathways: Collection[UUID]) -> dict[UUID, Judged]:
     judged = {pathway: Judged(pathway) for pathway in pathways}
     ids = list(judged)
@@ -407,11 +411,15 @@ async def _save(db: Connection, build: Build, territory: str, judged: Collection
     """Write what changed only: most obligations of a pathway stay as they are."""
     evaluated = [mine for mine in judged if mine.evaluated_at is not None]
     gone = [(mine.pathway, *key) for mine in evaluated for key in mine.stored.keys() - mine.rows.keys()]
-    fresh = [row for mine in evaluated for key, row in mine.rows.items() if mine.stored.get(key) != row]
+    added = [row for mine in evaluated for key, row in mine.rows.items() if key not in mine.stored]
+    changed = [row for mine in evaluated for key, row in mine.rows.items() if mine.stored.get(key, row) != row]
     if gone:
         await db.execute(build.sql(DROP_ROWS), territory, *zip(*gone, strict=True))
-    if fresh:
-        await db.execute(build.sql(PUT_ROWS), territory, *zip(*fresh, strict=True))
+    if added:
+        rows = ((*row[:-1], row.evidence.split(), territory) for row in added)
+        await build.copy(db, "obligations", COLUMNS, rows)
+    if changed:
+        await db.execute(build.sql(PUT_ROWS), territory, *zip(*changed, strict=True))
     if evaluated:
         deadlines = [(mine.pathway, mine.next_due, mine.evaluated_at) for mine in evaluated]
         await db.execute(build.sql(PUT_DEADLINES), territory, *zip(*deadlines, strict=True))

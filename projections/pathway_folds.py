@@ -33,6 +33,7 @@ class PathwayFolds:
         self._log = log
         self._territory = territory
         self._pathways: OrderedDict[UUID, Pathway] = OrderedDict()
+        self._standings: dict[UUID, Standing] = {}  # Of pathways not changed since.
         self._events_kept = 0
         self._events_kept_max = events_kept_max
         self._skipped = frozenset(skipped)
@@ -48,13 +49,14 @@ class PathwayFolds:
             for stored in mine:
                 stream_id = stored.event.originator_id
                 if steps and stream_id not in touched and stream_id in self._pathways:
-                    before[stream_id] = standing_of(self._pathways[stream_id], stored.position - 1)
+                    before[stream_id] = self._standing(stream_id, stored.position - 1)
                 pathway = self._fold(stored)
                 if pathway is None:
                     continue
                 touched[pathway.id] = pathway
                 if steps:
-                    history.setdefault(pathway.id, []).append(Step(stored, standing_of(pathway, stored.position)))
+                    standing = self._standing(pathway.id, stored.position)
+                    history.setdefault(pathway.id, []).append(Step(stored, standing))
         except Exception:
             self.forget({stored.event.originator_id for stored in mine})
             raise
@@ -73,20 +75,24 @@ class PathwayFolds:
         """How pathways stand at the position last folded."""
         ids = list(pathway_ids)
         await self._load({pathway_id: 0 for pathway_id in ids if pathway_id not in self._pathways}, position)
-        return {
-            pathway_id: standing_of(self._pathways[pathway_id], position)
-            for pathway_id in ids
-            if pathway_id in self._pathways
-        }
+        return {pathway_id: self._standing(pathway_id, position) for pathway_id in ids if pathway_id in self._pathways}
+
+    def _standing(self, pathway_id: UUID, position: int) -> Standing:
+        standing = self._standings.get(pathway_id)
+        if standing is None:
+            standing = self._standings[pathway_id] = standing_of(self._pathways[pathway_id], position)
+        return standing
 
     def forget(self, pathway_ids: Iterable[UUID]) -> None:
         for pathway_id in pathway_ids:
             pathway = self._pathways.pop(pathway_id, None)
             self._events_kept -= 0 if pathway is None else pathway.version
+            self._standings.pop(pathway_id, None)
 
     def _fold(self, stored: Stored) -> Pathway | None:
         event = stored.event
         pathway = self._pathways.get(event.originator_id)
+        self._standings.pop(event.originator_id, None)
         if stored.position in self._skipped:
             if pathway is not None:
                 pathway.version = event.originator_version

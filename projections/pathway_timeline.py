@@ -54,11 +54,19 @@ CREATE TABLE {pathway_participants} (
 );
 CREATE INDEX ON {pathway_participants} (territory, pathway)"""
 
-ADD_ROWS = """
-INSERT INTO {pathway_timeline}
-    (territory, pathway, position, version, recorded_at, occurred_at, occurred_on, topic, agency, actor, summary)
-SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::date[],
-    $8::text[], $9::text[], $10::text[], $11::jsonb[])"""
+COLUMNS = (
+    "pathway",
+    "position",
+    "recorded_at",
+    "occurred_at",
+    "occurred_on",
+    "version",
+    "territory",
+    "topic",
+    "agency",
+    "actor",
+    "summary",
+)
 PUT_SUMMARIES = """
 INSERT INTO {pathway_summaries} (territory, pathway, position, updated_at, version, status, referent, participants)
 SELECT $1, p, n, u, v, s, r, string_to_array(a, ' ')
@@ -160,7 +168,7 @@ class PathwayTimeline:
         rows = [_row(stored) for stored in page.events if stored.event.originator_id in page.pathways]
         if not rows:
             return
-        await db.execute(build.sql(ADD_ROWS), page.territory, *zip(*rows, strict=True))
+        await build.copy(db, "pathway_timeline", COLUMNS, rows)
         await _put_summaries(db, build, page)
 
 
@@ -203,10 +211,11 @@ def _row(stored: Stored) -> tuple[Any, ...]:
     return (
         event.originator_id,
         stored.position,
-        event.originator_version,
         event.timestamp,
         occurred if is_instant else None,
         occurred.date() if isinstance(occurred, datetime) else occurred,
+        event.originator_version,
+        stored.territory,
         stored.topic,
         event.agency,
         event.actor,

@@ -1,9 +1,9 @@
 """What a projection is: a name, a version, tables, and a fold of events into rows. The follower does all the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 import asyncpg
@@ -32,6 +32,10 @@ class Build(msgspec.Struct, frozen=True):
     def sql(self, template: str) -> str:
         """Put the build's own tables where a statement names them in braces: `FROM {pathway_timeline}`."""
         return _filled(template, self)
+
+    async def copy(self, db: Connection, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows that are known to be new: several times cheaper than any INSERT of many."""
+        await db.copy_records_to_table(self.table(name), records=rows, columns=columns)
 
 
 @lru_cache(maxsize=1024)

@@ -7,8 +7,10 @@ nobody is told anything twice. Stopped at any moment, it goes on from where it w
 """
 
 import asyncio
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -108,11 +110,12 @@ async def rebuild(
         if not await lock.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
             raise AlreadyRebuilding
         try:
-            run = Rebuild(pool, log, wanted, clock, listener or _tell_nobody)
-            await run.begin()
-            for territory in await log.territories():
-                await run.replay(territory)
-            await run.swap()
+            with _rare_collections():
+                run = Rebuild(pool, log, wanted, clock, listener or _tell_nobody)
+                await run.begin()
+                for territory in await log.territories():
+                    await run.replay(territory)
+                await run.swap()
         finally:
             await lock.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
@@ -123,6 +126,17 @@ async def discard(pool: Pool, projections: Sequence[Projection], names: Sequence
         await builds.lock_builds(db)
         for projection in _wanted(projections, names):
             await builds.drop_unused(db, projection.name, unfinished=True)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """What is folded has no cycles: looking for some among so many objects would take a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _tell_nobody(_: Progress) -> None:
@@ -209,7 +223,7 @@ class Rebuild:
         return Place(consumer, self._projections[name], row["replayed"], row["replay_head"])
 
     async def _replay_streams(self, territory: str, places: Sequence[Place]) -> None:
-        """Fold whole streams, in the order of their first events; the next ones are read while these are written."""
+        """Fold whole streams, in the order of their first events; while some are written, the next are read."""
         head, cursor = places[0].replay_head, places[0].replayed
         assert head is not None
         assert cursor is not None
@@ -217,18 +231,26 @@ class Rebuild:
         pace = Pace(self._listener, tuple(place.projection.name for place in places), territory, head)
         folded = places[0].consumer.position
         reading = asyncio.create_task(self._read_streams(territory, cursor, head))
+        writing: asyncio.Task[None] | None = None
         try:
-            while True:
+            is_last = False
+            while not is_last:
                 batch = await reading
-                if not batch.is_last:
+                is_last = batch.is_last
+                if not is_last:
                     reading = asyncio.create_task(self._read_streams(territory, batch.cursor, head))
-                await self._fold_streams(places, batch, until)
+                page = await _page(PathwayFolds(self._log, territory), batch.events, until)
+                if writing is not None:
+                    await writing
+                    pace.tell(folded)
+                writing = asyncio.create_task(self._write_all(places, page, batch))
                 folded += len(batch.events)
-                pace.tell(folded)
-                if batch.is_last:
-                    break
+            assert writing is not None
+            await writing
         finally:
-            reading.cancel()
+            for task in (reading, writing):
+                if task is not None:
+                    task.cancel()
         async with self._pool.acquire() as db, db.transaction():
             for place in places:
                 build = place.consumer.build
@@ -268,15 +290,7 @@ class Rebuild:
                 streams[stream_id] = await self._log.read_stream(territory, stream_id, until_position=before)
         return streams, unreadable
 
-    async def _fold_streams(self, places: Sequence[Place], batch: Batch, until: datetime | None) -> None:
-        territory = places[0].consumer.territory
-        folds = PathwayFolds(self._log, territory)
-        try:
-            page = await folds.page(batch.events, steps=False, until=until)
-        except TRANSIENT:
-            raise
-        except Exception:  # noqa: BLE001 - found again, and parked, by each
-            page = None
+    async def _write_all(self, places: Sequence[Place], page: Page | None, batch: Batch) -> None:
         await asyncio.gather(*(self._write(place, page, batch.events, batch) for place in places))
 
     async def _write(self, place: Place, page: Page | None, events: Sequence[Stored], batch: Batch | None) -> None:
@@ -387,12 +401,13 @@ class Rebuild:
         return headers[0].recorded_at if headers else None
 
 
-async def _page(folds: PathwayFolds, events: Sequence[Stored]) -> Page | None:
+async def _page(folds: PathwayFolds, events: Sequence[Stored], until: datetime | None = None) -> Page | None:
+    """None when something cannot be folded: it will be found, and parked, by each projection."""
     try:
-        return await folds.page(events, steps=False)
+        return await folds.page(events, steps=False, until=until)
     except TRANSIENT:
         raise
-    except Exception:  # noqa: BLE001 - found again, and parked
+    except Exception:  # noqa: BLE001
         return None
 
 

@@ -16,7 +16,7 @@ from projections.consumers import Consumer, LeaseLost
 from projections.folding import TRANSIENT, Folding
 from projections.parking import Parked, unfoldable
 from projections.pathway_folds import PathwayFolds
-from projections.projection import Connection, Elapsed, Page, Pool, Projection, Timed
+from projections.projection import Connection, Elapsed, Pool, Projection, Timed
 
 log = structlog.get_logger()
 
@@ -137,40 +137,37 @@ class TerritoryFollower:
             return await self._log.page(self.territory, after=position, limit=before)
 
     async def _fold_all(self, behind: Sequence[Consumer], events: Sequence[Stored]) -> None:
-        """Consumers with nothing parked share one fold of the pathways; each of the others has its own."""
-        page: Page | None = None
-        if any(not self._parked[consumer.build.name] for consumer in behind):
-            try:
-                page = await self._shared.page(events, steps=True)
-            except TRANSIENT:
-                raise
-            except Exception:  # noqa: BLE001 - found again, and parked, by each
-                page = None
-        for wave in self._waves(behind):
-            await asyncio.gather(*(self._fold(consumer, events, page) for consumer in wave))
+        """In one transaction when nothing is parked and all goes well; else each consumer in its own."""
+        whole = [consumer for consumer in behind if not self._parked[consumer.build.name]]
+        done = whole if whole and await self._fold_together(whole, events) else []
+        for wave in self._waves([consumer for consumer in behind if consumer not in done]):
+            await asyncio.gather(*(self._fold_apart(consumer, events) for consumer in wave))
 
-    def _waves(self, behind: Sequence[Consumer]) -> Iterator[Sequence[Consumer]]:
-        """First those that others read, then those that read them."""
-        readers = [consumer for consumer in behind if getattr(self._projection(consumer), "reads", ())]
-        yield [consumer for consumer in behind if consumer not in readers]
-        yield readers
-
-    async def _fold(self, consumer: Consumer, events: Sequence[Stored], page: Page | None) -> None:
-        async with self._answering(consumer):
-            if page is None or self._parked[consumer.build.name] or not await self._folds_whole(consumer, page):
-                async with self._moving(consumer, events[-1].position) as db:
-                    await self._folding(consumer).fold(db, events)
-
-    async def _folds_whole(self, consumer: Consumer, page: Page) -> bool:
-        """False when some event of the page cannot be folded; nothing is written then."""
+    async def _fold_together(self, some: Sequence[Consumer], events: Sequence[Stored]) -> bool:
+        """False when any of them cannot fold all of it; then nothing is written."""
         try:
-            async with self._moving(consumer, page.events[-1].position) as db:
-                await self._projection(consumer).fold(db, consumer.build, page)
-        except (LeaseLost, *TRANSIENT):
-            raise
-        except Exception:  # noqa: BLE001 - found again, and parked, one by one
+            page = await self._shared.page(events, steps=True)
+            async with self._moving(some, events[-1].position) as db:
+                for consumer in (consumer for wave in self._waves(some) for consumer in wave):
+                    await self._projection(consumer).fold(db, consumer.build, page)
+        except LeaseLost:
+            self.let_go()
+        except Exception:  # noqa: BLE001 - found again by the one whose fault it is
             return False
         return True
+
+    async def _fold_apart(self, consumer: Consumer, events: Sequence[Stored]) -> None:
+        async with self._answering(consumer):
+            async with self._moving([consumer], events[-1].position) as db:
+                await self._folding(consumer).fold(db, events)
+            if not self._parked[consumer.build.name]:
+                self._foldings.pop(consumer.build.name, None)
+
+    def _waves(self, some: Sequence[Consumer]) -> Iterator[Sequence[Consumer]]:
+        """First those that others read, then those that read them."""
+        readers = [consumer for consumer in some if getattr(self._projection(consumer), "reads", ())]
+        yield [consumer for consumer in some if consumer not in readers]
+        yield readers
 
     def _folding(self, consumer: Consumer) -> Folding:
         """What folds around the events that one consumer leaves aside."""
@@ -183,7 +180,7 @@ class TerritoryFollower:
     async def _park_unreadable(self, consumer: Consumer, error: UnreadableEvent) -> None:
         async with self._answering(consumer):
             [header] = await self._log.headers(self.territory, after=error.position - 1, limit=1)
-            async with self._moving(consumer, error.position) as db:
+            async with self._moving([consumer], error.position) as db:
                 await self._folding(consumer).park(db, [unfoldable(header, error)])
 
     def _timers_may_run(self) -> bool:
@@ -211,7 +208,7 @@ class TerritoryFollower:
         folds = self._folding(consumer).pathways if aside else self._shared
         standings = await folds.standings(due, consumer.position)
         page = Elapsed(territory=self.territory, now=now, standings=standings, replay=False)
-        async with self._moving(consumer, consumer.position) as db:
+        async with self._moving([consumer], consumer.position) as db:
             await projection.elapse(db, consumer.build, page)
         return True
 
@@ -219,13 +216,14 @@ class TerritoryFollower:
         return self._tools.projections[consumer.build.name]
 
     @asynccontextmanager
-    async def _moving(self, consumer: Consumer, to: int) -> AsyncIterator[Connection]:
-        """A transaction that also moves the checkpoint; rows and checkpoint are written together or not at all."""
+    async def _moving(self, some: Sequence[Consumer], to: int) -> AsyncIterator[Connection]:
+        """A transaction that also moves checkpoints; rows and checkpoints are written together or not at all."""
         async with self._tools.turns, self._tools.pool.acquire() as db:
             async with db.transaction():
-                await consumers.move(db, consumer, to, self._tools.owner, self._tools.lease_s)
+                await consumers.move(db, some, to, self._tools.owner, self._tools.lease_s)
                 yield db
-            consumer.position = to
+            for consumer in some:
+                consumer.position = to
 
     @asynccontextmanager
     async def _answering(self, consumer: Consumer) -> AsyncIterator[None]:

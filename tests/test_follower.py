@@ -139,7 +139,7 @@ async def test_who_lost_the_lease_writes_nothing(database_url: str, pool: Pool) 
             [_] = await consumers.claim(db, TERRITORY, [build], "heir", 60.0)
             with pytest.raises(LeaseLost):
                 async with db.transaction():
-                    await consumers.move(db, zombie, 2, "zombie", 5.0)
+                    await consumers.move(db, [zombie], 2, "zombie", 5.0)
         assert (await status_of(pool, place)).position == 1
 
 
