@@ -1,22 +1,12 @@
-"""Events to sealed payloads and back.
-
-A payload is one format byte, then groups: compartment(1) | algorithm(1) | key generation(2) | length(4) | body.
-The body is the JSON of that compartment's fields, clear for fields of no person, else nonce(12), AES-256-GCM, tag(16).
-The ciphertext is bound to its place: moved to another stream, version, topic or compartment, it no longer opens.
-"""
+"""Events to sealed rows and back."""
 
 import hashlib
-import os
-import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from application.event_log import Commit, EventTooLarge, Stored, UnfitText, UnknownTopic, UnreadableEvent
 from application.key_vault import Keyring, KeyVault
@@ -24,19 +14,14 @@ from domain.aggregate import EVENT_TYPES, Created, Event
 from domain.compartments import Compartment
 from domain.erasure import ErasedCreation, ErasedEvent
 from domain.history import UPCASTERS, upcast
-from infrastructure.event_header import commit_tail, header_start, text_field, uuid_field, version_field
+from infrastructure.event_header import commit_tail, header_start, uuid_field
 from infrastructure.event_shape import CLEAR_CODE, CODES, COMPARTMENTS, Shape, read_point, shape_of, split
+from infrastructure.sealed_payload import CLEAR, FORMAT, GROUP, Body, PayloadOpener, Place, seal_bodies
 
-FORMAT = b"\x01"
-CLEAR, AES_256_GCM = 0, 1
-NONCE_BYTES = 12
-GROUP = struct.Struct(">BBHI")
-GROUP_BYTES = GROUP.size
-CLEAR_ONLY = FORMAT + GROUP.pack(CLEAR_CODE, CLEAR, 0, 0)[:4]
-"""How a payload starts that may be one clear group: most events of no person."""
-_unpack_group = GROUP.unpack_from
 PAYLOAD_BYTES_MAX = 256 * 1024
 CASE_CODE = CODES[Compartment.CASE]
+CLEAR_START = FORMAT + GROUP.pack(CLEAR_CODE, CLEAR, 0, 0)[:4]
+CLEAR_BODY_AT = len(FORMAT) + GROUP.size
 
 
 class SealedEvent(NamedTuple):
@@ -49,20 +34,6 @@ class SealedEvent(NamedTuple):
     header: bytes
     payload: bytes
     payload_sha256: bytes
-
-
-class Place(NamedTuple):
-    """Where a payload belongs: its ciphertexts open nowhere else."""
-
-    territory: str
-    stream_id: UUID
-    version: int
-    topic: str
-    subject: UUID | None
-
-
-Body = tuple[int, bytes]
-"""A compartment's code and the JSON of its fields."""
 
 
 class Row(NamedTuple):
@@ -79,6 +50,9 @@ class Row(NamedTuple):
     correlation_id: UUID | None
     causation_id: UUID | None
     payload: bytes | None
+
+
+SUBJECT = Row._fields.index("subject")
 
 
 async def seal_commit(territory: str, commit: Commit, vault: KeyVault) -> list[SealedEvent]:
@@ -140,20 +114,6 @@ def _draft(event: Event, *, sealed: bool) -> tuple[Shape, list[Body]]:
     return shape, bodies
 
 
-def seal_bodies(place: Place, bodies: Sequence[Body], keyring: Keyring) -> bytes:
-    """A payload of these bodies, each sealed with its compartment's key."""
-    parts = [FORMAT]
-    for code, body in bodies:
-        if code == CLEAR_CODE:
-            parts += (GROUP.pack(code, CLEAR, 0, len(body)), body)
-            continue
-        key = keyring[COMPARTMENTS[code]]  # type: ignore[index]
-        nonce = os.urandom(NONCE_BYTES)
-        ciphertext = AESGCM(key.secret).encrypt(nonce, body, _bound_to(place, code, key.generation))
-        parts += (GROUP.pack(code, AES_256_GCM, key.generation, NONCE_BYTES + len(ciphertext)), nonce, ciphertext)
-    return b"".join(parts)
-
-
 def _has_nul(value: Any) -> bool:
     if isinstance(value, str):
         return "\0" in value
@@ -162,56 +122,32 @@ def _has_nul(value: Any) -> bool:
     return isinstance(value, list) and any(map(_has_nul, value))
 
 
-@lru_cache(maxsize=4096)
-def _territory_part(territory: str) -> bytes:
-    return text_field("v1") + text_field(territory)
-
-
-@lru_cache(maxsize=4096)
-def _topic_part(topic: str, code: int) -> bytes:
-    return text_field(topic) + text_field(COMPARTMENTS[code])
-
-
-def _bound_to(place: Place, code: int, generation: int) -> bytes:
-    """Associated data of a group: length-prefixed, see docs/explanation/event-log.md."""
-    territory, stream_id, version, topic, subject = place
-    assert subject is not None
-    return b"".join(
-        (
-            _territory_part(territory),
-            uuid_field(stream_id),
-            version_field(version),
-            _topic_part(topic, code),
-            uuid_field(subject),
-            b"\x00\x02",
-            generation.to_bytes(2, "big"),
-        )
-    )
-
-
 async def open_rows(territory: str, rows: Sequence[Sequence[Any]], vault: KeyVault) -> list[Stored]:
     """Opens stored rows, in order. What a destroyed key sealed is `Erased`; what was altered raises UnreadableEvent."""
-    subjects = {row[7] for row in rows}
+    subjects = {row[SUBJECT] for row in rows}
     subjects.discard(None)
-    opener = Opener(territory, await vault.keyrings(territory, subjects) if subjects else {})
+    opener = RowOpener(territory, await vault.keyrings(territory, subjects) if subjects else {})
     opened = [opener.open(row) for row in rows]
-    if opener.lacking:
-        # A key unknown to the cache may have been made a moment ago: only the store can say that it is gone.
-        again = Opener(territory, await vault.keyrings(territory, opener.lacking, fresh=True))
-        opened = [
-            again.open(row) if row[7] in opener.lacking else stored for row, stored in zip(rows, opened, strict=True)
-        ]
-    return opened
+    if not opener.lacking:
+        return opened
+    # A key unknown to the cache may have been made a moment ago: only the store can say that it is gone.
+    again = RowOpener(territory, await vault.keyrings(territory, opener.lacking, fresh=True))
+    return [
+        again.open(row) if row[SUBJECT] in opener.lacking else stored for row, stored in zip(rows, opened, strict=True)
+    ]
 
 
-class Opener:
-    """Opens rows of one territory with the keys at hand, and notes which subjects lack one."""
+class RowOpener:
+    """Opens rows of one territory with the keys at hand."""
 
-    def __init__(self, territory: str, keyrings: dict[UUID, Keyring]) -> None:
+    def __init__(self, territory: str, keyrings: Mapping[UUID, Keyring]) -> None:
         self._territory = territory
-        self._keyrings = keyrings
-        self._ciphers: dict[tuple[UUID, int, int], AESGCM | None] = {}
-        self.lacking: set[UUID] = set()
+        self._payloads = PayloadOpener(keyrings)
+
+    @property
+    def lacking(self) -> set[UUID]:
+        """Subjects of whom a key was wanted that is not at hand."""
+        return self._payloads.lacking
 
     def open(self, row: Sequence[Any]) -> Stored:
         position, stream_id, version, topic, recorded_at, agency, actor, subject, correlation, causation, payload = row
@@ -219,7 +155,8 @@ class Opener:
         if event_type is None:
             raise UnknownTopic(self._territory, position, topic)
         shape = shape_of(event_type)
-        fields = self._fields(row, shape, payload)
+        fields = self._fields(position, Place(self._territory, stream_id, version, topic, subject), shape, payload)
+        event: Event
         if fields is None:
             event = self._erased(row, shape)
         else:
@@ -248,49 +185,30 @@ class Opener:
             causation_id=causation,
         )
 
-    def bodies(self, position: int, place: Place, payload: bytes) -> list[tuple[int, bytes | None]]:
-        """Compartment code and clear body of each group, None without the key."""
-        if payload[:1] != FORMAT:
-            raise UnreadableEvent(self._territory, position, "unknown payload format")
-        found: list[tuple[int, bytes | None]] = []
-        at, end = 1, len(payload)
-        while at < end:
-            try:
-                code, algorithm, generation, length = _unpack_group(payload, at)
-            except struct.error:
-                raise UnreadableEvent(self._territory, position, "it was cut short") from None
-            at += GROUP_BYTES
-            body = payload[at : at + length]
-            at += length
-            if code == CLEAR_CODE:
-                found.append((code, body))
-            elif algorithm == AES_256_GCM:
-                found.append((code, self._unseal(position, place, code, generation, body)))
-            else:
-                raise UnreadableEvent(self._territory, position, "unknown cipher")
-        return found
-
-    def _fields(self, row: Sequence[Any], shape: Shape, payload: bytes | None) -> dict[str, Any] | None:
+    def _fields(self, position: int, place: Place, shape: Shape, payload: bytes | None) -> dict[str, Any] | None:
         """The payload's fields; None once it is pruned or its coded facts are erased."""
         if payload is None:
             return None
-        if payload.startswith(CLEAR_ONLY) and payload[5:9] == (len(payload) - 9).to_bytes(4, "big"):
-            return self._with_points(shape, self._decode(row[0], shape, CLEAR_CODE, payload[9:]))
+        if place.subject is None:
+            if shape.event_type.OF_PERSON:
+                raise UnreadableEvent(self._territory, position, "it is about a person and names none")
+            if payload.startswith(CLEAR_START):  # By far the most common of them.
+                body = payload[CLEAR_BODY_AT:]
+                if payload[5:CLEAR_BODY_AT] == len(body).to_bytes(4, "big"):
+                    return _with_points(shape, self._decode(position, shape, CLEAR_CODE, body))
         fields: dict[str, Any] = {}
-        for code, body in self.bodies(row[0], Place(self._territory, row[1], row[2], shape.topic, row[7]), payload):
-            if body is not None:
-                fields |= self._decode(row[0], shape, code, body)
+        coded = place.subject is None
+        for code, body_or_none in self._payloads.open_bodies(position, place, payload):
+            if body_or_none is not None:
+                fields |= self._decode(position, shape, code, body_or_none)
             elif code == CASE_CODE:
                 return None
             elif code in shape.groups:
                 fields |= shape.groups[code].erased
-        return self._with_points(shape, fields)
-
-    def _with_points(self, shape: Shape, fields: dict[str, Any]) -> dict[str, Any]:
-        for name in shape.points:
-            if isinstance(fields.get(name), str):
-                fields[name] = read_point(fields[name])
-        return fields
+            coded |= code == CASE_CODE
+        if not coded:
+            raise UnreadableEvent(self._territory, position, "its coded facts are missing")
+        return _with_points(shape, fields)
 
     def _decode(self, position: int, shape: Shape, code: int, body: bytes) -> dict[str, Any]:
         group = shape.groups.get(code)
@@ -301,39 +219,25 @@ class Opener:
         except msgspec.DecodeError:  # Its text may quote a value: not chained.
             raise UnreadableEvent(self._territory, position, "its fields are not those of its topic") from None
 
-    def _unseal(self, position: int, place: Place, code: int, generation: int, body: bytes) -> bytes | None:
-        subject = place.subject
-        if subject is None:
-            raise UnreadableEvent(self._territory, position, "it is sealed for nobody")
-        try:
-            cipher = self._ciphers[subject, code, generation]
-        except KeyError:
-            cipher = self._ciphers[subject, code, generation] = self._cipher(subject, code, generation)
-        if cipher is None:
-            return None
-        try:
-            return cipher.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], _bound_to(place, code, generation))
-        except InvalidTag:
-            raise UnreadableEvent(self._territory, position, "it was altered, or moved from its place") from None
-
-    def _cipher(self, subject: UUID, code: int, generation: int) -> AESGCM | None:
-        key = self._keyrings.get(subject, {}).get(COMPARTMENTS[code])  # type: ignore[arg-type]
-        if key is None or key.generation != generation:
-            self.lacking.add(subject)
-            return None
-        return AESGCM(key.secret)
-
     def _erased(self, row: Sequence[Any], shape: Shape) -> Event:
-        header = {
-            "originator_id": row[1],
-            "originator_version": row[2],
-            "timestamp": row[4],
-            "agency": row[5],
-            "actor": row[6],
-            "position": row[0],
+        stored = Row(*row)
+        header: dict[str, Any] = {
+            "originator_id": stored.stream_id,
+            "originator_version": stored.stream_version,
+            "timestamp": stored.recorded_at,
+            "agency": stored.agency,
+            "actor": stored.actor,
+            "position": stored.position,
             "topic": shape.topic,
         }
         if issubclass(shape.event_type, Created):
             origin = shape.event_type.ORIGINATOR
-            return ErasedCreation(**header, originator_topic=origin, territory=self._territory, subject=row[7])
+            return ErasedCreation(**header, originator_topic=origin, territory=self._territory, subject=stored.subject)
         return ErasedEvent(**header)
+
+
+def _with_points(shape: Shape, fields: dict[str, Any]) -> dict[str, Any]:
+    for name in shape.points:
+        if isinstance(fields.get(name), str):
+            fields[name] = read_point(fields[name])
+    return fields

@@ -54,7 +54,7 @@ REFUSED_FOR_NOW = (asyncpg.LockNotAvailableError, asyncpg.InsufficientResourcesE
 log = structlog.get_logger()
 
 
-class BadValue(Exception):  # noqa: N818
+class BadValue(Exception):
     """A value that does not fit its column. Whoever made the event should have refused it."""
 
 

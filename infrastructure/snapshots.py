@@ -17,8 +17,8 @@ from domain.compartments import Compartment
 from domain.pathway import Pathway
 from domain.pathway_state import CodedState, IdentityState, pathway_from, state_of
 from infrastructure.database import Pool
-from infrastructure.event_codec import Opener, Place, seal_bodies
 from infrastructure.event_shape import CODES
+from infrastructure.sealed_payload import PayloadOpener, Place, seal_bodies
 
 TOPIC = "pathway.snapshot"
 PENDING_MAX = 16
@@ -61,9 +61,9 @@ class PostgresSnapshots:
             return None
         version, subject, payload = row
         place = Place(territory, pathway_id, version, TOPIC, subject)
-        opener = Opener(territory, await self._vault.keyrings(territory, [subject]))
+        opener = PayloadOpener(await self._vault.keyrings(territory, [subject]))
         try:
-            bodies = dict(opener.bodies(0, place, payload))
+            bodies = dict(opener.open_bodies(0, place, payload))
         except UnreadableEvent:
             log.warning("snapshot.unreadable", territory=territory, pathway_id=str(pathway_id))
             return None

@@ -8,7 +8,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from application.key_vault import Keyring
-from infrastructure.event_codec import Opener, Row
+from infrastructure.event_codec import Row, RowOpener
 from infrastructure.event_header import parse_header
 
 LENGTH_BYTES = 4
@@ -19,7 +19,7 @@ class StockMapper(Mapper[UUID]):
 
     def __init__(self, territory: str, keyrings: Mapping[UUID, Keyring]) -> None:
         super().__init__(JSONTranscoder())
-        self._opener = Opener(territory, dict(keyrings))
+        self._opener = RowOpener(territory, keyrings)
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         length = int.from_bytes(stored_event.state[:LENGTH_BYTES], "big")
