@@ -27,12 +27,13 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from application.event_log import Commit
 from benchmarks.measure import Measure, at_least, at_most, report
 from domain.ids import uuid7
+from infrastructure.append_call import SealedCommit
 from infrastructure.database import Connection, connect, create_pool
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.event_codec import SealedEvent
 from infrastructure.event_header import commit_tail, header_start, uuid_field
 from infrastructure.event_log import PostgresEventLog
-from infrastructure.group_writer import GroupWriter, SealedCommit
+from infrastructure.group_writer import GroupWriter
 from infrastructure.key_file import KeyFile
 from infrastructure.key_vault import PostgresKeyVault
 from infrastructure.migrate import migrate

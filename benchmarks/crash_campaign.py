@@ -20,6 +20,7 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+import structlog
 
 from benchmarks.crash_writer import TERRITORY, acknowledged, command_key, stream_of
 from infrastructure.database import connect
@@ -246,6 +247,7 @@ async def main(cycles: int, seconds: float, seed: int) -> int:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # Results alone on standard output.
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30)

@@ -13,9 +13,10 @@ from uuid import UUID
 from application.event_log import Appended, Commit, Header, Stored
 from application.key_vault import KeyVault
 from domain.clock import Clock
+from infrastructure.append_call import SealedCommit
 from infrastructure.database import Pool
 from infrastructure.event_codec import must_be_fit, open_rows, seal_commit
-from infrastructure.group_writer import GroupWriter, SealedCommit
+from infrastructure.group_writer import GroupWriter
 from infrastructure.head_listener import HeadListener
 
 COLUMNS = """position, stream_id, stream_version, topic, recorded_at, agency, actor, subject, correlation_id,

@@ -6,19 +6,15 @@ No timer: a lone command leaves at once. Batches are of one territory each, in t
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Self
-from uuid import UUID
+from typing import Self
 
 import asyncpg
-import msgspec
 import structlog
 
-from application.event_log import Appended, AppendInDoubt, Idempotency, IdempotencyKeyReused, LogBusy, StaleVersion
+from application.event_log import Appended, AppendInDoubt, IdempotencyKeyReused, LogBusy, StaleVersion
 from domain.clock import Clock
+from infrastructure.append_call import APPEND, REPLAYED, REUSED, STALE, SealedCommit, Verdict, arguments_of
 from infrastructure.database import Connection, connect
-from infrastructure.event_codec import SealedEvent
 
 BATCH_ROWS_MAX = 512
 BATCH_BYTES_MAX = 1 << 20
@@ -29,12 +25,6 @@ FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5
 REPLY_SECONDS_MAX = 15.0
 
-APPENDED, STALE, REPLAYED, REUSED = range(4)
-EVENT_COLUMNS = 8
-
-APPEND = """
-SELECT * FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22)"""
 STORED_AT = """
 SELECT position, payload_sha256, recorded_at FROM events
 WHERE territory = $1 AND stream_id = $2 AND stream_version > $3 ORDER BY stream_version LIMIT $4"""
@@ -56,22 +46,6 @@ log = structlog.get_logger()
 
 class BadValue(Exception):
     """A value that does not fit its column. Whoever made the event should have refused it."""
-
-
-class SealedCommit(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit ready to be stored."""
-
-    stream_id: UUID
-    expected_version: int
-    subject: UUID | None
-    correlation_id: UUID | None
-    causation_id: UUID | None
-    idempotency: Idempotency | None
-    events: Sequence[SealedEvent]
-
-    @property
-    def size(self) -> int:
-        return sum(len(event.payload) + len(event.header) for event in self.events)
 
 
 class Command:
@@ -228,7 +202,7 @@ class GroupWriter:
             for command, verdict in zip(batch, verdicts, strict=True):
                 await self._answer(territory, command, verdict)
 
-    async def _call(self, territory: str, batch: list[Command]) -> list[tuple[Any, ...]]:
+    async def _call(self, territory: str, batch: list[Command]) -> list[Verdict]:
         """Sends the batch; on a lost connection, sends it again on a new one until the time is over.
 
         Sending again is safe: a commit that did go through holds the head's lock until it is visible, and then shows as
@@ -249,9 +223,9 @@ class GroupWriter:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _send(self, connection: Connection, territory: str, batch: list[Command]) -> list[tuple[Any, ...]]:
+    async def _send(self, connection: Connection, territory: str, batch: list[Command]) -> list[Verdict]:
         now = self._clock.now() if self._clock is not None else None
-        arguments = _arguments(territory, now, [command.commit for command in batch])
+        arguments = arguments_of(territory, now, [command.commit for command in batch])
         try:
             row = await connection.fetchrow(APPEND, *arguments, timeout=REPLY_SECONDS_MAX)
         except LOST:
@@ -259,7 +233,7 @@ class GroupWriter:
                 command.doubtful = True
             raise
         assert row is not None
-        return list(zip(*row, strict=True))
+        return [Verdict(*verdict) for verdict in zip(*row, strict=True)]
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -271,9 +245,8 @@ class GroupWriter:
             self._connection.terminate()
             self._connection = None
 
-    async def _answer(self, territory: str, command: Command, verdict: tuple[Any, ...]) -> None:
-        status, first, last, version, outcome, recorded_at = verdict
-        if status == STALE and command.doubtful:
+    async def _answer(self, territory: str, command: Command, verdict: Verdict) -> None:
+        if verdict.status == STALE and command.doubtful:
             try:
                 ours = await self._already_stored(territory, command.commit)
             except (*LOST, asyncpg.PostgresError):
@@ -283,18 +256,18 @@ class GroupWriter:
             if ours is not None:
                 command.accept(ours)
                 return
-        if status == STALE:
-            command.refuse(StaleVersion(version))
-        elif status == REUSED:
+        if verdict.status == STALE:
+            command.refuse(StaleVersion(verdict.version))
+        elif verdict.status == REUSED:
             command.refuse(IdempotencyKeyReused())
         else:
             command.accept(
                 Appended(
-                    first_position=first,
-                    last_position=last,
-                    version=version,
-                    recorded_at=recorded_at,
-                    replayed=outcome if status == REPLAYED else None,
+                    first_position=verdict.first_position,
+                    last_position=verdict.last_position,
+                    version=verdict.version,
+                    recorded_at=verdict.recorded_at,
+                    replayed=verdict.outcome if verdict.status == REPLAYED else None,
                 )
             )
 
@@ -317,42 +290,3 @@ class GroupWriter:
             version=commit.expected_version + len(rows),
             recorded_at=rows[-1]["recorded_at"],
         )
-
-
-def _arguments(territory: str, now: datetime | None, commits: list[SealedCommit]) -> tuple[Any, ...]:
-    """In the order of `append_events`: a list per column, for commands and then for events."""
-    first_on: dict[UUID, int] = {}
-    commands = [
-        (
-            commit.stream_id,
-            first_on.setdefault(commit.stream_id, number),
-            commit.expected_version,
-            len(commit.events),
-            commit.subject,
-            commit.correlation_id,
-            commit.causation_id,
-        )
-        for number, commit in enumerate(commits, start=1)
-    ]
-    events = [(number, *event) for number, commit in enumerate(commits, start=1) for event in commit.events]
-    return (
-        territory,
-        now,
-        *zip(*commands, strict=True),
-        *_idempotency_columns(commits),
-        *(zip(*events, strict=True) if events else ((),) * EVENT_COLUMNS),
-    )
-
-
-def _idempotency_columns(commits: list[SealedCommit]) -> tuple[Sequence[Any] | None, ...]:
-    """All absent when no command has a key, which spares the log two statements."""
-    keys = [commit.idempotency for commit in commits]
-    if not any(keys):
-        return (None,) * 5
-    return (
-        [key and key.client for key in keys],
-        [key and key.key for key in keys],
-        [key and key.fingerprint for key in keys],
-        [key and key.outcome for key in keys],
-        [key is not None and key.keep for key in keys],
-    )

@@ -13,10 +13,11 @@ import pytest
 
 from application.event_log import Appended, AppendInDoubt, Idempotency, LogBusy, StaleVersion
 from domain.ids import uuid7
+from infrastructure.append_call import SealedCommit, Verdict
 from infrastructure.database import Pool
 from infrastructure.event_codec import SealedEvent
 from infrastructure.event_header import commit_tail, header_start, leaf_hash, parse_header, uuid_field
-from infrastructure.group_writer import BATCH_ROWS_MAX, BadValue, GroupWriter, SealedCommit
+from infrastructure.group_writer import BATCH_ROWS_MAX, BadValue, GroupWriter
 from tests.support.cutting_proxy import CuttingProxy, cutting_proxy
 
 T = "FR-34"
@@ -67,7 +68,7 @@ def record_batches(writer: GroupWriter, monkeypatch: pytest.MonkeyPatch) -> list
     sizes: list[int] = []
     send = writer._send
 
-    async def recording(connection: Any, territory: str, batch: list[Any]) -> list[tuple[Any, ...]]:
+    async def recording(connection: Any, territory: str, batch: list[Any]) -> list[Verdict]:
         sizes.append(len(batch))
         return await send(connection, territory, batch)
 
