@@ -12,7 +12,7 @@ FENCE = re.compile(r"^```(\w*)$")
 NAMED = re.compile(r"`([\w.-]+\.\w+)`:$")
 LINK = re.compile(r"\[[^\]\[]*\]\(([^)\s]+)\)")
 ANYTHING = "…"
-COMMAND_SECONDS_MAX = 60
+COMMAND_SECONDS_MAX = 120
 
 
 class Block(NamedTuple):
