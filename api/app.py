@@ -38,6 +38,7 @@ from infrastructure.migrate import migrate
 from infrastructure.outbox import Outbox
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.settings import Settings
+from infrastructure.snapshots import PostgresSnapshots
 from infrastructure.webhook_endpoints import PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sender
@@ -74,7 +75,9 @@ async def compose(
         pool = await stack.enter_async_context(create_pool(url, pgbouncer=settings.pgbouncer))
         vault = await PostgresKeyVault.open(pool, settings.key_encryption_key)
         key_file = KeyFile.load(settings.key_encryption_key)
-        log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock))
+        log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
+        snapshots = PostgresSnapshots(pool, vault)
+        stack.push_async_callback(snapshots.close)
         clock = clock or SystemClock()
         calendars = Calendars()
         rules = compile_rules(shipped_rules())
@@ -89,7 +92,7 @@ async def compose(
             pool=pool,
             log=log,
             follower=Follower(pool, log, all_projections, clock),
-            pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz),
+            pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots),
             agencies=Agencies(log, clock),
             webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
             outcomes=Outcomes(log),
