@@ -60,12 +60,11 @@ CREATE TABLE {pathway_deadlines} (
 );
 CREATE INDEX ON {pathway_deadlines} (territory, next_due, pathway) WHERE next_due IS NOT NULL"""
 
-ROWS = """
-SELECT pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised, shadow,
-    reason, late_by, calendar, evidence
-FROM {obligations} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
-DEADLINES_OF = """
-SELECT pathway, next_due, evaluated_at FROM {pathway_deadlines} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
+LOAD = """
+SELECT d.pathway, d.next_due, d.evaluated_at, o.alert, o.version, o.rule, o.activation, o.target, o.status, o.open,
+    o.close, o.at, o.raise_at, o.occurred, o.raised, o.shadow, o.reason, o.late_by, o.calendar, o.evidence
+FROM {pathway_deadlines} d LEFT JOIN {obligations} o USING (territory, pathway)
+WHERE d.territory = $1 AND d.pathway = ANY($2::uuid[])"""
 DUE = """
 SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
 NEXT_DUE = "SELECT min(next_due) FROM {pathway_deadlines} WHERE territory = $1"
@@ -135,6 +134,15 @@ class Moment(NamedTuple):
     correlation_id: UUID | None = None
 
 
+class Shift(NamedTuple):
+    """An alert's situation changed: what was found, or why it is over."""
+
+    alert: UUID
+    moment: Moment
+    key: str
+    outcome: Obligation | ClearedBecause
+
+
 class Judged:
     """One pathway while its moments are judged one after another."""
 
@@ -196,11 +204,10 @@ class Desynchronisation:
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
         judged = await _load(db, build, page.territory, page.pathways)
-        changes: list[Change] = []
+        shifts: list[Shift] = []
         if page.replay:
             self._judge_ends(page, judged)
         else:
-            able = await self._able(db, page.territory) if page.steps else {}
             for pathway_id, steps in page.steps.items():
                 await asyncio.sleep(0)  # A long page must not hold up the other tasks of the process.
                 mine = judged[pathway_id]
@@ -208,10 +215,10 @@ class Desynchronisation:
                 for step in steps:
                     at = step.stored.event.timestamp
                     if standing is not None:
-                        changes += self._elapse(mine, standing, at, able)
+                        shifts += self._elapse(mine, standing, at)
                     standing = step.standing
-                    changes += self._judge(mine, _moment_of(step.stored, step.standing, mine), able)
-            await self._alerts.record(page.territory, _in_order(changes))
+                    shifts += self._judge(mine, _moment_of(step.stored, step.standing, mine))
+            await self._tell(db, page.territory, shifts)
         await _save(db, build, page.territory, judged.values())
 
     async def due(self, db: Connection, build: Build, territory: str, now: datetime, limit: int) -> list[UUID]:
@@ -219,21 +226,28 @@ class Desynchronisation:
 
     async def elapse(self, db: Connection, build: Build, page: Elapsed) -> None:
         judged = await _load(db, build, page.territory, page.standings)
-        able = {} if page.replay else await self._able(db, page.territory)
-        changes: list[Change] = []
+        shifts: list[Shift] = []
         for pathway_id, standing in page.standings.items():
             mine = judged[pathway_id]
             if page.replay:
                 while mine.next_due is not None and mine.next_due <= page.now:
                     self._evaluate(mine, Moment(mine.next_due, standing, "", ""))
             else:
-                changes += self._elapse(mine, standing, page.now, able)
-        await self._alerts.record(page.territory, _in_order(changes))
+                shifts += self._elapse(mine, standing, page.now)
+        await self._tell(db, page.territory, shifts)
         await _save(db, build, page.territory, judged.values())
 
     async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
         due: datetime | None = await db.fetchval(build.sql(NEXT_DUE), territory)
         return due
+
+    async def _tell(self, db: Connection, territory: str, shifts: Sequence[Shift]) -> None:
+        """Record the alerts that changed, in logical order; those of one pathway as they came."""
+        if not shifts:
+            return
+        able = await self._able(db, territory)
+        changes = [self._change(shift, able) for shift in sorted(shifts, key=lambda shift: shift.moment.now)]
+        await self._alerts.record(territory, changes)
 
     async def _able(self, db: Connection, territory: str) -> Mapping[str, Sequence[str]]:
         """By kind of intervention, the agencies able to do it."""
@@ -250,35 +264,41 @@ class Desynchronisation:
             while page.until is not None and mine.next_due is not None and mine.next_due <= page.until:
                 self._evaluate(mine, Moment(mine.next_due, standing, "", ""))
 
-    def _elapse(
-        self, mine: Judged, standing: Standing, until: datetime, able: Mapping[str, Sequence[str]]
-    ) -> Iterator[Change]:
+    def _elapse(self, mine: Judged, standing: Standing, until: datetime) -> Iterator[Shift]:
         """Process the deadlines up to an instant, each at its own time: judge again, never trust what was due."""
         while mine.next_due is not None and mine.next_due <= until:
             due = mine.next_due
             key = f"desynchronisation:{due.isoformat()}:{mine.pathway}"
-            yield from self._judge(mine, Moment(due, standing, "", key), able)
+            yield from self._judge(mine, Moment(due, standing, "", key))
 
-    def _judge(self, mine: Judged, moment: Moment, able: Mapping[str, Sequence[str]]) -> Iterator[Change]:
+    def _judge(self, mine: Judged, moment: Moment) -> Iterator[Shift]:
         before = {row.alert: row for row in mine.rows.values() if row.tells}
         obligations = self._evaluate(mine, moment)
         after = {row.alert: row for row in mine.rows.values() if row.tells}
         fresh = after.keys() - before.keys()
         explained = self._explained(moment, obligations, after, fresh) if fresh else {}
         for number, alert in enumerate(sorted(fresh | (before.keys() - after.keys()))):
-            what: Found | Resolved
+            key = f"{moment.key}:{number}"
             if alert in fresh:
-                what = self._found(moment, explained[alert], able)
+                yield Shift(alert, moment, key, explained[alert])
             else:
-                what = _resolved(moment, before[alert], mine.rows.get(before[alert].key))
-            yield Change(
-                alert_id=alert,
-                pathway=mine.pathway,
-                subject=moment.standing.subject,
-                what=what,
-                key=f"{moment.key}:{number}",
-                correlation_id=moment.correlation_id,
-            )
+                yield Shift(alert, moment, key, _because(moment, before[alert], mine.rows.get(before[alert].key)))
+
+    def _change(self, shift: Shift, able: Mapping[str, Sequence[str]]) -> Change:
+        moment, outcome = shift.moment, shift.outcome
+        what: Found | Resolved
+        if isinstance(outcome, Obligation):
+            what = self._found(moment, outcome, able)
+        else:
+            what = Resolved(on=moment.now, known_at=moment.standing.position, reason=outcome)
+        return Change(
+            alert_id=shift.alert,
+            pathway=moment.standing.pathway,
+            subject=moment.standing.subject,
+            what=what,
+            key=shift.key,
+            correlation_id=moment.correlation_id,
+        )
 
     def _evaluate(self, mine: Judged, moment: Moment) -> tuple[Obligation, ...]:
         facts = moment.standing.facts
@@ -350,10 +370,6 @@ def _moment_of(stored: Stored, standing: Standing, mine: Judged) -> Moment:
     return Moment(now, standing, stored.topic, key, stored.correlation_id)
 
 
-def _resolved(moment: Moment, was: Row, now: Row | None) -> Resolved:
-    return Resolved(on=moment.now, known_at=moment.standing.position, reason=_because(moment, was, now))
-
-
 def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
     """Why an obligation no longer is out of step."""
     if moment.standing.erased:
@@ -383,11 +399,6 @@ CANCELLED_BECAUSE: Mapping[str, ClearedBecause] = {
 }
 
 
-def _in_order(changes: list[Change]) -> list[Change]:
-    """In logical order; those of one pathway stay as they came."""
-    return sorted(changes, key=lambda change: change.what.on)
-
-
 def is_older(at: datetime, age: Duration, calendar: Calendar, now: datetime) -> bool:
     """Whether more than `age` has passed since `at`, whole local days where it is counted in days."""
     if age.is_exact:
@@ -398,12 +409,13 @@ def is_older(at: datetime, age: Duration, calendar: Calendar, now: datetime) -> 
 
 async def _load(db: Connection, build: Build, territory: str, pathways: Collection[UUID]) -> dict[UUID, Judged]:
     judged = {pathway: Judged(pathway) for pathway in pathways}
-    ids = list(judged)
-    for row in await db.fetch(build.sql(DEADLINES_OF), territory, ids):
-        mine = judged[row["pathway"]]
-        mine.next_due, mine.evaluated_at = row["next_due"], row["evaluated_at"]
-    for row in await db.fetch(build.sql(ROWS), territory, ids):
-        judged[row["pathway"]].put_stored(Row(*row.values())._replace(evidence=" ".join(row["evidence"])))
+    for pathway, next_due, evaluated_at, alert, *rest, evidence in await db.fetch(
+        build.sql(LOAD), territory, list(judged)
+    ):
+        mine = judged[pathway]
+        mine.next_due, mine.evaluated_at = next_due, evaluated_at
+        if alert is not None:
+            mine.put_stored(Row._make((pathway, alert, *rest, " ".join(evidence))))
     return judged
 
 

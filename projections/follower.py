@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Self
 
 import structlog
@@ -17,6 +18,7 @@ from domain.ids import uuid7
 from projections import consumers
 from projections.builds import install
 from projections.folding import TRANSIENT
+from projections.garbage import patient_collector
 from projections.projection import Pool, Projection
 from projections.territory_follower import LEASE_S, PAGE_SIZE, TerritoryFollower, Tools
 
@@ -42,7 +44,16 @@ class Follower:
         poll_s: float = POLL_S,
     ) -> None:
         self.owner = f"{os.uname().nodename}:{os.getpid()}:{uuid7().hex[-8:]}"
-        self._tools = Tools(pool, event_log, projections, clock, self.owner, lease_s=lease_s, page_size=page_size)
+        self._tools = Tools(
+            pool,
+            event_log,
+            projections,
+            clock,
+            self.owner,
+            lease_s=lease_s,
+            page_size=page_size,
+            on_moved=self._announce,
+        )
         self._pool = pool
         self._log = event_log
         self._poll_s = poll_s
@@ -50,6 +61,7 @@ class Follower:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._discovery: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
+        self._patience = ExitStack()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -61,6 +73,7 @@ class Follower:
     async def start(self) -> None:
         """Follow every territory, those to come included, until stopped."""
         await install(self._pool, self._tools.projections.values())
+        self._patience.enter_context(patient_collector())
         self._discovery = asyncio.create_task(self._discover(), name="follower")
 
     async def stop(self) -> None:
@@ -70,6 +83,7 @@ class Follower:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
+        self._patience.close()
         await consumers.release(self._pool, self.owner)
 
     async def catch_up(self) -> None:
@@ -138,10 +152,8 @@ class Follower:
         follower = self._territory(territory)
         while True:
             try:
-                if await follower.step():
-                    self._announce()
-                    continue
-                await self._wait(follower)
+                if not await follower.step():
+                    await self._wait(follower)
             except TRANSIENT as error:
                 log.warning("follower.retried", territory=territory, error_type=type(error).__name__)
                 await asyncio.sleep(RETRY_S)

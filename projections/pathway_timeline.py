@@ -68,21 +68,23 @@ COLUMNS = (
     "summary",
 )
 PUT_SUMMARIES = """
-INSERT INTO {pathway_summaries} (territory, pathway, position, updated_at, version, status, referent, participants)
-SELECT $1, p, n, u, v, s, r, string_to_array(a, ' ')
-FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::int[], $6::text[], $7::text[], $8::text[])
-    AS s (p, n, u, v, s, r, a)
-ON CONFLICT (territory, pathway) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at,
-    version = excluded.version, status = excluded.status, referent = excluded.referent,
-    participants = excluded.participants"""
-DROP_PARTICIPANTS = """
-DELETE FROM {pathway_participants} USING {pathway_summaries} AS s
-WHERE {pathway_participants}.territory = $1 AND {pathway_participants}.pathway = ANY($2::uuid[])
-    AND s.territory = $1 AND s.pathway = {pathway_participants}.pathway
-    AND {pathway_participants}.agency <> ALL (s.participants)"""
-PUT_PARTICIPANTS = """
-INSERT INTO {pathway_participants} (territory, pathway, agency)
-SELECT $1, * FROM unnest($2::uuid[], $3::text[]) ON CONFLICT DO NOTHING"""
+WITH member AS (SELECT * FROM unnest($8::uuid[], $9::text[]) AS m (pathway, agency)),
+summarised AS (
+    INSERT INTO {pathway_summaries}
+        (territory, pathway, position, updated_at, version, status, referent, participants)
+    SELECT $1, pathway, position, updated_at, version, status, referent,
+        ARRAY(SELECT agency FROM member WHERE member.pathway = s.pathway ORDER BY agency)
+    FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::int[], $6::text[], $7::text[])
+        AS s (pathway, position, updated_at, version, status, referent)
+    ON CONFLICT (territory, pathway) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at,
+        version = excluded.version, status = excluded.status, referent = excluded.referent,
+        participants = excluded.participants
+),
+left_out AS (
+    DELETE FROM {pathway_participants} p WHERE p.territory = $1 AND p.pathway = ANY($2::uuid[])
+        AND NOT EXISTS (SELECT FROM member WHERE member.pathway = p.pathway AND member.agency = p.agency)
+)
+INSERT INTO {pathway_participants} (territory, pathway, agency) SELECT $1, * FROM member ON CONFLICT DO NOTHING"""
 
 TIMELINE_PAGE = """
 SELECT position, version, recorded_at, occurred_at, occurred_on, topic, agency, actor, summary
@@ -175,15 +177,13 @@ class PathwayTimeline:
 async def _put_summaries(db: Connection, build: Build, page: Page) -> None:
     last = {stored.event.originator_id: stored for stored in page.events}
     rows = [_summary_row(pathway, last[pathway.id]) for pathway in page.pathways.values()]
-    await db.execute(build.sql(PUT_SUMMARIES), page.territory, *zip(*rows, strict=True))
     members = [(pathway.id, agency) for pathway in page.pathways.values() for agency in sorted(pathway.participants)]
-    await db.execute(build.sql(DROP_PARTICIPANTS), page.territory, list(page.pathways))
-    if members:
-        await db.execute(build.sql(PUT_PARTICIPANTS), page.territory, *zip(*members, strict=True))
+    pathways = [pathway for pathway, _ in members]
+    agencies = [agency for _, agency in members]
+    await db.execute(build.sql(PUT_SUMMARIES), page.territory, *zip(*rows, strict=True), pathways, agencies)
 
 
 def _summary_row(pathway: Pathway, last: Stored) -> tuple[Any, ...]:
-    participants = " ".join(sorted(pathway.participants))
     return (
         pathway.id,
         last.position,
@@ -191,7 +191,6 @@ def _summary_row(pathway: Pathway, last: Stored) -> tuple[Any, ...]:
         pathway.version,
         status_of(pathway),
         pathway.referent,
-        participants,
     )
 
 

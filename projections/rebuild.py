@@ -7,10 +7,8 @@ nobody is told anything twice. Stopped at any moment, it goes on from where it w
 """
 
 import asyncio
-import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -24,6 +22,7 @@ from domain.clock import Clock
 from projections import builds
 from projections.consumers import Consumer
 from projections.folding import TRANSIENT, Folding
+from projections.garbage import patient_collector
 from projections.parking import Unfoldable, park, parked, unfoldable
 from projections.pathway_folds import PathwayFolds
 from projections.projection import Build, Connection, Elapsed, Page, Pool, Projection, Timed
@@ -110,7 +109,7 @@ async def rebuild(
         if not await lock.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
             raise AlreadyRebuilding
         try:
-            with _rare_collections():
+            with patient_collector():
                 run = Rebuild(pool, log, wanted, clock, listener or _tell_nobody)
                 await run.begin()
                 for territory in await log.territories():
@@ -126,17 +125,6 @@ async def discard(pool: Pool, projections: Sequence[Projection], names: Sequence
         await builds.lock_builds(db)
         for projection in _wanted(projections, names):
             await builds.drop_unused(db, projection.name, unfinished=True)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """What is folded has no cycles: looking for some among so many objects would take a quarter of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _tell_nobody(_: Progress) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -30,7 +30,7 @@ DUE_PER_STEP_MAX = 500
 class Tools:
     """What every territory's follower works with."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a record of settings)
         self,
         pool: Pool,
         event_log: EventLog,
@@ -41,8 +41,10 @@ class Tools:
         lease_s: float = LEASE_S,
         page_size: int = PAGE_SIZE,
         folds_at_once_max: int = 4,
+        on_moved: Callable[[], None] = lambda: None,
     ) -> None:
         """`folds_at_once_max` must stay under half of the pool: a fold holds one connection and may need a second."""
+        self.on_moved = on_moved
         self.pool = pool
         self.log = event_log
         self.projections: Mapping[str, Projection] = {projection.name: projection for projection in projections}
@@ -224,6 +226,7 @@ class TerritoryFollower:
                 yield db
             for consumer in some:
                 consumer.position = to
+            self._tools.on_moved()  # Before the connection is cleaned and given back: nobody need wait for that.
 
     @asynccontextmanager
     async def _answering(self, consumer: Consumer) -> AsyncIterator[None]:
