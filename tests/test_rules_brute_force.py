@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from domain.facts import Fact
 from domain.rules import Calendars, compile_rules, evaluate, parse_rules
@@ -19,13 +19,13 @@ def verdicts(facts: list[Fact], rule: dict[str, Any], now: datetime) -> dict[str
     }
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(facts=random_facts(KINDS), rule=random_require(), now=random_clock())
 def test_a_require_rule_is_judged_as_the_long_way_says(facts: list[Fact], rule: dict[str, Any], now: datetime) -> None:
     assert verdicts(facts, rule, now) == BruteForce(facts, now, "Europe/Paris").judge(rule)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     facts=random_facts(("contact", "contact", "contact", "opened", "closed", "reopened", "suspension")),
     rule=random_silence(),

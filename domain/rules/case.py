@@ -125,7 +125,7 @@ class Case:
         """The earliest of several facts that end the wait is the one that counts."""
         if fact is None or not scene.has_come(fact):
             return
-        if self.shut is None or fact.point < self.shut.point:
+        if self.shut is None or (fact.point, fact.last) < (self.shut.point, self.shut.last):
             self.shut, self.reason = fact, reason
 
     def cut(self, fact: Placed, *, before: bool = False) -> None:

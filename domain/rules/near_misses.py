@@ -7,7 +7,7 @@ from domain.facts import FactState
 from domain.rules.instants import iso_duration
 from domain.rules.obligation import NearMiss
 from domain.rules.plan import Sought
-from domain.rules.timeline import Placed, Timeline, order_of
+from domain.rules.timeline import Order, Placed, Timeline, order_of
 from domain.rules.values import Scope, field_of, key_of, reader_of
 from domain.rules.where import Predicate, found_in
 
@@ -24,7 +24,7 @@ def near_misses(timeline: Timeline, case: "Case", used: Sequence[Placed]) -> tup
     sought, scope = case.plan.sought[case.plan.target], case.scope
     tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
     skipped = {case.activation.fact.fact_id, *(placed.fact.fact_id for placed in used)}
-    found: list[tuple[int, tuple[int, int, str], str, Placed]] = []
+    found: list[tuple[int, Order, str, Placed]] = []
     for target in timeline.of_types(sought.filter.types, sought.filter.at):
         failed = _only_failure(sought.filter.states, tests, case, scope, target)
         if failed is not None and target.fact.fact_id not in skipped:

@@ -13,6 +13,9 @@ from domain.rules.values import Scope
 from domain.rules.vocabulary import LIFE_TYPES
 
 
+Order = tuple[int, int, int, str]
+
+
 class Placed:
     """One point of a fact. A day-precise one stands at its midnight and is equal to every moment of its day."""
 
@@ -34,10 +37,10 @@ class Placed:
         return self.last >= other.point
 
 
-def order_of(placed: Placed) -> tuple[int, int, str]:
-    """By point, then by position; ids only settle what no event log leaves open."""
+def order_of(placed: Placed) -> Order:
+    """By point, an instant before a whole day, then by position; ids settle what no event log leaves open."""
     fact = placed.fact
-    return (placed.point, fact.position, fact.fact_id)
+    return (placed.point, placed.last, fact.position, fact.fact_id)
 
 
 class Pool:

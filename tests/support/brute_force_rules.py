@@ -58,7 +58,7 @@ class BruteForce:
     def __init__(self, facts: Sequence[Fact], now: datetime, tz: str) -> None:
         self.tz = ZoneInfo(tz)
         self.now = now
-        self.facts = sorted(facts, key=lambda fact: (self.moment(fact).first, fact.position, fact.fact_id))
+        self.facts = sorted(facts, key=lambda fact: (*self.moment(fact)[:2], fact.position, fact.fact_id))
 
     # Time, the long way.
 
@@ -283,12 +283,12 @@ class BruteForce:
                     inside = False
                 known = target.state == "planned" or t.first <= self.now
                 if inside and known:
-                    targets.append((t.first, target.position, target))
+                    targets.append((t.first, t.last, target.position, target))
                 elif not inside and t.first >= close and t.first <= self.now:
-                    late.append((t.first, target.position, target))
+                    late.append((t.first, t.last, target.position, target))
             yield (
                 activation.fact_id,
-                self.verdict(rule, first, close, last_day, deadline, sorted(targets)[:], sorted(late), shut),
+                self.verdict(rule, first, close, last_day, deadline, sorted(targets), sorted(late), shut),
             )
 
     def forced(
@@ -323,25 +323,25 @@ class BruteForce:
         close: datetime,
         last_day: date | None,
         deadline: datetime,
-        targets: list[tuple[datetime, int, Fact]],
-        late: list[tuple[datetime, int, Fact]],
+        targets: list[tuple[datetime, datetime, int, Fact]],
+        late: list[tuple[datetime, datetime, int, Fact]],
         shut: list[tuple[datetime, datetime]],
     ) -> Verdict:
         needed = rule.get("min", 1)
         ended = min(shut, default=None)
         if ended is not None:
-            targets = [item for item in targets if item[2].state == "planned" or item[0] <= ended[1]]
+            targets = [item for item in targets if item[3].state == "planned" or item[0] <= ended[1]]
         opens = None if first == FAR_PAST else first
         closes = None if close == FAR_FUTURE else close
         if len(targets) >= needed:
-            at, _, fact = targets[needed - 1]
+            at, _, _, fact = targets[needed - 1]
             return Verdict("satisfied", opens, closes, at, fact.fact_id, None, raised=False)
         if ended is not None and ended[0] < close:
             return Verdict("cancelled", opens, closes, ended[0], None, None, raised=False)
         if self.now < close:
             return Verdict("pending", opens, closes, None, None, None, raised=False)
         if len(targets) + len(late) >= needed:
-            _, _, fact = (targets + late)[needed - 1]
+            _, _, _, fact = (targets + late)[needed - 1]
             return Verdict(
                 "violated_late", opens, closes, close, fact.fact_id, self.late(fact, last_day, deadline), False
             )
@@ -398,9 +398,9 @@ class BruteForce:
         for contact in following[:1]:
             moment = self.moment(contact)
             if moment.first < close:
-                targets.append((moment.first, contact.position, contact))
+                targets.append((moment.first, moment.last, contact.position, contact))
             elif moment.first <= self.now:
-                late.append((moment.first, contact.position, contact))
+                late.append((moment.first, moment.last, contact.position, contact))
         return self.verdict({**rule, "min": 1}, first, close, last_day, deadline, targets, late, shut)
 
     def is_active(self, contact: Fact) -> bool:
