@@ -1,6 +1,6 @@
 """The event log as the use cases see it: append with an expected version, read a stream, follow a territory."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -174,6 +174,9 @@ class EventLog(Protocol):
 
     async def page(self, territory: str, *, after: int, limit: int = 1000) -> list[Stored]:
         """Up to `limit` events after a position, in order, opened; empty at the head."""
+
+    def pages(self, territory: str, *, after: int, limit: int = 1000) -> AsyncGenerator[list[Stored], None]:
+        """Page after page up to the head, each fetched while the one before is dealt with: for whole replays."""
 
     async def headers(
         self, territory: str, *, after: int, limit: int = 1000, topics: Sequence[str] | None = None

@@ -109,7 +109,7 @@ async def _rate(replay: Callable[[], Awaitable[int]]) -> float:
 
 async def _replay(log: PostgresEventLog, territory: str) -> int:
     position = 0
-    while page := await log.page(territory, after=position, limit=PAGE):
+    async for page in log.pages(territory, after=0, limit=PAGE):
         position = page[-1].position
     return position
 

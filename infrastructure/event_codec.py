@@ -142,7 +142,7 @@ class RowOpener:
 
     def __init__(self, territory: str, keyrings: Mapping[UUID, Keyring]) -> None:
         self._territory = territory
-        self._payloads = PayloadOpener(keyrings)
+        self._payloads = PayloadOpener(territory, keyrings)
 
     @property
     def lacking(self) -> set[UUID]:

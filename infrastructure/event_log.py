@@ -6,7 +6,8 @@
 One per process. `clock` replaces the database's clock for `recorded_at`: demonstrations and tests only.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Self
 from uuid import UUID
 
@@ -104,6 +105,18 @@ class PostgresEventLog:
 
     async def page(self, territory: str, *, after: int, limit: int = 1000) -> list[Stored]:
         return await self._opened(territory, await self._pool.fetch(PAGE, territory, after, limit))
+
+    async def pages(self, territory: str, *, after: int, limit: int = 1000) -> AsyncGenerator[list[Stored], None]:
+        async with self._pool.acquire() as connection:
+            fetching = asyncio.ensure_future(connection.fetch(PAGE, territory, after, limit))
+            try:
+                while rows := await fetching:
+                    fetching = asyncio.ensure_future(connection.fetch(PAGE, territory, rows[-1]["position"], limit))
+                    await asyncio.sleep(0)  # Sends the query.
+                    yield await self._opened(territory, rows)
+            finally:
+                fetching.cancel()
+                await asyncio.gather(fetching, return_exceptions=True)
 
     async def headers(
         self, territory: str, *, after: int, limit: int = 1000, topics: Sequence[str] | None = None

@@ -1,7 +1,7 @@
 """The event log in memory: the same promises and the same sealing as the one on PostgreSQL, for unit tests."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -119,6 +119,11 @@ class MemoryEventLog:
 
     async def page(self, territory: str, *, after: int, limit: int = 1000) -> list[Stored]:
         return await open_rows(territory, self._rows.get(territory, [])[after : after + limit], self.vault)
+
+    async def pages(self, territory: str, *, after: int, limit: int = 1000) -> AsyncGenerator[list[Stored], None]:
+        while page := await self.page(territory, after=after, limit=limit):
+            after = page[-1].position
+            yield page
 
     async def headers(
         self, territory: str, *, after: int, limit: int = 1000, topics: Sequence[str] | None = None

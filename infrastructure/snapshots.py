@@ -61,7 +61,7 @@ class PostgresSnapshots:
             return None
         version, subject, payload = row
         place = Place(territory, pathway_id, version, TOPIC, subject)
-        opener = PayloadOpener(await self._vault.keyrings(territory, [subject]))
+        opener = PayloadOpener(territory, await self._vault.keyrings(territory, [subject]))
         try:
             bodies = dict(opener.open_bodies(0, place, payload))
         except UnreadableEvent:

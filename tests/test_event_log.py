@@ -225,6 +225,22 @@ async def test_pages_follow_each_other_without_hole_or_overlap(log: EventLog) ->
     ]
 
 
+async def test_a_replay_goes_through_all_pages(log: EventLog) -> None:
+    await log.append(T, board(uuid7(), 0, *map(str, range(25))))
+    sizes = [len(page) async for page in log.pages(T, after=3, limit=10)]
+    assert sizes == [10, 10, 2]
+    assert [page async for page in log.pages("FR-99", after=0)] == []
+
+
+async def test_a_replay_can_be_left_early(log: EventLog) -> None:
+    await log.append(T, board(uuid7(), 0, *map(str, range(25))))
+    pages = log.pages(T, after=0, limit=10)
+    first = await anext(pages)
+    await pages.aclose()
+    assert [stored.position for stored in first] == list(range(1, 11))
+    assert await log.head(T) == 25
+
+
 async def test_headers_are_read_by_topic_without_any_key(bench: Bench) -> None:
     stream_id, subject = uuid7(), uuid7()
     person = Commit(stream_id=stream_id, expected_version=0, events=[line(stream_id, 1)], subject=subject)
