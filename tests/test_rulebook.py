@@ -111,7 +111,8 @@ def test_shipped_a_training_need_without_training_referral_in_thirty_days() -> N
     need = fact("d1", "diagnosis", "2026-01-05", needs=["training"], theme="it")
     other = fact("d2", "diagnosis", "2026-01-05", needs=["housing"], theme="it")
     housing = fact("r1", "referral", "2026-01-06", kind="housing", theme="it", status="cancelled")
-    assert shipped(need, other, housing) == {"training-need-referred d1": "violated_open"}
+    withdrawn = fact("d3", "diagnosis", "2026-01-05", needs=["training"], theme="it", status="withdrawn")
+    assert shipped(need, other, housing, withdrawn) == {"training-need-referred d1": "violated_open"}
 
 
 def test_shipped_a_relocation_without_accompaniment_around_it() -> None:

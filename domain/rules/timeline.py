@@ -12,7 +12,6 @@ from domain.rules.rule import EVERY_TYPE, At
 from domain.rules.values import Scope
 from domain.rules.vocabulary import LIFE_TYPES
 
-
 Order = tuple[int, int, int, str]
 
 
