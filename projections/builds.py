@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 
+import asyncpg
+
 from projections.projection import Build, Connection, Pool, Projection
 
 LOCK = 0x6275696C6473  # "builds". One process at a time makes, swaps or drops tables.
 
-BUILDS = "SELECT name, version, build FROM projection_builds WHERE status = $1 ORDER BY name"
+BUILDS = "SELECT name, version, meaning, build FROM projection_builds WHERE status = $1 ORDER BY name"
 NEXT_BUILD = "SELECT coalesce(max(build), 0) + 1 FROM projection_builds WHERE name = $1"
-ADD_BUILD = "INSERT INTO projection_builds (name, version, build, status, tables) VALUES ($1, $2, $3, $4, $5)"
+ADD_BUILD = """
+INSERT INTO projection_builds (name, version, meaning, build, status, tables) VALUES ($1, $2, $3, $4, $5, $6)"""
 RETIRE = "UPDATE projection_builds SET status = 'retired' WHERE name = $1 AND status = 'live'"
 GO_LIVE = "UPDATE projection_builds SET status = 'live' WHERE name = $1 AND build = $2"
 UNUSED = """
@@ -29,8 +32,22 @@ async def install(pool: Pool, projections: Iterable[Projection]) -> None:
 
 
 async def live_builds(db: Connection, projections: Iterable[Projection]) -> dict[str, Build]:
-    """The build in use of each projection, by name; a projection whose live build is of another version is left out."""
+    """The build in use of each projection, by name. One made by another version, or under other rules, is left out."""
     return await _builds(db, projections, "live")
+
+
+async def outdated(db: Connection, projections: Iterable[Projection]) -> list[str]:
+    """Projections in use that this code cannot follow: they have to be rebuilt."""
+    known = list(projections)
+    current = await live_builds(db, known)
+    in_use = {row["name"] for row in await db.fetch(BUILDS, "live")}
+    return [projection.name for projection in known if projection.name in in_use - current.keys()]
+
+
+def meaning_of(projection: Projection) -> str:
+    """What its rows mean beyond what its version says; changed, it has to be rebuilt as under a new version."""
+    meaning: str = getattr(projection, "meaning", "")
+    return meaning
 
 
 async def unfinished_builds(db: Connection, projections: Iterable[Projection]) -> dict[str, Build]:
@@ -43,8 +60,13 @@ async def _builds(db: Connection, projections: Iterable[Projection], status: str
     return {
         row["name"]: Build(row["name"], row["version"], row["build"], tuple(known[row["name"]].tables))
         for row in await db.fetch(BUILDS, status)
-        if row["name"] in known and known[row["name"]].version == row["version"]
+        if row["name"] in known and _is_made_by(known[row["name"]], row)
     }
+
+
+def _is_made_by(projection: Projection, row: asyncpg.Record) -> bool:
+    """A step without tables has nothing to rebuild: any version of it goes on where the last one was."""
+    return not projection.tables or (row["version"], row["meaning"]) == (projection.version, meaning_of(projection))
 
 
 async def lock_builds(db: Connection) -> None:
@@ -56,7 +78,7 @@ async def add_build(db: Connection, projection: Projection, status: str) -> Buil
     number = await db.fetchval(NEXT_BUILD, projection.name)
     build = Build(projection.name, projection.version, number, tuple(projection.tables))
     tables = [build.table(name) for name in build.tables]
-    await db.execute(ADD_BUILD, build.name, build.version, build.number, status, tables)
+    await db.execute(ADD_BUILD, build.name, build.version, meaning_of(projection), build.number, status, tables)
     for statement in projection.tables.values():
         await db.execute(build.sql(statement))
     return build

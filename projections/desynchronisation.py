@@ -5,10 +5,13 @@ and dates. The alerts that follow are recorded in the log before the rows that s
 """
 
 import asyncio
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from application.alerts import Alerts, Change
 from application.event_log import Stored
@@ -67,6 +70,15 @@ FROM {pathway_deadlines} d LEFT JOIN {obligations} o USING (territory, pathway)
 WHERE d.territory = $1 AND d.pathway = ANY($2::uuid[])"""
 DUE = """
 SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
+OPEN_ALERTS = """
+SELECT pathway, alert FROM alerts WHERE territory = $1 AND pathway = ANY($2::uuid[]) AND status = 'open'"""
+UNRECONCILED = """
+SELECT DISTINCT pathway
+FROM (SELECT pathway, alert FROM alerts WHERE territory = $1 AND status = 'open') a
+FULL JOIN (SELECT DISTINCT pathway, alert FROM {obligations} WHERE territory = $1 AND raised AND NOT shadow) o
+    USING (pathway, alert)
+WHERE (a.alert IS NULL OR o.alert IS NULL) AND pathway > $2
+ORDER BY pathway LIMIT $3"""
 NEXT_DUE = "SELECT min(next_due) FROM {pathway_deadlines} WHERE territory = $1"
 PUT_ROWS = """
 UPDATE {obligations} o SET target = n.target, status = n.status, open = n.open, close = n.close, at = n.at,
@@ -132,6 +144,8 @@ class Moment(NamedTuple):
     """Topic of the event; empty when time alone passed."""
     key: str
     correlation_id: UUID | None = None
+    quiet: bool = False
+    """Nobody is to be told."""
 
 
 class Shift(NamedTuple):
@@ -201,6 +215,8 @@ class Desynchronisation:
         self._alerts = alerts
         self._quiet_territories = frozenset(quiet_territories)
         self._rule_of = {(rule.slug, rule.version): rule for rule in rules.ruleset}
+        self.meaning = _digest(rules, calendars)
+        """Of the rules and the calendars: under others, everything has to be judged again."""
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
         judged = await _load(db, build, page.territory, page.pathways)
@@ -240,6 +256,35 @@ class Desynchronisation:
     async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
         due: datetime | None = await db.fetchval(build.sql(NEXT_DUE), territory)
         return due
+
+    async def reconcile(self, db: Connection, build: Build, page: Elapsed) -> None:
+        """Clear the alerts of these pathways that no rule raises any more, and raise, quietly, those not yet raised.
+
+        For after a rebuild: rules or calendars may have changed. What is already so changes nothing.
+        """
+        judged = await _load(db, build, page.territory, page.standings)
+        open_alerts: dict[UUID, set[UUID]] = {}
+        for row in await db.fetch(OPEN_ALERTS, page.territory, list(page.standings)):
+            open_alerts.setdefault(row["pathway"], set()).add(row["alert"])
+        shifts: list[Shift] = []
+        for pathway_id, standing in page.standings.items():
+            moment = Moment(page.now, standing, "", f"{self.name}:{build.number}:{pathway_id}", quiet=True)
+            shifts += self._reconcile_one(judged[pathway_id], moment, open_alerts.get(pathway_id, set()))
+        await self._tell(db, page.territory, shifts)
+
+    def _reconcile_one(self, mine: Judged, moment: Moment, told: Collection[UUID]) -> Iterator[Shift]:
+        raised = {row.alert: row for row in mine.rows.values() if row.tells}
+        untold = raised.keys() - told
+        evaluated = moment._replace(now=mine.evaluated_at or moment.now)
+        explained = self._explained(evaluated, (), raised, untold) if untold else {}
+        for alert in sorted(untold):
+            yield Shift(alert, moment, f"{moment.key}:{alert}", explained[alert])
+        for alert in sorted(set(told) - raised.keys()):
+            yield Shift(alert, moment, f"{moment.key}:{alert}", ClearedBecause.RULE_CHANGE)
+
+    async def unreconciled(self, db: Connection, build: Build, territory: str, after: UUID, limit: int) -> list[UUID]:
+        """Pathways whose open alerts are not those that the rules raise, by id."""
+        return [row["pathway"] for row in await db.fetch(build.sql(UNRECONCILED), territory, after, limit)]
 
     async def _tell(self, db: Connection, territory: str, shifts: Sequence[Shift]) -> None:
         """Record the alerts that changed, in logical order; those of one pathway as they came."""
@@ -290,7 +335,8 @@ class Desynchronisation:
         if isinstance(outcome, Obligation):
             what = self._found(moment, outcome, able)
         else:
-            what = Resolved(on=moment.now, known_at=moment.standing.position, reason=outcome)
+            known_at = moment.standing.position
+            what = Resolved(on=moment.now, known_at=known_at, reason=outcome, quiet=moment.quiet)
         return Change(
             alert_id=shift.alert,
             pathway=moment.standing.pathway,
@@ -326,7 +372,8 @@ class Desynchronisation:
             known_at=standing.position,
             finding=_finding(standing.pathway, rule, obligation),
             recipients=recipients(rule, activation, standing.participants, standing.referent, can_act),
-            quiet=activation.territory in self._quiet_territories
+            quiet=moment.quiet
+            or activation.territory in self._quiet_territories
             or _was_so_when_imported(activation, obligation)
             or self._is_stale(rule, obligation, moment.now),
         )
@@ -389,6 +436,12 @@ def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
         case Status.CANCELLED:
             return CANCELLED_BECAUSE[now.reason or ""]
     return ClearedBecause.SUSPENDED if now.calendar == was.calendar else ClearedBecause.CALENDAR_CHANGE
+
+
+def _digest(rules: CompiledRules, calendars: Calendars) -> str:
+    sources = [rule.source for rule in rules.ruleset]
+    text = msgspec.json.encode([calendars.VERSION, sources], order="deterministic", enc_hook=str)
+    return hashlib.sha256(text).hexdigest()
 
 
 CANCELLED_BECAUSE: Mapping[str, ClearedBecause] = {

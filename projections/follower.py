@@ -16,10 +16,11 @@ from application.event_log import EventLog
 from domain.clock import Clock
 from domain.ids import uuid7
 from projections import consumers
-from projections.builds import install
+from projections.builds import install, outdated
 from projections.folding import TRANSIENT
 from projections.garbage import patient_collector
 from projections.projection import Pool, Projection
+from projections.rebuild import AlreadyRebuilding, rebuild
 from projections.territory_follower import LEASE_S, PAGE_SIZE, TerritoryFollower, Tools
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class Follower:
         self._territories: dict[str, TerritoryFollower] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._discovery: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._patience = ExitStack()
 
@@ -75,10 +77,11 @@ class Follower:
         await install(self._pool, self._tools.projections.values())
         self._patience.enter_context(patient_collector())
         self._discovery = asyncio.create_task(self._discover(), name="follower")
+        self._renewal = asyncio.create_task(self._rebuild_outdated(), name="follower: rebuild")
 
     async def stop(self) -> None:
         """Finish nothing, lose nothing: what is half folded is folded again by whoever takes over, at once."""
-        tasks = [task for task in (self._discovery, *self._tasks.values()) if task is not None]
+        tasks = [task for task in (self._discovery, self._renewal, *self._tasks.values()) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -147,6 +150,24 @@ class Follower:
             except TRANSIENT as error:
                 log.warning("follower.retried", error_type=type(error).__name__)
             await asyncio.sleep(self._poll_s)
+
+    async def _rebuild_outdated(self) -> None:
+        """What another version of the code made, or other rules: queries see the old one until the new one is ready."""
+        while True:
+            try:
+                async with self._pool.acquire() as db:
+                    names = await outdated(db, self._tools.projections.values())
+                if not names:
+                    return
+                log.info("projections.outdated", projections=names)
+                projections = list(self._tools.projections.values())
+                await rebuild(self._pool, self._log, projections, self._tools.clock, names)
+                log.info("projections.rebuilt", projections=names)
+            except AlreadyRebuilding:
+                await asyncio.sleep(self._poll_s)
+            except TRANSIENT as error:
+                log.warning("projections.rebuild_retried", error_type=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
 
     async def _follow(self, territory: str) -> None:
         follower = self._territory(territory)

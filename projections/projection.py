@@ -127,6 +127,19 @@ class Timed(Protocol):
         """The earliest deadline not yet processed."""
 
 
+@runtime_checkable
+class Reconcilable(Protocol):
+    """A projection that others were told of: once rebuilt under other rules, what they were told is put right."""
+
+    async def unreconciled(
+        self, db: Connection, build: Build, territory: str, after: UUID, limit: int
+    ) -> Sequence[UUID]:
+        """Pathways, by id, of which something else was told than now holds."""
+
+    async def reconcile(self, db: Connection, build: Build, page: "Elapsed") -> None:
+        """Put it right for these pathways. What is already right changes nothing."""
+
+
 class Elapsed(msgspec.Struct, frozen=True, kw_only=True):
     """Pathways whose time has come, as they stand."""
 

@@ -25,7 +25,7 @@ from projections.folding import TRANSIENT, Folding
 from projections.garbage import patient_collector
 from projections.parking import Unfoldable, park, parked, unfoldable
 from projections.pathway_folds import PathwayFolds
-from projections.projection import Build, Connection, Elapsed, Page, Pool, Projection, Timed
+from projections.projection import Build, Connection, Elapsed, Page, Pool, Projection, Reconcilable, Timed
 
 EVENTS_PER_BATCH = 2_000
 STREAMS_PER_BATCH_MAX = 1_000
@@ -187,6 +187,7 @@ class Rebuild:
             async with self._pool.acquire() as db, db.transaction():
                 await db.execute("SET LOCAL lock_timeout = '30s'; SET LOCAL statement_timeout = '60s'")
                 await builds.lock_builds(db)
+                was_outdated = bool(await builds.outdated(db, [self._projections[name]]))
                 for row in await db.fetch(HOLD_BACK, name):
                     await self._finish(db, await self._place(db, row["territory"], name), row["position"])
                 await builds.put_in_use(db, build)
@@ -194,6 +195,24 @@ class Rebuild:
             async with self._pool.acquire() as db, db.transaction():
                 await builds.lock_builds(db)
                 await builds.drop_unused(db, name)
+            if was_outdated:
+                await self._reconcile(self._projections[name], build)
+
+    async def _reconcile(self, projection: Projection, build: Build) -> None:
+        """Other rules find other things: what was told under those before is put right, quietly."""
+        if not isinstance(projection, Reconcilable):
+            return
+        for territory in await self._log.territories():
+            after = UUID(int=0)
+            async with self._pool.acquire() as db:
+                position = (await self._place(db, territory, projection.name)).consumer.position
+                folds = PathwayFolds(self._log, territory)
+                while ids := await projection.unreconciled(db, build, territory, after, DUE_PER_BATCH):
+                    after = ids[-1]
+                    standings = await folds.standings(ids, position)
+                    now = self._clock.now()
+                    page = Elapsed(territory=territory, now=now, standings=standings, replay=False)
+                    await projection.reconcile(db, build, page)
 
     async def _places(self, territory: str) -> list[list[Place]]:
         """Builds that are equally far, together: they are fed from one reading."""
@@ -371,9 +390,9 @@ class Rebuild:
         if not isinstance(projection, Timed):
             return
         territory, build = consumer.territory, consumer.build
-        live = (await builds.live_builds(db, [place.projection])).get(build.name)
-        next_told = None if live is None else await projection.next_due(db, live, territory)
-        horizon = self._clock.now() if next_told is None else next_told - timedelta(microseconds=1)
+        horizon = await self._processed_until(db, place, projection)
+        if horizon is None:
+            return
         folds = PathwayFolds(self._log, territory)
         aside = await parked(db, consumer)
         while due := await projection.due(db, build, territory, horizon, DUE_PER_BATCH):
@@ -383,6 +402,15 @@ class Rebuild:
             async with db.transaction():
                 page = Elapsed(territory=territory, now=horizon, standings=standings, replay=True)
                 await projection.elapse(db, build, page)
+
+    async def _processed_until(self, db: Connection, place: Place, projection: Timed) -> datetime | None:
+        """Up to when the projection in use surely has processed every deadline. Later ones are, at worst, again."""
+        territory = place.consumer.territory
+        live = (await builds.live_builds(db, [place.projection])).get(place.consumer.build.name)
+        if live is None:  # Made by other code, or under other rules: it cannot be asked.
+            return await self._recorded_at(territory, place.consumer.position)
+        next_due = await projection.next_due(db, live, territory)
+        return self._clock.now() if next_due is None else next_due - timedelta(microseconds=1)
 
     async def _recorded_at(self, territory: str, position: int) -> datetime | None:
         headers = await self._log.headers(territory, after=position - 1, limit=1) if position else []

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from application.rulebook import load_rules
 from domain.accompaniment import AccompanimentKind, RecordAccompaniment
 from domain.appointment import BookAppointment
 from domain.closure import ClosePathway, ClosureOutcome, ReopenPathway
@@ -18,11 +19,13 @@ from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.errors import DomainError
 from domain.referent import AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
+from domain.rules import Calendars, compile_rules
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
 from infrastructure.database import Pool, create_pool
 from projections.builds import live_builds
 from projections.content import content_hash
 from projections.rebuild import AlreadyRebuilding, NotRebuildable, Progress, rebuild
+from projections.registry import projections
 from tests.support.following import (
     CCAS,
     HOUSING,
@@ -93,13 +96,13 @@ async def test_replayed_from_zero_every_projection_holds_the_same(
 ) -> None:
     """Whatever happened, however the log was cut into pages, and although a rebuild takes another way through it."""
     async with territory(database_url, pool, name=f"FR-{next(EXAMPLES)}") as place:
-        projections = all_projections(place)
+        everything = all_projections(place)
         await live_year(place, seed, steps)
-        follower = follower_of(pool, place, projections, page_size=page_size)
+        follower = follower_of(pool, place, everything, page_size=page_size)
         await follower.catch_up()
         before = await hashes(pool, place)
         head = await place.log.head(place.name)
-        await rebuild(pool, place.log, projections, place.clock)
+        await rebuild(pool, place.log, everything, place.clock)
         assert await hashes(pool, place) == before
         await follower.catch_up()
         assert await hashes(pool, place) == before
@@ -202,3 +205,37 @@ async def test_a_step_with_effects_is_never_rebuilt(database_url: str, pool: Poo
     async with territory(database_url, pool) as place:
         with pytest.raises(NotRebuildable):
             await rebuild(pool, place.log, all_projections(place), place.clock, ["notifications"])
+
+
+async def test_under_other_rules_a_follower_rebuilds_and_puts_right_what_was_told(
+    database_url: str, pool: Pool
+) -> None:
+    """A rule that is gone clears its alerts, a new one raises its own; nobody is pushed a message about either."""
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        place.pass_days(60)
+        await catch_up(pool, place)
+        assert await open_alerts(pool) == ["referral-answered"]
+        told = await pool.fetchval("SELECT count(*) FROM outbox")
+
+        changed = projections(place.log, compile_rules(load_rules(SILENCE_30)), Calendars())
+        async with follower_of(pool, place, changed, poll_s=0.05) as follower:
+            async with asyncio.timeout(10):
+                while await open_alerts(pool) != ["silence-30-days"]:
+                    await asyncio.sleep(0.05)
+            assert await follower.caught_up(TERRITORY, await place.log.head(TERRITORY), 10)
+    assert await pool.fetchval("SELECT reason FROM alerts WHERE rule = 'referral-answered'") == "rule_change"
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == told
+
+
+async def open_alerts(pool: Pool) -> list[str]:
+    return [row["rule"] for row in await pool.fetch("SELECT rule FROM alerts WHERE status = 'open' ORDER BY rule")]
+
+
+SILENCE_30 = """
+rule: silence-30-days
+kind: silence
+of: {on: contact_events}
+gap: 30d
+"""

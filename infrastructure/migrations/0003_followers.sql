@@ -7,6 +7,7 @@ CREATE TABLE projection_builds (
     version    integer NOT NULL,
     build      integer NOT NULL,
     status     text COLLATE "C" NOT NULL CHECK (status IN ('live', 'building', 'retired')),
+    meaning    text COLLATE "C" NOT NULL DEFAULT '',  -- Of what the code's version leaves open: rules, calendars.
     tables     text[] NOT NULL,  -- As they are named in the database; dropped with the build.
     started_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (name, build)
