@@ -125,7 +125,10 @@ BEGIN
     IF c_key IS NOT NULL THEN
         FOR known IN
             SELECT c.ord, i.* FROM unnest(c_client, c_key) WITH ORDINALITY AS c (client, key, ord)
-            JOIN idempotency i ON i.territory = p_territory AND i.client = c.client AND i.key = c.key
+            CROSS JOIN LATERAL (
+                -- LIMIT: one look-up by the whole key for each command, whatever the planner believes of the table.
+                SELECT * FROM idempotency WHERE territory = p_territory AND client = c.client AND key = c.key LIMIT 1
+            ) AS i
             WHERE c.key IS NOT NULL
         LOOP
             IF known.fingerprint <> c_fingerprint[known.ord] THEN
