@@ -5,10 +5,10 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.support.documents import DOCS, ROOT, Block, Done, Shell, name_of, pag
 from tests.support.hmis import ENROLLMENT, Export, during
 
 HOW_TO = DOCS / "how-to"
+RULEBOOK = DOCS / "reference" / "rulebook.md"
 APART = {"try-the-demo", "import-an-hmis-export", "use-your-own-postgresql", "receive-webhooks"}
 """Pages that need something of their own; `tests/test_webhook_docs.py` holds the last one."""
 GOING_ON = sorted({page.stem for page in HOW_TO.glob("*.md")} - APART)
@@ -187,9 +188,14 @@ def test_every_problem_is_documented() -> None:
     assert [code for code in catalogue() if f"| `{code}` |" not in page] == []
 
 
-def test_every_rule_that_is_shipped_is_explained() -> None:
-    page = documents.read(DOCS / "explanation" / "rules.md")
-    assert [rule.slug for rule in shipped_rules().rules if f"`{rule.slug}`" not in page] == []
+def test_the_rules_that_are_shipped_are_those_of_the_page() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|.*\| (`.*`) \| `(\w+)` \|$", documents.read(RULEBOOK), re.MULTILINE)
+    written = [(rule.slug, rule.source) for rule in shipped_rules().rules]
+    assert sorted(rows) == [(slug, window_of(source), source["stale_after"]) for slug, source in written]
+
+
+def window_of(rule: Mapping[str, Any]) -> str:
+    return f"`{rule['gap']}`" if "gap" in rule else f"`{rule['within']['from']}` to `{rule['within']['to']}`"
 
 
 def test_a_wildcard_stands_for_some_text_and_no_more() -> None:
