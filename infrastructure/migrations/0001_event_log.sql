@@ -88,7 +88,9 @@ CREATE FUNCTION append_events(
     OUT outcomes  bytea[],
     OUT times     timestamptz[]
 ) LANGUAGE plpgsql
--- Plans are made once, while the tables are still small; they must be the right ones when the tables are large.
+-- One plan for all batches: planning a small one costs more than running it. Plans may be made while the tables are
+-- still small; they must be the right ones when the tables are large.
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
