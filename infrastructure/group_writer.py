@@ -4,6 +4,7 @@ No timer: a lone command leaves at once. Batches are of one territory each, in t
 """
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from typing import Self
@@ -111,7 +112,8 @@ class GroupWriter:
             await self._task
             self._task = None
         if self._connection is not None:
-            await self._connection.close(timeout=2)
+            with contextlib.suppress(*LOST):
+                await self._connection.close(timeout=2)
             self._connection = None
 
     async def append(self, territory: str, commit: SealedCommit) -> Appended:

@@ -1,6 +1,7 @@
 """Hears of appends by any process through one LISTEN connection, and asks once a second in case it was not told."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import asyncpg
@@ -22,6 +23,8 @@ class HeadListener:
 
     def __init__(self, url: str, *, pgbouncer: bool = False) -> None:
         self.heads = Heads()
+        self.listening = asyncio.Event()
+        """Set once it hears: from then on nothing is found by polling alone."""
         self._url = url
         self._pgbouncer = pgbouncer  # In transaction mode nothing is heard: polling does it all.
         self._task: asyncio.Task[None] | None = None
@@ -36,7 +39,8 @@ class HeadListener:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         if self._connection is not None:
-            await self._connection.close(timeout=1)
+            with contextlib.suppress(*LOST):
+                await self._connection.close(timeout=1)
             self._connection = None
 
     async def _follow(self) -> None:
@@ -55,9 +59,11 @@ class HeadListener:
             connection = await connect(self._url, application_name="unisson listener", pgbouncer=self._pgbouncer)
             self._connection = connection
             await connection.add_listener(CHANNEL, self._hear)
+            self.listening.set()
         return self._connection
 
     def _drop(self) -> None:
+        self.listening.clear()
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
