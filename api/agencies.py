@@ -5,13 +5,12 @@ from uuid import UUID
 import msgspec
 from litestar import Router, get, put
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 
 from api.bodies import BodyReader
 from api.described import described
 from api.freshness import shown
 from api.queries import Position, QueryReader
-from api.replies import as_view, reply
+from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from application.access import Scope
 from domain.agency import AddService, AgencyCommand, Code, DescribeAgency, Themes, UnknownAgency
@@ -80,14 +79,14 @@ SERVICE = BodyReader(ServiceBody)
 
 
 @get("/", name="list-agencies", opt=described(answer=Agencies, query=DirectoryQuery, waits=True))
-async def list_agencies(request: ApiRequest) -> ASGIResponse:
+async def list_agencies(request: ApiRequest) -> Reply:
     """List the agencies of the territory, what each is able to act on, and the services they offer."""
     headers = await shown(request, [AgencyDirectory.name], DIRECTORY_QUERY.read(request).at_least)
     return reply(Agencies(items=await directory(request)), headers=headers)
 
 
 @get("/{agency:str}", name="read-agency", opt=described(answer=AgencyView, query=DirectoryQuery, waits=True))
-async def read_agency(request: ApiRequest, agency: FromPath[str]) -> ASGIResponse:
+async def read_agency(request: ApiRequest, agency: FromPath[str]) -> Reply:
     """Read one agency of the territory."""
     headers = await shown(request, [AgencyDirectory.name], DIRECTORY_QUERY.read(request).at_least)
     found = next((each for each in await directory(request) if each.agency == agency), None)
@@ -101,7 +100,7 @@ async def read_agency(request: ApiRequest, agency: FromPath[str]) -> ASGIRespons
     name="describe-agency",
     opt=described(Scope.MANAGE, answer=AgencyDescribed, body=DescribeAgency, refusals=(NotYourAgency,)),
 )
-async def describe_agency(request: ApiRequest, agency: FromPath[str]) -> ASGIResponse:
+async def describe_agency(request: ApiRequest, agency: FromPath[str]) -> Reply:
     """Describe the calling agency. The whole description is replaced; the same again changes nothing."""
     command, _ = await DESCRIPTION.read(request)
     return await carry_out(request, agency, command)
@@ -112,7 +111,7 @@ async def describe_agency(request: ApiRequest, agency: FromPath[str]) -> ASGIRes
     name="put-service",
     opt=described(Scope.MANAGE, answer=AgencyDescribed, body=ServiceBody, refusals=(NotYourAgency, UnknownAgency)),
 )
-async def put_service(request: ApiRequest, agency: FromPath[str], service_id: FromPath[UUID]) -> ASGIResponse:
+async def put_service(request: ApiRequest, agency: FromPath[str], service_id: FromPath[UUID]) -> Reply:
     """Add a service of the calling agency, or replace its description. The same again changes nothing."""
     body, _ = await SERVICE.read(request)
     return await carry_out(
@@ -129,7 +128,7 @@ async def directory(request: ApiRequest) -> list[AgencyView]:
     return [as_view(row, AgencyView, services=offered.get(row.agency, [])) for row in rows]
 
 
-async def carry_out(request: ApiRequest, agency: str, command: AgencyCommand) -> ASGIResponse:
+async def carry_out(request: ApiRequest, agency: str, command: AgencyCommand) -> Reply:
     caller = request.user
     if agency != caller.agency:
         raise NotYourAgency

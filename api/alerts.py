@@ -7,12 +7,11 @@ from uuid import UUID
 import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 
 from api.described import described
 from api.freshness import shown
 from api.queries import Cursor, Limit, Position, QueryReader
-from api.replies import as_view, reply
+from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from domain.alert import AlertStatus, ClearedBecause, NearMiss, Recipient, Role, Sees
 from domain.errors import DomainError
@@ -107,7 +106,7 @@ def view(row: AlertRow) -> AlertView:
 
 
 @get("/", name="list-alerts", opt=described(answer=AlertPage, query=AlertsQuery, waits=True))
-async def list_alerts(request: ApiRequest) -> ASGIResponse:
+async def list_alerts(request: ApiRequest) -> Reply:
     """List the alerts that concern the calling agency. Filters by rule or pathway leave bare notices out."""
     query, caller, cursors = ALERTS_QUERY.read(request), request.user, request.runtime.cursors
     path = request.scope["path"]
@@ -134,7 +133,7 @@ async def list_alerts(request: ApiRequest) -> ASGIResponse:
     name="read-alert",
     opt=described(answer=AlertView, query=AlertQuery, waits=True, refusals=(UnknownAlert,)),
 )
-async def read_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> ASGIResponse:
+async def read_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read one alert, as far as the calling agency may see it."""
     headers = await shown(request, PROJECTIONS, ALERT_QUERY.read(request).at_least)
     async with request.runtime.pool.acquire() as db:

@@ -151,14 +151,17 @@ def create_app(
 
     @asynccontextmanager
     async def composed(app: Litestar) -> AsyncIterator[None]:
-        async with compose(
-            settings, roles=roles, clock=clock, limits=limits, stopping=stopping, allow_loopback=allow_loopback
-        ) as runtime:
-            app.state.runtime = runtime
+        async with AsyncExitStack() as stack:
+            composing = compose(
+                settings, roles=roles, clock=clock, limits=limits, stopping=stopping, allow_loopback=allow_loopback
+            )
             try:
-                yield
-            finally:
-                runtime.stopping.set()
+                app.state.runtime = await stack.enter_async_context(composing)
+            except Exception as failure:
+                app.state.failure = failure  # The server loses it on the way to whoever started it.
+                raise
+            stack.callback(app.state.runtime.stopping.set)
+            yield
 
     return Litestar(
         route_handlers=routes(roles),

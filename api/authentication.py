@@ -7,6 +7,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from api.request import headers_of
 from api.runtime import Runtime
 from application.access import Caller, ScopeRequired
 from application.access import Scope as Right
@@ -43,35 +44,30 @@ class Door(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         runtime: Runtime = scope["litestar_app"].state.runtime
         scope["state"]["began"] = time.perf_counter()
-        with runtime.crowd.one_more():
+        runtime.crowd.enter()
+        try:
             caller = await identify(scope, runtime)
             must_have(caller, scope)
             runtime.rates.take(caller.key_id)
             scope["user"] = caller
             await next_app(scope, receive, send)
+        finally:
+            runtime.crowd.leave()
 
 
 async def identify(scope: Scope, runtime: Runtime) -> Caller:
     """Raises InvalidKey, KeyInUrl, InvalidAgent."""
     if any(mark in scope["query_string"] or mark in scope["raw_path"] for mark in KEY_MARKS):
         raise KeyInUrl
-    authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
-    agents = [value for name, value in scope["headers"] if name == b"x-agent"]
-    if len(authorizations) != 1 or authorizations[0][:7].lower() != b"bearer ":
+    headers = headers_of(scope)
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
         raise InvalidKey
-    key = await runtime.gatekeeper.identify(authorizations[0][7:].decode("latin-1"))
-    return Caller(
-        territory=key.territory, agency=key.agency, agent=_agent(agents), key_id=key.key_id, scopes=key.scopes
-    )
-
-
-def _agent(given: list[bytes]) -> str | None:
-    if not given:
-        return None
-    agent = b", ".join(given).decode("latin-1")
-    if not AGENT.fullmatch(agent):
+    key = await runtime.gatekeeper.identify(token)
+    agent = headers.get("x-agent")
+    if agent is not None and not AGENT.fullmatch(agent):
         raise InvalidAgent
-    return agent
+    return Caller(territory=key.territory, agency=key.agency, agent=agent, key_id=key.key_id, scopes=key.scopes)
 
 
 def must_have(caller: Caller, scope: Scope) -> None:

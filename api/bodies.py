@@ -125,7 +125,7 @@ def check_form(raw: bytes, limits: Limits) -> None:
         raise NulCharacter
     try:
         # Its recursion is bounded. Numbers stay text: a million digits cost nothing here.
-        json.loads(raw.decode(), object_pairs_hook=_without_duplicates, parse_int=str, parse_float=str)
+        FORM.decode(raw.decode())
     except RecursionError:
         raise TooDeep from None
     except ValueError:
@@ -134,16 +134,19 @@ def check_form(raw: bytes, limits: Limits) -> None:
         raise TooDeep
 
 
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise DuplicateName
+
+
+FORM = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_int=str, parse_float=str)
+
+
 def is_deeper(brackets: bytes, levels: int) -> bool:
     """Whether well-formed brackets go deeper. Each turn takes the innermost level away, all at once."""
     for _ in range(levels):
         brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) < len(pairs):
-        raise DuplicateName
 
 
 FAULTS: tuple[tuple[str, str, str], ...] = (

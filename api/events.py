@@ -11,8 +11,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get
-from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
+from litestar.types import ASGIApp
 
 from api.described import described
 from api.queries import Limit, Position, QueryReader, WaitSeconds
@@ -64,7 +64,7 @@ FEED_QUERY = QueryReader(FeedQuery)
 
 
 @get("/", name="read-events", opt=described(answer=Feed, query=FeedQuery, also=(NDJSON,)))
-async def read_events(request: ApiRequest) -> ASGIResponse:
+async def read_events(request: ApiRequest) -> ASGIApp:
     """Follow the events of one's pathways.
 
     With `wait`, an empty answer is held back until there is something, or the time is over. With `Accept:

@@ -6,9 +6,8 @@ from enum import StrEnum
 import asyncpg
 import msgspec
 from litestar import Router, get
-from litestar.response.base import ASGIResponse
 
-from api.replies import reply
+from api.replies import Reply, reply
 from api.request import ApiRequest
 from projections.consumers import consumer_statuses
 
@@ -34,13 +33,13 @@ class Health(msgspec.Struct, kw_only=True):
 
 
 @get("/live", name="live", include_in_schema=False)
-async def live() -> ASGIResponse:
+async def live() -> Reply:
     """The process answers. Says nothing of what it depends on."""
     return reply(Live())
 
 
 @get("/ready", name="ready", include_in_schema=False)
-async def ready(request: ApiRequest) -> ASGIResponse:
+async def ready(request: ApiRequest) -> Reply:
     """Whether work may be sent here: 503 when the log is down or the projections are late."""
     health = await examine(request)
     return reply(health, status=200 if health.status is Readiness.READY else 503)

@@ -5,12 +5,11 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get
-from litestar.response.base import ASGIResponse
 
 from api.described import described
 from api.freshness import shown
 from api.queries import Cursor, Limit, Position, QueryReader
-from api.replies import as_view, reply
+from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from projections.agency_inbox import BEFORE_ANY, AgencyInbox, ItemKind, inbox
 from projections.desynchronisation import Desynchronisation
@@ -49,7 +48,7 @@ INBOX_QUERY = QueryReader(InboxQuery)
 
 
 @get("/", name="read-inbox", opt=described(answer=InboxPage, query=InboxQuery, waits=True))
-async def read_inbox(request: ApiRequest) -> ASGIResponse:
+async def read_inbox(request: ApiRequest) -> Reply:
     """Read what the calling agency has to do: referrals to answer, appointments to conclude, alerts to look at."""
     query, caller, runtime = INBOX_QUERY.read(request), request.user, request.runtime
     cursors, path = runtime.cursors, request.scope["path"]

@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import msgspec
 from litestar.types import Receive
@@ -132,13 +131,11 @@ class Crowd:
         self._most = most
         self.present = 0
 
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Raises Overloaded when there are too many already."""
+    def enter(self) -> None:
+        """Count one more, until it leaves. Raises Overloaded, and counts none, when there are too many already."""
         if self.present >= self._most:
             raise Overloaded
         self.present += 1
-        try:
-            yield
-        finally:
-            self.present -= 1
+
+    def leave(self) -> None:
+        self.present -= 1

@@ -4,10 +4,9 @@ from datetime import datetime
 
 import msgspec
 from litestar import Router, get
-from litestar.response.base import ASGIResponse
 
 from api.described import described
-from api.replies import reply
+from api.replies import Reply, reply
 from api.request import ApiRequest
 from application.access import Scope
 
@@ -27,7 +26,7 @@ class Me(msgspec.Struct, kw_only=True):
 
 
 @get("/", name="read-me", opt=described(answer=Me))
-async def read_me(request: ApiRequest) -> ASGIResponse:
+async def read_me(request: ApiRequest) -> Reply:
     """Read which agency this API key speaks for, what it may do and until when."""
     caller = request.user
     key = await request.runtime.gatekeeper.key(caller.key_id)

@@ -8,7 +8,6 @@ import msgspec
 from litestar import Router, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 
 from api.bodies import BodyReader
 from api.conditions import etag, fingerprint, idempotency_key, if_match, is_unchanged, preferences
@@ -16,7 +15,7 @@ from api.described import described
 from api.freshness import shown
 from api.moments import DayOrInstant, DayOrInstantOrNull
 from api.queries import Cursor, Limit, Position, QueryReader
-from api.replies import as_view, nothing, reply
+from api.replies import Reply, as_view, nothing, reply
 from api.request import ApiRequest, correlation_id
 from application.event_log import StaleVersion
 from application.pathways import Order, Receipt
@@ -100,7 +99,7 @@ def order(request: ApiRequest, command: Command, raw: bytes, *, update: bool = F
     )
 
 
-async def answer(request: ApiRequest, receipt: Receipt) -> ASGIResponse:
+async def answer(request: ApiRequest, receipt: Receipt) -> Reply:
     """201 when something was recorded under an id, else 200; the whole pathway when the client prefers it."""
     place = f"/v1/pathways/{receipt.pathway_id}"
     headers = {"ETag": etag(receipt.version), "X-Position": str(receipt.position)}
@@ -138,7 +137,7 @@ def command_options(spec: CommandSpec, *, update: bool = False) -> dict[str, Any
 
 
 @post("/", name=OPENING.name, opt=command_options(OPENING))
-async def open_pathway(request: ApiRequest) -> ASGIResponse:
+async def open_pathway(request: ApiRequest) -> Reply:
     """Open a pathway for a person."""
     command, raw = await OPENING_BODY.read(request)
     return await answer(request, await request.runtime.pathways.open(order(request, command, raw)))
@@ -173,7 +172,7 @@ PATHWAYS_QUERY = QueryReader(PathwaysQuery)
 
 
 @get("/", name="list-pathways", opt=described(answer=PathwayPage, query=PathwaysQuery, waits=True))
-async def list_pathways(request: ApiRequest) -> ASGIResponse:
+async def list_pathways(request: ApiRequest) -> Reply:
     """List the pathways that the calling agency takes part in, oldest first."""
     query, caller, cursors = PATHWAYS_QUERY.read(request), request.user, request.runtime.cursors
     path = request.scope["path"]
@@ -189,7 +188,7 @@ async def list_pathways(request: ApiRequest) -> ASGIResponse:
 
 
 @get("/{pathway_id:uuid}", name="read-pathway", opt=described(answer=PathwayView, cached=True))
-async def read_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
+async def read_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
     """Read the coded state of a pathway."""
     pathway = await request.runtime.pathways.read(request.user, pathway_id)
     headers = {"ETag": etag(pathway.version)}
@@ -203,7 +202,7 @@ async def read_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIR
     name="read-entry",
     opt=described(answer=EntryView, refusals=(UnknownEntry,)),
 )
-async def read_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> ASGIResponse:
+async def read_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> Reply:
     """Read one thing recorded in a pathway, as it stands now."""
     pathway = await request.runtime.pathways.read(request.user, pathway_id)
     current = pathway.ledger.current(entry_id)
@@ -222,7 +221,7 @@ def command_route(spec: CommandSpec) -> HTTPRouteHandler:
     reader = BodyReader(spec.body)
     update = spec.name in UPDATES
 
-    async def carry_out(request: ApiRequest, pathway_id: UUID, entry_id: UUID | None = None) -> ASGIResponse:
+    async def carry_out(request: ApiRequest, pathway_id: UUID, entry_id: UUID | None = None) -> Reply:
         body, raw = await reader.read(request)
         ordered = order(request, spec.command(body, entry_id), raw, update=update)
         pathways = request.runtime.pathways
@@ -236,10 +235,10 @@ def command_route(spec: CommandSpec) -> HTTPRouteHandler:
             ]
             raise
 
-    async def on_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
+    async def on_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
         return await carry_out(request, pathway_id)
 
-    async def on_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> ASGIResponse:
+    async def on_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: FromPath[UUID]) -> Reply:
         return await carry_out(request, pathway_id, entry_id)
 
     on_pathway.__doc__ = on_entry.__doc__ = spec.command_type.__doc__

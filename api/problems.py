@@ -121,7 +121,7 @@ def language_of(accept_language: str | None) -> str:
 
 def describe(refusal: DomainError, request: ApiRequest) -> Problem:
     """A refusal as the client will read it. The precise detail is in English; French readers get the title there."""
-    language = language_of(request.headers.get("accept-language"))
+    language = language_of(request.header("accept-language"))
     kind = type(refusal)
     detail = refusal.detail if language == "en" else kind.title_fr
     faults = [] if refusal.field is None else [Fault(pointer=refusal.field, code=kind.code, message=detail)]
@@ -145,7 +145,7 @@ def describe(refusal: DomainError, request: ApiRequest) -> Problem:
 
 def answer(refusal: DomainError, request: ApiRequest, headers: Mapping[str, str] | None = None) -> Response[bytes]:
     described = describe(refusal, request)
-    sent = {"Content-Language": language_of(request.headers.get("accept-language")), "Vary": "Accept-Language"}
+    sent = {"Content-Language": language_of(request.header("accept-language")), "Vary": "Accept-Language"}
     if "retry_after_s" in refusal.context:
         sent["Retry-After"] = str(refusal.context["retry_after_s"])
     if refusal.status == 401:

@@ -21,41 +21,54 @@ class ApiRequest(Request[Caller, None, State]):
 
     @property
     def runtime(self) -> Runtime:
-        runtime = self.scope["litestar_app"].state.runtime
-        assert isinstance(runtime, Runtime)
+        runtime: Runtime = self.scope["litestar_app"].state.runtime
         return runtime
 
     def header(self, name: str) -> str | None:
-        """The value of a header that may be given once at most; several values are joined, so they match nothing."""
-        values = self.headers.getall(name, [])
-        return ", ".join(values) if values else None
+        """A header's value, by its name in lower case. Several values are joined by commas, so as to match nothing."""
+        return headers_of(self.scope).get(name)
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Every header of the request, read once."""
+    state: dict[str, Any] = scope["state"]
+    headers: dict[str, str] | None = state.get("headers")
+    if headers is None:
+        headers = state["headers"] = {}
+        for raw_name, raw_value in scope["headers"]:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def request_id(scope: Scope) -> str:
     """The client's `X-Request-Id` if it is well formed, else an id of ours; the same for the whole request."""
     state: dict[str, Any] = scope["state"]
-    if "request_id" not in state:
-        given = _header(scope, b"x-request-id")
-        state["request_id"] = given if given is not None and REQUEST_ID.fullmatch(given) else str(uuid7())
-    identifier = state["request_id"]
-    assert isinstance(identifier, str)
+    identifier: str | None = state.get("request_id")
+    if identifier is None:
+        given = headers_of(scope).get("x-request-id")
+        if given is not None and REQUEST_ID.fullmatch(given):
+            identifier = given
+        else:
+            state["correlation_id"] = uuid7()
+            identifier = str(state["correlation_id"])
+        state["request_id"] = identifier
     return identifier
 
 
 def trace_id(scope: Scope) -> str:
     """The trace of the client's `traceparent`, else the request id."""
-    given = TRACE_PARENT.fullmatch(_header(scope, b"traceparent") or "")
+    given = TRACE_PARENT.fullmatch(headers_of(scope).get("traceparent", ""))
     return given[1] if given else request_id(scope)
 
 
 def correlation_id(scope: Scope) -> UUID:
     """The request id as events carry it: itself when it is a UUID, else a UUID made from it."""
     identifier = request_id(scope)
+    own: UUID | None = scope["state"].get("correlation_id")
+    if own is not None:
+        return own
     try:
         return UUID(identifier)
     except ValueError:
         return uuid5(NAMESPACE_URL, identifier)
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for given, value in scope["headers"] if given == name), None)

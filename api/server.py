@@ -52,16 +52,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_headers = True
         self._start_deadline()
 
     def on_headers_complete(self) -> None:
-        self._in_headers, self._bytes_of_headers = False, 0
         self._stop_deadline()
-        received = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if received > self.limits.header_bytes:
-            raise ValueError("headers too large")  # The parser turns it into a refusal.
+        if self._bytes_of_headers > self.limits.header_bytes:
+            received = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if received > self.limits.header_bytes:
+                raise ValueError("headers too large")  # The parser turns it into a refusal.
+        self._in_headers, self._bytes_of_headers = False, 0
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_headers = True
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         if self._in_headers:
@@ -95,11 +99,14 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Raises what kept the application from starting, where uvicorn would only end the process."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            state = getattr(self.config.app, "state", None)
+            raise getattr(state, "failure", None) or RuntimeError("the application did not start") from None
         self._loop = asyncio.get_running_loop()
-        # What was loaded stays: the collector need not look through it again while somebody waits.
-        gc.collect()
-        gc.freeze()
+        _calm_the_collector()
         if self.started:
             self._on_ready()
 
@@ -110,6 +117,13 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.set()
         await super().shutdown(sockets)
+
+
+def _calm_the_collector() -> None:
+    """What was loaded stays: looking through it again and again would only keep clients waiting."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 class _QuietServer(Server):

@@ -8,14 +8,13 @@ from uuid import UUID
 import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 
 from api.conditions import etag, is_unchanged
 from api.described import described
 from api.freshness import shown
 from api.moments import DayOrInstant, DayOrInstantOrNull
 from api.queries import Limit, Position, QueryReader
-from api.replies import as_view, nothing, reply
+from api.replies import Reply, as_view, nothing, reply
 from api.request import ApiRequest
 from domain.facts import FactState, Precision
 from domain.rules import Obligation, Status, evaluate
@@ -58,7 +57,7 @@ TIMELINE_QUERY = QueryReader(TimelineQuery)
     name="read-timeline",
     opt=described(answer=TimelinePage, query=TimelineQuery, waits=True),
 )
-async def read_timeline(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
+async def read_timeline(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
     """Read what happened on a pathway, oldest first."""
     query = TIMELINE_QUERY.read(request)
     await request.runtime.pathways.read(request.user, pathway_id)
@@ -101,7 +100,7 @@ FACTS_QUERY = QueryReader(FactsQuery)
 
 
 @get("/{pathway_id:uuid}/facts", name="read-facts", opt=described(answer=Facts, query=FactsQuery, cached=True))
-async def read_facts(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
+async def read_facts(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
     """Read what the rules see of a pathway, now or as it was known at a position."""
     known_at = FACTS_QUERY.read(request).known_at
     pathways = request.runtime.pathways
@@ -160,7 +159,7 @@ class Obligations(msgspec.Struct, kw_only=True):
 
 
 @get("/{pathway_id:uuid}/obligations", name="read-obligations", opt=described(answer=Obligations))
-async def read_obligations(request: ApiRequest, pathway_id: FromPath[UUID]) -> ASGIResponse:
+async def read_obligations(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
     """Read what the rules expect of a pathway and how each expectation stands, judged now on what is recorded."""
     runtime = request.runtime
     pathway = await runtime.pathways.read(request.user, pathway_id)

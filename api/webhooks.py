@@ -8,13 +8,12 @@ from uuid import UUID
 import msgspec
 from litestar import Router, get, post
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 
 from api.bodies import BodyReader
 from api.conditions import fingerprint, idempotency_key
 from api.described import described
 from api.queries import Cursor, Limit, QueryReader
-from api.replies import as_view, encode, reply
+from api.replies import Reply, as_view, encode, reply
 from api.request import ApiRequest
 from application import outcomes
 from application.access import Scope
@@ -107,9 +106,7 @@ NOTHING = BodyReader(Nothing)
 DELIVERIES_QUERY = QueryReader(DeliveriesQuery)
 
 
-async def once(
-    request: ApiRequest, raw: bytes, status: int, work: Callable[[], Awaitable[msgspec.Struct]]
-) -> ASGIResponse:
+async def once(request: ApiRequest, raw: bytes, status: int, work: Callable[[], Awaitable[msgspec.Struct]]) -> Reply:
     """Do the work unless this very request was answered before. Secrets are never remembered."""
     known = outcomes.Request(
         caller=request.user, idempotency_key=idempotency_key(request), fingerprint=fingerprint(request, raw)
@@ -135,7 +132,7 @@ async def once(
         refusals=(EndpointRefused, TooManyEndpoints),
     ),
 )
-async def register_endpoint(request: ApiRequest) -> ASGIResponse:
+async def register_endpoint(request: ApiRequest) -> Reply:
     """Register an address to be told at. The answer holds the signing secret, this once."""
     body, raw = await ENDPOINT.read(request)
 
@@ -150,7 +147,7 @@ async def register_endpoint(request: ApiRequest) -> ASGIResponse:
 
 
 @get("/", name="list-webhook-endpoints", opt=described(Scope.MANAGE, answer=Endpoints))
-async def list_endpoints(request: ApiRequest) -> ASGIResponse:
+async def list_endpoints(request: ApiRequest) -> Reply:
     """List the agency's webhook endpoints, oldest first."""
     found = await request.runtime.webhooks.endpoints(request.user.territory, request.user.agency)
     return reply(Endpoints(items=[as_view(each, EndpointView, id=each.endpoint_id, secret=None) for each in found]))
@@ -161,7 +158,7 @@ async def list_endpoints(request: ApiRequest) -> ASGIResponse:
     name="read-webhook-endpoint",
     opt=described(Scope.MANAGE, answer=EndpointView, refusals=(UnknownEndpoint,)),
 )
-async def read_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+async def read_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """Read one webhook endpoint."""
     caller = request.user
     found = await request.runtime.webhooks.endpoint(caller.territory, caller.agency, endpoint_id)
@@ -174,7 +171,7 @@ async def read_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASG
     status_code=200,
     opt=described(Scope.MANAGE, answer=NewSecret, body=Nothing, repeatable=True, refusals=(UnknownEndpoint,)),
 )
-async def rotate_secret(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+async def rotate_secret(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """Make a new signing secret; the one before stays good for 24 hours."""
     _, raw = await NOTHING.read(request)
 
@@ -192,7 +189,7 @@ async def rotate_secret(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASG
     status_code=200,
     opt=described(Scope.MANAGE, answer=EndpointView, body=Nothing, repeatable=True, refusals=(UnknownEndpoint,)),
 )
-async def disable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+async def disable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """Stop sending there. What waited is given up, and may be replayed."""
     _, raw = await NOTHING.read(request)
 
@@ -210,7 +207,7 @@ async def disable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> 
     status_code=200,
     opt=described(Scope.MANAGE, answer=EndpointView, body=Nothing, repeatable=True, refusals=(UnknownEndpoint,)),
 )
-async def enable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+async def enable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """Send there again, from now on."""
     _, raw = await NOTHING.read(request)
 
@@ -235,7 +232,7 @@ async def enable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> A
         refusals=(UnknownEndpoint, EndpointDisabled),
     ),
 )
-async def test_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+async def test_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """Send a test message."""
     _, raw = await NOTHING.read(request)
 
@@ -260,7 +257,7 @@ async def test_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASG
         refusals=(UnknownEndpoint, EndpointDisabled),
     ),
 )
-async def replay_messages(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+async def replay_messages(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """Send again one message, or all that this endpoint missed since a time, under the same message ids."""
     body, raw = await REPLAY.read(request)
 
@@ -279,7 +276,7 @@ async def replay_messages(request: ApiRequest, endpoint_id: FromPath[UUID]) -> A
     name="list-webhook-deliveries",
     opt=described(Scope.MANAGE, answer=Deliveries, query=DeliveriesQuery, refusals=(UnknownEndpoint,)),
 )
-async def list_deliveries(request: ApiRequest, endpoint_id: FromPath[UUID]) -> ASGIResponse:
+async def list_deliveries(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """List what was sent or is to be sent, the latest first; `state=dead` lists what was given up."""
     query, caller, cursors = DELIVERIES_QUERY.read(request), request.user, request.runtime.cursors
     path = request.scope["path"]

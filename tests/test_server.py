@@ -84,6 +84,15 @@ async def test_an_invalid_host_is_a_problem(place: Path) -> None:
     assert b"Traceback" not in answer
 
 
+async def test_what_keeps_it_from_starting_is_told(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path, database_url="postgresql://nobody@127.0.0.1:1/nothing"))
+    listener = listen_on_file(tmp_path / "http")
+    with pytest.raises(ConnectionRefusedError):
+        async with serving(app, listener):
+            pass
+    listener.close()
+
+
 async def opened(app_place: Path, service: Service) -> Agency:
     transport = httpx2.AsyncHTTPTransport(uds=str(app_place))
     headers = {"Authorization": f"Bearer {await service.token()}", "Accept-Language": "en"}
