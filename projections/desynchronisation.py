@@ -63,6 +63,8 @@ CREATE TABLE {pathway_deadlines} (
 );
 CREATE INDEX ON {pathway_deadlines} (territory, next_due, pathway) WHERE next_due IS NOT NULL"""
 
+PATHWAYS_AT_A_STRETCH = 16
+
 LOAD = """
 SELECT d.pathway, d.next_due, d.evaluated_at, o.alert, o.version, o.rule, o.activation, o.target, o.status, o.open,
     o.close, o.at, o.raise_at, o.occurred, o.raised, o.shadow, o.reason, o.late_by, o.calendar, o.evidence
@@ -224,8 +226,9 @@ class Desynchronisation:
         if page.replay:
             self._judge_ends(page, judged)
         else:
-            for pathway_id, steps in page.steps.items():
-                await asyncio.sleep(0)  # A long page must not hold up the other tasks of the process.
+            for number, (pathway_id, steps) in enumerate(page.steps.items(), start=1):
+                if number % PATHWAYS_AT_A_STRETCH == 0:
+                    await asyncio.sleep(0)  # A long page must not hold up the other tasks of the process.
                 mine = judged[pathway_id]
                 standing = page.before.get(pathway_id)
                 for step in steps:

@@ -204,11 +204,11 @@ class TerritoryFollower:
         aside = self._parked[consumer.build.name]
         async with self._tools.pool.acquire() as db:
             due = await projection.due(db, consumer.build, self.territory, now, DUE_PER_STEP_MAX)
-        due = [pathway_id for pathway_id in due if pathway_id not in aside.streams]
-        if not due:
-            return False
         folds = self._folding(consumer).pathways if aside else self._shared
-        standings = await folds.standings(due, consumer.position)
+        due = [pathway_id for pathway_id in due if pathway_id not in aside.streams]
+        standings = await folds.standings(due, consumer.position) if due else {}
+        if not standings:
+            return False
         page = Elapsed(territory=self.territory, now=now, standings=standings, replay=False)
         async with self._moving([consumer], consumer.position) as db:
             await projection.elapse(db, consumer.build, page)
