@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
+import asyncpg
+import structlog
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.types import Message, Scope
@@ -46,8 +48,11 @@ from projections.builds import install
 from projections.follower import Follower
 from projections.registry import projections
 
+logger = structlog.get_logger()
+
 ROLES = frozenset({"api", "followers", "notifications"})
 KEY_USE_FLUSH_SECONDS = 30.0
+HOUSEKEEPING_SECONDS = 3600.0
 
 
 @asynccontextmanager
@@ -109,6 +114,7 @@ async def compose(
             await stack.enter_async_context(_running(_flush_key_uses(runtime.gatekeeper)))
         if "followers" in roles:
             await stack.enter_async_context(runtime.follower)
+            await stack.enter_async_context(_running(_keep_house(log, snapshots)))
         if "notifications" in roles:
             http = await stack.enter_async_context(OutgoingHttp(allow_loopback=allow_loopback))
             # Receivers check a signature's age against real time, whatever clock dates the events.
@@ -230,6 +236,17 @@ async def _stopped(stopping: asyncio.Event, work: asyncio.Task[None]) -> None:
     """Let work that watches `stopping` end by itself."""
     stopping.set()
     await work
+
+
+async def _keep_house(log: PostgresEventLog, snapshots: PostgresSnapshots) -> None:
+    """Drop what has served its time: remembered outcomes, snapshots of an earlier shape."""
+    while True:
+        try:
+            await log.forget_outcomes()
+            await snapshots.drop_old()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.warning("housekeeping.postponed", error_type=type(error).__name__)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
 async def _flush_key_uses(gatekeeper: Gatekeeper) -> None:
