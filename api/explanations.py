@@ -36,5 +36,6 @@ async def explanation_of(runtime: Runtime, alert: dict[str, Any]) -> Explanation
     for obligation in evaluate(facts, compile_rules(rules), calendars, now).obligations:
         if (obligation.rule, obligation.version, obligation.activation) == identity:
             rule = next(rule for rule in rules.rules if (rule.slug, rule.version) == identity[:2])
-            return explain(obligation, facts, rule, calendars.of(alert["territory"]))
+            explanation = explain(obligation, facts, rule, calendars.of(alert["territory"]))
+            return msgspec.structs.replace(explanation, known_at=alert["known_at"])
     return None

@@ -1,10 +1,8 @@
 """`unisson alerts`: what is out of step in a territory, and why. Codes, ids and dates only."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-import msgspec
 from cyclopts import Parameter
 
 from api.cli import installation
@@ -14,17 +12,11 @@ from api.cli.language import language, say
 from api.cli.output import Json, Territory, write_json, write_line
 
 if TYPE_CHECKING:
-    from api.runtime import Runtime
     from domain.rules.explain import Explanation
 
 ALERTS = """
 SELECT alert, rule, version, severity, status, reason, pathway, activation, raised_at, changed_at, closes, at, quiet
 FROM alerts WHERE territory = $1 AND ($2 OR status = 'open') ORDER BY raised_at, alert"""
-ALERT = """
-SELECT territory, alert, rule, version, severity, status, reason, pathway, activation, raised_at, changed_at, closes,
-    at, known_at, recipients
-FROM alerts WHERE alert = $1"""
-
 app = group("alerts")
 
 
@@ -65,33 +57,13 @@ async def _list(territory: str, *, open_only: bool) -> list[dict[str, Any]]:
 
 
 async def _explain(alert: UUID) -> "tuple[dict[str, Any], Explanation | None]":
+    from api.explanations import alert_row, explanation_of
+
     async with installation.up_to_date() as runtime:
-        row = await runtime.pool.fetchrow(ALERT, alert)
-        if row is None:
+        found = await alert_row(runtime, alert)
+        if found is None:
             raise Failure("aucune alerte ne porte cet identifiant", "no alert has this id")
-        found = dict(row) | {"recipients": msgspec.json.decode(row["recipients"])}
-        return found, await _explanation(runtime, found)
-
-
-async def _explanation(runtime: "Runtime", alert: dict[str, Any]) -> "Explanation | None":
-    """Judged again on what was known then; None when that can no longer be read, or the rule is no longer shipped."""
-    from application.pathways import fold
-    from application.rulebook import shipped_rules
-    from domain.rules import Calendars, compile_rules, evaluate
-    from domain.rules.explain import explain as explained
-
-    history = await runtime.log.read_stream(alert["territory"], alert["pathway"], until_position=alert["known_at"])
-    pathway = fold(None, history)
-    if pathway is None:
-        return None
-    facts, rules, calendars = pathway.facts(), shipped_rules(), Calendars()
-    now: datetime = alert["changed_at"]
-    identity = (alert["rule"], alert["version"], alert["activation"])
-    for obligation in evaluate(facts, compile_rules(rules), calendars, now).obligations:
-        if (obligation.rule, obligation.version, obligation.activation) == identity:
-            rule = next(rule for rule in rules.rules if (rule.slug, rule.version) == identity[:2])
-            return explained(obligation, facts, rule, calendars.of(alert["territory"]))
-    return None
+        return found, await explanation_of(runtime, found)
 
 
 def _show(alert: dict[str, Any], explanation: "Explanation | None") -> None:
