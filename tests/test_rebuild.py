@@ -89,7 +89,7 @@ async def live_year(place: Territory, seed: int, steps: int) -> None:
 EXAMPLES = itertools.count()
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), steps=st.integers(5, 40), page_size=st.sampled_from((1, 3, 1000)))
 async def test_replayed_from_zero_every_projection_holds_the_same(
     database_url: str, pool: Pool, seed: int, steps: int, page_size: int
