@@ -132,6 +132,21 @@ async def test_one_notification_tells_of_a_whole_batch(writer: GroupWriter, pool
     assert heard == ["FR-34 10"]
 
 
+async def test_an_append_never_reads_through_the_log(database_url: str, pool: Pool) -> None:
+    """Its plans are made on an empty table and kept: they must look versions up by stream."""
+    async with GroupWriter(database_url) as writer:
+        for _ in range(20):
+            await asyncio.gather(*(writer.append(T, commit()) for _ in range(10)))
+    for _ in range(100):  # The server counts when the connection ends.
+        rows = await pool.fetch("SELECT indexrelname, idx_scan, idx_tup_read FROM pg_stat_user_indexes")
+        counts = {row["indexrelname"]: (row["idx_scan"], row["idx_tup_read"]) for row in rows}
+        if counts["events_stream_version"][0]:
+            break
+        await asyncio.sleep(0.05)
+    assert counts["events_stream_version"][0] >= 200
+    assert counts["events_pkey"] == (0, 0)
+
+
 async def test_a_command_with_a_bad_value_does_not_hurt_its_batch(writer: GroupWriter, pool: Pool) -> None:
     commits = [commit() for _ in range(5)]
     commits.insert(2, commit(expected=2**40))

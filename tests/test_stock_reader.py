@@ -8,8 +8,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-
-pytest.importorskip("psycopg_pool", reason="the stock recorder needs the pool of psycopg")
 from eventsourcing.postgres import PostgresAggregateRecorder, PostgresApplicationRecorder, PostgresDatastore
 
 from application.event_log import Commit, Stored
