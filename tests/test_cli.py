@@ -357,6 +357,16 @@ async def test_a_view_is_rebuilt_and_says_the_same(here: dict[str, str], tmp_pat
     assert {view["build"] for view in views if view["projection"] == "alert_board"} == {3}
 
 
+async def test_an_event_left_aside_is_shown_folded_again_or_left_out(here: dict[str, str], tmp_path: Path) -> None:
+    await imported(here, tmp_path / "export")
+    await unisson("alerts", "list", *TERRITORY, **here)
+    assert json.loads((await unisson("projections", "parked", "--json", **here)).out) == {"parked": []}
+    again = await unisson("projections", "retry", "alert_board", *TERRITORY, "--json", **here)
+    assert json.loads(again.out) == {"folded": 0}
+    ran = await unisson("projections", "skip", "alert_board", "1", *TERRITORY, **here)
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+
+
 async def test_an_unknown_view_cannot_be_rebuilt(here: dict[str, str]) -> None:
     ran = await unisson("projections", "rebuild", "alerts_bored", **here)
     assert (ran.status, ran.err.count("\n")) == (1, 1)

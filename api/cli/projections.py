@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from api.cli import installation
+from api.cli import installation, parked
 from api.cli.command_line import group
 from api.cli.failure import Failure
 from api.cli.language import say
@@ -20,6 +20,7 @@ from projections.rebuild import rebuild as run
 from projections.registry import projections
 
 app = group("projections")
+parked.add_to(app)
 
 
 @app.command(name="status", help=say("Où en est chaque vue, par territoire.", "How each view stands, by territory."))
