@@ -1,6 +1,7 @@
 """The whole log read back as typed events, sealed and not; beside it, the stock library reading the same in clear."""
 
 import asyncio
+import gc
 import shutil
 import tempfile
 import time
@@ -82,6 +83,8 @@ async def _measure(url: str, log: PostgresEventLog) -> None:
                 events = [make(stream_id, version) for version in range(1, EVENTS_PER_STREAM + 1)]
                 recorder.insert_events([mapper.to_stored_event(event) for event in events])
         rates: dict[str, list[float]] = {"sealed": [], "clear": [], "stock lines": [], "stock paints": []}
+        gc.collect()
+        gc.freeze()  # What was built up to here is not what is measured.
         for _ in range(RUNS):
             rates["sealed"].append(await _rate(lambda: _replay(log, SEALED)))
             rates["clear"].append(await _rate(lambda: _replay(log, CLEAR)))

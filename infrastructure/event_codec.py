@@ -155,11 +155,15 @@ class RowOpener:
         if event_type is None:
             raise UnknownTopic(self._territory, position, topic)
         shape = shape_of(event_type)
-        fields = self._fields(position, Place(self._territory, stream_id, version, topic, subject), shape, payload)
+        fields = self._fields(position, shape, stream_id, version, subject, payload)
         event: Event
         if fields is None:
             event = self._erased(row, shape)
         else:
+            if shape.points:
+                _read_points(shape, fields)
+            if shape.constants:
+                fields |= shape.constants
             try:
                 event = event_type(
                     originator_id=stream_id,
@@ -168,7 +172,6 @@ class RowOpener:
                     agency=agency,
                     actor=actor,
                     position=position,
-                    **shape.constants,
                     **fields,
                 )
             except TypeError:
@@ -185,22 +188,25 @@ class RowOpener:
             causation_id=causation,
         )
 
-    def _fields(self, position: int, place: Place, shape: Shape, payload: bytes | None) -> dict[str, Any] | None:
+    def _fields(
+        self, position: int, shape: Shape, stream_id: UUID, version: int, subject: UUID | None, payload: bytes | None
+    ) -> dict[str, Any] | None:
         """The payload's fields; None once it is pruned or its coded facts are erased."""
         if payload is None:
             return None
-        if place.subject is None:
+        if subject is None:
             if shape.event_type.OF_PERSON:
                 raise UnreadableEvent(self._territory, position, "it is about a person and names none")
             if payload.startswith(CLEAR_START):  # By far the most common of them.
                 body = payload[CLEAR_BODY_AT:]
                 if payload[5:CLEAR_BODY_AT] == len(body).to_bytes(4, "big"):
-                    return _with_points(shape, self._decode(position, shape, CLEAR_CODE, body))
+                    return self._decode(position, shape, CLEAR_CODE, body)
+        place = Place(self._territory, stream_id, version, shape.topic, subject)
         fields: dict[str, Any] = {}
-        coded = place.subject is None
-        for code, body_or_none in self._payloads.open_bodies(position, place, payload):
-            if body_or_none is not None:
-                fields |= self._decode(position, shape, code, body_or_none)
+        coded = subject is None
+        for code, opened in self._payloads.open_bodies(position, place, payload):
+            if opened is not None:
+                fields |= self._decode(position, shape, code, opened)
             elif code == CASE_CODE:
                 return None
             elif code in shape.groups:
@@ -208,7 +214,7 @@ class RowOpener:
             coded |= code == CASE_CODE
         if not coded:
             raise UnreadableEvent(self._territory, position, "its coded facts are missing")
-        return _with_points(shape, fields)
+        return fields
 
     def _decode(self, position: int, shape: Shape, code: int, body: bytes) -> dict[str, Any]:
         group = shape.groups.get(code)
@@ -236,8 +242,7 @@ class RowOpener:
         return ErasedEvent(**header)
 
 
-def _with_points(shape: Shape, fields: dict[str, Any]) -> dict[str, Any]:
+def _read_points(shape: Shape, fields: dict[str, Any]) -> None:
     for name in shape.points:
         if isinstance(fields.get(name), str):
             fields[name] = read_point(fields[name])
-    return fields

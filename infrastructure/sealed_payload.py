@@ -71,7 +71,7 @@ class PayloadOpener:
     def __init__(self, territory: str, keyrings: Mapping[UUID, Keyring]) -> None:
         self._territory = territory
         self._keyrings = keyrings
-        self._locks: dict[tuple[UUID, str, int, int], Lock | None] = {}
+        self._locks: dict[tuple[UUID | None, str], dict[tuple[int, int], Lock | None]] = {}
         self.lacking: set[UUID] = set()
 
     def open_bodies(self, position: int, place: Place, payload: bytes) -> list[tuple[int, bytes | None]]:
@@ -80,6 +80,7 @@ class PayloadOpener:
             raise UnreadableEvent(self._territory, position, "unknown payload format")
         bodies: list[tuple[int, bytes | None]] = []
         where = _where(place)
+        locks = self._locks.setdefault((place.subject, place.topic), {})
         at, end = 1, len(payload)
         while at < end:
             try:
@@ -93,25 +94,20 @@ class PayloadOpener:
                 continue
             if algorithm != AES_256_GCM:
                 raise UnreadableEvent(self._territory, position, "unknown cipher")
-            lock = self._lock(place, code, generation)
+            try:
+                lock = locks[code, generation]
+            except KeyError:
+                lock = locks[code, generation] = self._find_lock(place, code, generation)
             if lock is None:
                 bodies.append((code, None))
                 continue
+            decrypt, what = lock
             sealed_at = start + NONCE_BYTES
             try:
-                body = lock.decrypt(payload[start:sealed_at], payload[sealed_at:at], where + lock.what)
+                bodies.append((code, decrypt(payload[start:sealed_at], payload[sealed_at:at], where + what)))
             except (InvalidTag, ValueError):  # A body too short to hold a nonce or a tag is a ValueError.
                 raise UnreadableEvent(self._territory, position, "it was altered, or moved from its place") from None
-            bodies.append((code, body))
         return bodies
-
-    def _lock(self, place: Place, code: int, generation: int) -> Lock | None:
-        wanted = (place.subject, place.topic, code, generation)
-        try:
-            return self._locks[wanted]  # type: ignore[index]
-        except KeyError:
-            found = self._locks[wanted] = self._find_lock(place, code, generation)  # type: ignore[index]
-            return found
 
     def _find_lock(self, place: Place, code: int, generation: int) -> Lock | None:
         if place.subject is None:
