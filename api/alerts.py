@@ -16,10 +16,8 @@ from api.request import ApiRequest
 from domain.alert import AlertStatus, ClearedBecause, NearMiss, Recipient, Role, Sees
 from domain.errors import DomainError
 from projections.alert_board import BEFORE_ANY, AlertBoard, AlertRow, alert, alerts
-from projections.desynchronisation import Desynchronisation
 
 RuleName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,99}$(?!\\n)", description="A rule's slug.")]
-PROJECTIONS = (Desynchronisation.name, AlertBoard.name)
 
 
 class UnknownAlert(DomainError):
@@ -111,7 +109,7 @@ async def list_alerts(request: ApiRequest) -> Reply:
     query, caller, cursors = ALERTS_QUERY.read(request), request.user, request.runtime.cursors
     path = request.scope["path"]
     after = BEFORE_ANY if query.cursor is None else cursors.open(caller, path, query, query.cursor, UUID)
-    headers = await shown(request, PROJECTIONS, query.at_least)
+    headers = await shown(request, [AlertBoard.name], query.at_least, with_alerts=True)
     async with request.runtime.pool.acquire() as db:
         rows = await alerts(
             db,
@@ -135,7 +133,7 @@ async def list_alerts(request: ApiRequest) -> Reply:
 )
 async def read_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read one alert, as far as the calling agency may see it."""
-    headers = await shown(request, PROJECTIONS, ALERT_QUERY.read(request).at_least)
+    headers = await shown(request, [AlertBoard.name], ALERT_QUERY.read(request).at_least, with_alerts=True)
     async with request.runtime.pool.acquire() as db:
         row = await alert(db, request.user.territory, request.user.agency, alert_id)
     if row is None:

@@ -12,7 +12,6 @@ from api.queries import Cursor, Limit, Position, QueryReader
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from projections.agency_inbox import BEFORE_ANY, AgencyInbox, ItemKind, inbox
-from projections.desynchronisation import Desynchronisation
 
 
 class InboxQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +54,7 @@ async def read_inbox(request: ApiRequest) -> Reply:
     after = BEFORE_ANY
     if query.cursor is not None:
         after = cursors.open(caller, path, query, query.cursor, tuple[datetime, UUID])
-    headers = await shown(request, [AgencyInbox.name, Desynchronisation.name], query.at_least)
+    headers = await shown(request, [AgencyInbox.name], query.at_least, with_alerts=True)
     async with runtime.pool.acquire() as db:
         found = await inbox(
             db,

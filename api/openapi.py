@@ -103,7 +103,7 @@ def document(app: Litestar | None = None) -> Json:
             "version": version("unisson"),
             "summary": "Keeps the services around a person in step.",
             "description": DESCRIPTION,
-            "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],

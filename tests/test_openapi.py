@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -100,7 +101,8 @@ def test_every_operation_is_tagged_summarised_and_closed_to_strangers() -> None:
 
 def test_it_is_plain_json_with_a_licence() -> None:
     assert json.loads(json.dumps(DOCUMENT)) == msgspec.json.decode(COMMITTED.read_bytes())
-    assert DOCUMENT["info"]["license"]["identifier"] == "AGPL-3.0-or-later"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert DOCUMENT["info"]["license"]["identifier"] == project["license"]
 
 
 def test_every_problem_has_a_title_in_both_languages_and_a_status_of_its_own() -> None:
