@@ -2,7 +2,7 @@
 # Needed: make and Python 3.11 or later. uv is used where there is one, and else fetched into .uv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lock clean
+.PHONY: help demo test fuzz check bench docs lock clean
 
 ARGS ?=
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -26,6 +26,9 @@ demo: .venv/run.stamp ## Play a French territory from end to end, then keep serv
 
 test: .venv/dev.stamp ## Run the tests (ARGS="-k referral": some of them)
 	.venv/bin/pytest $(ARGS)
+
+fuzz: .venv/dev.stamp ## Make up thousands of requests from the API's description
+	UNISSON_HYPOTHESIS=thorough .venv/bin/pytest tests/test_http_fuzz.py -q
 
 check: .venv/dev.stamp ## Style, types and layers
 	.venv/bin/ruff check .
