@@ -69,8 +69,8 @@ def test_a_planned_target_counts_at_once_when_it_is_accepted() -> None:
 
 
 def test_a_target_in_time_is_not_counted_again_as_late() -> None:
-    rule = require(within={"from": "-48h", "to": "0h"}, min=2)
-    tie = referral("r1", "2026-01-05 16:00")  # After the close, yet equal to an activation known to the day.
+    rule = require(within={"from": "-48h", "to": "0h", "bounds": "[)"}, min=2)
+    tie = referral("r1", "2026-01-05")  # At the close, yet equal to an activation of that day.
     found = only(judged([DIAGNOSIS, tie], "2026-06-01", rule))
     assert (found.status, found.evidence) == (Status.VIOLATED_OPEN, ("r1",))
 
@@ -98,12 +98,37 @@ def test_same_day_counts_whichever_was_recorded_first() -> None:
         assert only(judged([diagnosis, before], "2026-06-01", require())).status is Status.SATISFIED
 
 
-def test_strict_excludes_the_day_of_the_activation() -> None:
+def test_strict_excludes_the_day_of_the_activation_when_either_is_known_to_the_day() -> None:
     rule = require(strict=True)
     same_day = only(judged([DIAGNOSIS, referral("r1", "2026-01-05 18:00")], "2026-06-01", rule))
     assert same_day.status is Status.VIOLATED_OPEN
     assert same_day.near_misses == (NearMiss("r1", "window", "same moment"),)
     assert only(judged([DIAGNOSIS, referral("r1", "2026-01-06")], "2026-06-01", rule)).status is Status.SATISFIED
+
+
+def test_strict_counts_a_later_instant_of_the_same_day() -> None:
+    rule = require(strict=True)
+    diagnosis = fact("d1", "diagnosis", "2026-01-05 10:00", theme="it")
+
+    def answered_by(start: str) -> str | None:
+        return only(judged([diagnosis, referral("r1", start)], "2026-06-01", rule)).target
+
+    assert answered_by("2026-01-05 10:30") == "r1"
+    assert answered_by("2026-01-05 10:00") is None
+    assert answered_by("2026-01-05 09:30") is None
+    assert answered_by("2026-01-05") is None
+    early = only(judged([diagnosis, referral("r1", "2026-01-05 09:30")], "2026-06-01", rule))
+    assert early.near_misses == (NearMiss("r1", "window", "before by PT30M"),)
+
+
+def test_strict_counts_an_earlier_instant_of_the_same_day_when_looking_back() -> None:
+    rule = require(strict=True, within={"from": "-30d", "to": "0d"})
+    diagnosis = fact("d1", "diagnosis", "2026-01-05 10:00", theme="it")
+    assert only(judged([diagnosis, referral("r1", "2026-01-05 09:30")], "2026-06-01", rule)).target == "r1"
+    assert only(judged([diagnosis, referral("r1", "2026-01-05 10:30")], "2026-01-05 12:00", rule)).target is None
+    around = rule | {"within": {"from": "-3d", "to": "3d"}}
+    for start in ("2026-01-05 09:30", "2026-01-05 10:30"):
+        assert only(judged([diagnosis, referral("r1", start)], "2026-06-01", around)).target == "r1"
 
 
 def test_strict_in_hours_excludes_the_same_instant_only() -> None:
@@ -141,11 +166,16 @@ def test_a_day_precise_fact_is_equal_to_any_moment_of_its_day_in_hours_too() -> 
     rule = require(within={"from": "0h", "to": "48h"})
     diagnosis = fact("d1", "diagnosis", "2026-01-05 10:00", theme="it")
     assert only(judged([diagnosis, referral("r1", "2026-01-05")], "2026-06-01", rule)).target == "r1"
-    back = require(within={"from": "-48h", "to": "0h"})
-    day_precise = fact("d1", "diagnosis", "2026-01-05", theme="it")
-    assert statuses(judged([day_precise, referral("r1", "2026-01-05 16:00")], "2026-06-01", back)) == {
-        "d1": "satisfied"
-    }
+
+
+def test_hours_after_a_day_are_counted_from_its_midnight_and_an_instant_has_no_tie_with_it() -> None:
+    rule = require(when={"on": "a"}, expect={"on": "b"}, within={"from": "0h", "to": "2h"})
+    facts = [fact("a1", "a", "2025-04-07"), fact("b1", "b", "2025-04-07 10:00")]
+    assert only(judged(facts, "2025-04-07 05:00", rule)).status is Status.VIOLATED_OPEN
+    late = only(judged(facts, "2025-04-07 12:00", rule))
+    assert (late.status, late.late_by) == (Status.VIOLATED_LATE, "PT8H")
+    of_the_day = [facts[0], fact("b1", "b", "2025-04-07")]
+    assert only(judged(of_the_day, "2025-04-07 12:00", rule)).status is Status.SATISFIED
 
 
 def test_the_point_may_be_the_end_and_an_open_end_has_none() -> None:
@@ -407,7 +437,79 @@ def test_a_planned_closure_closes_nothing_and_a_future_one_nothing_yet() -> None
     planned = fact("z1", "closed", "2026-01-20", state="planned")
     assert only(judged([DIAGNOSIS, planned], "2026-06-01", require())).status is Status.VIOLATED_OPEN
     coming = judged([DIAGNOSIS, fact("z1", "closed", "2026-01-20")], "2026-01-10", require())
-    assert (only(coming).status, coming.next_due) == (Status.PENDING, local("2026-01-20 00:00"))
+    assert (only(coming).status, coming.next_due) == (Status.PENDING, local("2026-01-21 00:00"))
+
+
+ENDS = (
+    ("closed", {}),
+    ("suspension", {"on_suspend": "cancel"}),
+    ("withdrawal", {"until": {"on": "withdrawal", "effect": "release"}}),
+)
+
+
+@pytest.mark.parametrize(("kind", "options"), ENDS)
+def test_what_ends_the_wait_on_a_day_does_so_when_the_day_is_over(kind: str, options: dict[str, Any]) -> None:
+    """Else a target later that day, which counts, would turn a cancelled obligation into a satisfied one."""
+    rule = require(when={"on": "a"}, expect={"on": "b"}, within={"from": "0d", "to": "10d"}, **options)
+    alone = [fact("a1", "a", "2025-02-10"), fact("z1", kind, "2025-02-12")]
+    answered = [*alone, fact("b1", "b", "2025-02-12 10:00")]
+    waiting = judged(answered, "2025-02-12 09:30", rule)
+    assert (only(waiting).status, waiting.next_due) == (Status.PENDING, local("2025-02-12 10:00"))
+    for now in ("2025-02-12 10:00", "2025-02-12 12:00", "2025-06-01 00:00"):
+        assert only(judged(answered, now, rule)).status is Status.SATISFIED
+    still = judged(alone, "2025-02-12 23:30", rule)
+    assert (only(still).status, still.next_due) == (Status.PENDING, local("2025-02-13 00:00"))
+    over = only(judged(alone, "2025-02-13", rule))
+    assert (over.status, over.at, over.evidence) == (Status.CANCELLED, local("2025-02-12 00:00"), ("z1",))
+
+
+@pytest.mark.parametrize(("kind", "options"), ENDS)
+def test_a_window_of_hours_that_closed_that_day_was_missed_before_the_day_was_over(
+    kind: str, options: dict[str, Any]
+) -> None:
+    rule = require(when={"on": "a"}, expect={"on": "b"}, within={"from": "0h", "to": "2h"}, **options)
+    facts = [fact("a1", "a", "2025-02-12 08:00"), fact("z1", kind, "2025-02-12")]
+    for now in ("2025-02-12 11:00", "2025-06-01 00:00"):
+        assert only(judged(facts, now, rule)).status is Status.VIOLATED_OPEN
+
+
+def test_of_several_ends_the_first_to_act_counts() -> None:
+    rule = require(when={"on": "a"}, expect={"on": "b"}, until={"on": "withdrawal", "effect": "release"})
+    facts = [
+        fact("a1", "a", "2025-02-10"),
+        fact("z1", "closed", "2025-02-12"),
+        fact("w1", "withdrawal", "2025-02-12 10:00"),
+        fact("b1", "b", "2025-02-12 15:00"),
+    ]
+    for now in ("2025-02-12 10:00", "2025-02-12 16:00", "2025-06-01 00:00"):
+        found = only(judged(facts, now, rule))
+        assert (found.status, found.reason, found.evidence) == (Status.CANCELLED, Reason.RELEASED, ("w1",))
+
+
+def test_a_closing_that_came_before_the_activation_on_its_day_does_not_end_it() -> None:
+    rule = require(when={"on": "reopened"}, expect={"on": "contact"})
+    closed = fact("z1", "closed", "2025-02-01", position=2)
+    reopened = fact("n1", "reopened", "2025-02-01", position=3)
+    assert only(judged([closed, reopened], "2025-06-01", rule)).status is Status.VIOLATED_OPEN
+
+
+def test_a_booking_after_what_is_known_to_close_the_window_never_counts() -> None:
+    rule = require(
+        when={"on": "a"},
+        expect={"on": "b"},
+        accept=["done", "planned"],
+        until={"on": "next", "effect": "deadline"},
+    )
+    facts = [
+        fact("a1", "a", "2025-02-01"),
+        fact("b1", "b", "2025-02-20", state="planned"),
+        fact("n1", "next", "2025-02-10"),
+    ]
+    assert only(judged(facts, "2025-02-05", rule)).status is Status.PENDING
+    assert only(judged(facts, "2025-02-11", rule)).status is Status.VIOLATED_OPEN
+    booked_before = [*facts[:1], fact("b1", "b", "2025-02-09", state="planned"), facts[2]]
+    for now in ("2025-02-05", "2025-02-12"):
+        assert only(judged(booked_before, now, rule)).status is Status.SATISFIED
 
 
 # Versions, territories, states of rules.

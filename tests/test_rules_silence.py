@@ -1,6 +1,9 @@
 """Rules of kind silence: the next contact must come within the gap, as long as the pathway is active."""
 
+from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from domain.facts import Fact
 from domain.rules import NearMiss, Status
@@ -81,6 +84,64 @@ def test_closing_ends_the_watch_and_reopening_begins_it_again() -> None:
     assert statuses(judged(between, "2026-06-01", silence())) == {"o1": "cancelled", "n1": "violated_open"}
 
 
+CYCLE = [
+    fact("o1", "opened", "2025-01-01", position=1),
+    fact("z1", "closed", "2025-02-01", position=2),
+    fact("n1", "reopened", "2025-02-01", position=3),
+]
+
+
+def test_a_pathway_closed_and_reopened_on_one_day_is_watched_from_the_reopening() -> None:
+    found = judged(CYCLE, "2025-12-01", silence(gap="90d"))
+    assert statuses(found) == {"o1": "cancelled", "n1": "violated_open"}
+    assert found.obligations[1].at == datetime(2025, 5, 2, 22, tzinfo=UTC)
+    late_recording = [CYCLE[0], msgspec.structs.replace(CYCLE[1], position=9), CYCLE[2]]
+    assert statuses(judged(late_recording, "2025-12-01", silence(gap="90d"))) == statuses(found)
+
+
+def test_a_contact_of_that_day_carries_the_watch_on() -> None:
+    facts = [*CYCLE, contact("c1", "2025-02-01", position=4)]
+    assert statuses(judged(facts, "2025-12-01", silence(gap="90d"))) == {
+        "o1": "satisfied",
+        "n1": "satisfied",
+        "c1": "violated_open",
+    }
+    before = [*CYCLE[:2], fact("n1", "reopened", "2025-02-01 15:00"), contact("c1", "2025-02-01 09:00")]
+    assert statuses(judged(before, "2025-12-01", silence(gap="90d"))) == {
+        "o1": "satisfied",
+        "c1": "cancelled",
+        "n1": "violated_open",
+    }
+
+
+def test_a_pathway_reopened_and_closed_again_on_one_day_is_not_watched() -> None:
+    facts = [*CYCLE, fact("z2", "closed", "2025-02-01", position=4)]
+    assert statuses(judged(facts, "2025-12-01", silence())) == {"o1": "cancelled", "n1": "cancelled"}
+
+
+def test_tied_contacts_follow_each_other_by_position() -> None:
+    opened = fact("o", "opened", "2025-02-01", position=1)
+    f7 = contact("f7", "2025-02-08", position=2)
+    f12 = contact("f12", "2025-02-08 00:00", position=3)
+    found = judged([opened, f7, f12], "2025-02-20", silence())
+    assert [(one.activation, one.target) for one in found.obligations] == [("o", "f7"), ("f7", "f12"), ("f12", None)]
+    swapped = [opened, msgspec.structs.replace(f7, position=3), msgspec.structs.replace(f12, position=2)]
+    other = judged(swapped, "2025-02-20", silence())
+    assert [(one.activation, one.target) for one in other.obligations] == [("o", "f12"), ("f12", "f7"), ("f7", None)]
+    assert sorted(statuses(found).values()) == sorted(statuses(other).values())
+
+
+def test_a_day_of_closing_ends_the_watch_when_it_is_over() -> None:
+    facts = [OPENED, fact("z1", "closed", "2026-01-20"), contact("c1", "2026-01-20 10:00")]
+    for now, status in (
+        ("2026-01-20 09:00", "pending"),
+        ("2026-01-20 10:00", "satisfied"),
+        ("2026-03-20", "satisfied"),
+    ):
+        assert statuses(judged(facts, now, silence()))["o1"] == status
+    assert statuses(judged(facts, "2026-01-21", silence()))["c1"] == "cancelled"
+
+
 def test_a_closure_that_ended_is_a_reopening() -> None:
     facts = [OPENED, fact("z1", "closed", "2026-01-20", "2026-03-01")]
     found = judged(facts, "2026-06-01", silence())
@@ -144,6 +205,24 @@ def test_overlapping_intervals_are_one_when_contacts_are_not_tied_to_them() -> N
         fact("v1", "review", "2026-01-15"),
     ]
     assert statuses(judged(facts, "2026-06-01", rule)) == {"a1": "satisfied", "v1": "violated_open"}
+
+
+def test_nothing_starts_in_an_interval_once_the_pathway_is_closed() -> None:
+    facts = [
+        fact("o1", "opened", "2026-01-01"),
+        fact("a1", "accompaniment", "2026-01-05", None),
+        fact("v1", "review", "2026-01-15", accompaniment_id="a1"),
+        fact("z1", "closed", "2026-01-20"),
+        fact("v2", "review", "2026-01-25", accompaniment_id="a1"),
+        fact("a2", "accompaniment", "2026-01-27", None),
+    ]
+    assert statuses(judged(facts, "2026-06-01", REVIEW)) == {"a1": "satisfied", "v1": "cancelled"}
+    reopened = [*facts, fact("n1", "reopened", "2026-02-01"), fact("v3", "review", "2026-02-10", accompaniment_id="a1")]
+    assert statuses(judged(reopened, "2026-06-01", REVIEW)) == {
+        "a1": "satisfied",
+        "v1": "cancelled",
+        "v3": "violated_open",
+    }
 
 
 def test_a_planned_or_cancelled_interval_is_not_watched() -> None:

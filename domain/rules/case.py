@@ -56,6 +56,13 @@ class Scene:
         if self.now < instant < self.next_due:
             self.next_due = instant
 
+    def has_acted(self, placed: Placed) -> bool:
+        """Whether it stops others by now; when it will is noted."""
+        if placed.effect <= self.now:
+            return True
+        self.note(placed.effect)
+        return False
+
     def has_come(self, placed: Placed) -> bool:
         """Whether it counts as done now; what is still to come is noted."""
         if placed.point <= self.now:
@@ -78,6 +85,7 @@ class Case:
         "activation",
         "close",
         "excuse",
+        "horizon",
         "is_cut_open",
         "open",
         "plan",
@@ -97,6 +105,7 @@ class Case:
         self.reason: Reason | None = None
         self.excuse: Placed | None = None
         self.is_cut_open = False
+        self.horizon = FOREVER
         life = scene.life
         freezes = life.suspended and plan.rule.on_suspend is OnSuspend.FREEZE
         suspensions = life.suspensions if freezes else NOT_SUSPENDED
@@ -113,30 +122,27 @@ class Case:
         """Let the pathway's suspensions and closures end the wait, as the rule wants."""
         rule, life = self.plan.rule, scene.life
         if life.suspended and rule.on_suspend is OnSuspend.CANCEL:
-            self.shut_by(scene, _first_of(life.suspended, self.activation), Reason.SUSPENDED)
+            self.shut_by(scene, life.suspension_from(self.activation), Reason.SUSPENDED)
         if life.closures and rule.on_close is not OnClose.KEEP:
-            closure = _first_of(life.closures, self.activation)
+            closure = life.closure_from(self.activation)
             if rule.on_close is OnClose.CANCEL:
                 self.shut_by(scene, closure, Reason.CLOSED)
-            elif closure is not None and scene.has_come(closure):
-                self.cut(closure)
+            elif closure is not None:
+                self.cut_by(scene, closure)
 
     def shut_by(self, scene: Scene, fact: Placed | None, reason: Reason) -> None:
-        """The earliest of several facts that end the wait is the one that counts."""
-        if fact is None or not scene.has_come(fact):
+        """Of several facts that end the wait, the first to act. A day acts when it is over: all it holds counts."""
+        if fact is None or not scene.has_acted(fact):
             return
-        if self.shut is None or (fact.point, fact.last) < (self.shut.point, self.shut.last):
+        if self.shut is None or fact.effect < self.shut.effect:
             self.shut, self.reason = fact, reason
 
-    def cut(self, fact: Placed, *, before: bool = False) -> None:
-        """Close with this fact, ties included; `before` excludes them."""
-        if before:
-            close = Close(fact.point, None if fact.exact else fact.day - 1, fact.point)
-        elif fact.exact:
-            close = Close(fact.point + 1, None, fact.point)
-        else:
-            close = Close(fact.last + 1, fact.day, fact.last)
-        if close.instant < self.close.instant:
+    def cut_by(self, scene: Scene, fact: Placed, *, before: bool = False) -> None:
+        """Close with this fact once it has come, ties included; `before` excludes them."""
+        close = _close_with(fact, before=before)
+        if not scene.has_come(fact):
+            self.horizon = min(self.horizon, close.instant)
+        elif close.instant < self.close.instant:
             self.close = close
 
     def open_from(self, instant: int) -> None:
@@ -145,10 +151,14 @@ class Case:
             self.open, self.is_cut_open = instant, True
 
     def is_excluded_tie(self, target: Placed) -> bool:
-        """Under `strict`, the activation's own day does not count; in a window of hours, its own instant."""
-        if self.plan.window.is_exact:
-            return target.ties_with(self.activation)
-        return target.day == self.activation.day
+        """Under `strict`: what ties with the activation and, on its day, what is on the wrong side of it."""
+        if target.ties_with(self.activation):
+            return True
+        if self.plan.window.is_exact or target.day != self.activation.day:
+            return False
+        if target.point < self.activation.point:
+            return self.plan.window.start.count >= 0
+        return self.plan.window.looks_back
 
     def admits(self, target: Placed) -> bool:
         """Whether a target's point is in the window. A day-precise point counts if any moment of its day is."""
@@ -156,7 +166,7 @@ class Case:
             return False
         if target.last >= self.open and target.point < self.close.instant:
             return True
-        is_day_tie = not (target.exact and self.activation.exact) and target.day == self.activation.day
+        is_day_tie = not target.exact and target.day == self.activation.day
         return is_day_tie and self.plan.window.ties_count
 
     def searched(self, calendar: Calendar) -> tuple[int, int]:
@@ -164,15 +174,26 @@ class Case:
         first, end = self.open, self.close.instant
         if self.plan.is_plain and not self.is_cut_open:
             return first, end
-        if self.plan.window.ties_count and not self.activation.exact:
-            first, end = min(first, self.activation.point), max(end, self.activation.last + 1)
+        if self.plan.window.ties_count:
+            midnight = calendar.midnights[self.activation.day]
+            first, end = min(first, midnight), max(end, midnight + 1)
         if self.plan.window.start.is_exact or self.is_cut_open:
             first = calendar.midnights[calendar.day_of(first)]
         return first, end
 
     def is_in_time(self, target: Placed) -> bool:
-        """Not after what ended the wait."""
-        return self.shut is None or target.planned or target.point <= self.shut.last
+        """Not after what ended the wait, nor booked for after what is known to close it."""
+        if target.planned:
+            return target.point < self.horizon
+        return self.shut is None or target.point <= self.shut.last
+
+
+def _close_with(fact: Placed, *, before: bool) -> Close:
+    if before:
+        return Close(fact.point, None if fact.exact else fact.day - 1, fact.point)
+    if fact.exact:
+        return Close(fact.point + 1, None, fact.point)
+    return Close(fact.last + 1, fact.day, fact.last)
 
 
 def settle(scene: Scene, case: Case, within: Sequence[Placed], late: Sequence[Placed], needed: int) -> Obligation:
@@ -182,7 +203,7 @@ def settle(scene: Scene, case: Case, within: Sequence[Placed], late: Sequence[Pl
         return _obligation(scene, case, Status.SATISFIED, within[:needed], deciding=deciding, at=deciding.point)
     if case.excuse is not None:
         return _cancelled(scene, case, case.excuse, Reason.RELEASED)
-    if case.shut is not None and case.shut.point < case.close.instant:
+    if case.shut is not None and case.shut.last < case.close.instant:
         return _cancelled(scene, case, case.shut, case.reason)
     close = case.close.instant
     if scene.now < close:
@@ -253,7 +274,3 @@ def _lateness(close: Close, target: Placed) -> str:
     if close.last_day is not None:
         return f"P{target.day - close.last_day}D"
     return iso_duration(target.point - close.deadline)
-
-
-def _first_of(facts: Sequence[Placed], after: Placed) -> Placed | None:
-    return next((fact for fact in facts if fact.is_after_or_ties(after)), None)

@@ -104,4 +104,7 @@ def _away(case: "Case", target: Placed) -> str:
         if last_day is None:
             return f"after by {iso_duration(target.point - case.close.deadline)}"
         return f"after by P{target.day - last_day}D"
+    if target.exact and case.activation.exact and target.point != case.activation.point:
+        side = "before" if target.point < case.activation.point else "after"
+        return f"{side} by {iso_duration(abs(target.point - case.activation.point))}"
     return "same moment"

@@ -29,7 +29,7 @@ def allocate(
 
 
 def _is_late(scene: Scene, case: Case, target: Placed) -> bool:
-    was_open_at_close = case.shut is None or case.shut.point >= case.close.instant
+    was_open_at_close = case.shut is None or case.shut.last >= case.close.instant
     return (
         was_open_at_close
         and case.excuse is None

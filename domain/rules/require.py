@@ -9,7 +9,7 @@ from domain.rules.obligation import Obligation, Reason
 from domain.rules.one_to_one import allocate
 from domain.rules.plan import Plan, Sought
 from domain.rules.rule import Effect, Require, Use
-from domain.rules.timeline import EMPTY_POOL, Placed, Pool
+from domain.rules.timeline import EMPTY_POOL, Placed, Pool, first_in_time, first_to_act
 
 
 def judge_require(scene: Scene, plan: Plan, body: Require) -> Iterator[Obligation]:
@@ -48,9 +48,9 @@ def _apply_cuts(scene: Scene, case: Case, body: Require) -> None:
     if body.since is not None:
         _apply_since(scene, case, sought["since"], body.since.effect)
     if body.next_among:
-        following = _following(scene, case, sought["next_among"])
+        following = first_in_time(_following(scene, case, sought["next_among"]))
         if following is not None:
-            case.cut(following)
+            case.cut_by(scene, following)
     if body.prev_among:
         preceding = _preceding(scene, case, sought["prev_among"])
         if preceding is not None:
@@ -86,6 +86,7 @@ def _within(scene: Scene, case: Case, sought: Sought, pool: Pool, needed: int) -
     first, end = case.searched(scene.calendar)
     items, points, now = pool.items, pool.points, scene.now
     is_plain = case.plan.is_plain and not case.is_cut_open
+    is_free = case.shut is None and case.horizon >= end
     within: list[Placed] = []
     for index in range(bisect_left(points, first), len(items)):
         if points[index] >= end:
@@ -95,7 +96,7 @@ def _within(scene: Scene, case: Case, sought: Sought, pool: Pool, needed: int) -
             continue
         if points[index] > now and not scene.counts(target):
             continue
-        if case.shut is None or case.is_in_time(target):
+        if is_free or case.is_in_time(target):
             within.append(target)
             if len(within) == needed:
                 break
@@ -133,44 +134,46 @@ def _judge_one_to_one(scene: Scene, plan: Plan, activations: list[Placed], body:
 
 
 def _apply_until(scene: Scene, case: Case, sought: Sought, effect: Effect) -> None:
-    following = _following(scene, case, sought, strict=case.plan.rule.strict)
-    if following is None:
-        return
+    strict = case.plan.rule.strict
+    following = _following(scene, case, sought, strict=strict)
     if effect is Effect.RELEASE:
-        case.shut_by(scene, following, Reason.RELEASED)
-    else:
-        case.cut(following, before=case.plan.rule.strict)
+        case.shut_by(scene, first_to_act(following), Reason.RELEASED)
+    elif (next_one := first_in_time(following)) is not None:
+        case.cut_by(scene, next_one, before=strict)
 
 
 def _apply_since(scene: Scene, case: Case, sought: Sought, effect: Effect) -> None:
     preceding = _preceding(scene, case, sought, strict=case.plan.rule.strict)
     if preceding is None:
         return
-    if effect is Effect.RELEASE and preceding.last >= case.open:
+    excuses = effect is Effect.RELEASE and preceding.last >= case.open and preceding.point < case.close.instant
+    if excuses and scene.has_come(preceding):
         case.excuse = preceding
     case.open_from(preceding.last + 1 if case.plan.rule.strict else preceding.point)
 
 
-def _following(scene: Scene, case: Case, sought: Sought, *, strict: bool = False) -> Placed | None:
-    """The first such fact at or after the activation; ties count unless `strict`."""
+def _following(scene: Scene, case: Case, sought: Sought, *, strict: bool = False) -> Iterator[Placed]:
+    """Such facts at or after the activation, in order; ties count unless `strict`."""
     pool, activation = pool_of(scene, case, sought), case.activation
     for index in range(bisect_left(pool.points, scene.calendar.midnights[activation.day]), len(pool.items)):
         fact = pool.items[index]
         if not fact.is_after_or_ties(activation) or not is_target(case, sought, fact):
             continue
-        if strict and fact.ties_with(activation):
-            continue
-        return fact if scene.has_come(fact) else None
-    return None
+        if not (strict and fact.ties_with(activation)):
+            yield fact
 
 
 def _preceding(scene: Scene, case: Case, sought: Sought, *, strict: bool = False) -> Placed | None:
-    """The last such fact at or before the activation; ties count unless `strict`."""
+    """The last such fact at or before the activation, come or not; ties count unless `strict`.
+
+    Of an instant and the day it begins, the day.
+    """
     pool, activation = pool_of(scene, case, sought), case.activation
+    found: Placed | None = None
     for index in range(bisect_right(pool.points, activation.last) - 1, -1, -1):
         fact = pool.items[index]
-        if not is_target(case, sought, fact) or (strict and fact.ties_with(activation)):
-            continue
-        if scene.has_come(fact):
-            return fact
-    return None
+        if found is not None and fact.point < found.point:
+            break
+        if is_target(case, sought, fact) and not (strict and fact.ties_with(activation)):
+            found = fact if found is None or fact.last > found.last else found
+    return found

@@ -56,7 +56,7 @@ def _judge_span(scene: Scene, plan: Plan, span: Span) -> Iterator[Obligation]:
         if span.contacts[index].point <= span.last
     ]
     for activation, index in following:
-        if scene.governs(plan, activation):
+        if scene.governs(plan, activation) and not scene.life.is_over(activation):
             case = Case(scene, plan, activation, span.fact)
             if span.end is not None:
                 case.shut_by(scene, span.end, Reason.CLOSED)

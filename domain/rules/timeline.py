@@ -12,7 +12,7 @@ from domain.rules.rule import EVERY_TYPE, At
 from domain.rules.values import Scope
 from domain.rules.vocabulary import LIFE_TYPES
 
-Order = tuple[int, int, int, str]
+Order = tuple[int, int, str]
 
 
 class Placed:
@@ -28,6 +28,11 @@ class Placed:
         self.exact = exact
         self.planned = fact.state is FactState.PLANNED
 
+    @property
+    def effect(self) -> int:
+        """The instant from which it stops others: its own, or the end of its day, for all that day may hold ties."""
+        return self.point if self.exact else self.last + 1
+
     def ties_with(self, other: "Placed") -> bool:
         """Same instant, or same local day when either is only known to the day."""
         return self.point == other.point if self.exact and other.exact else self.day == other.day
@@ -37,9 +42,37 @@ class Placed:
 
 
 def order_of(placed: Placed) -> Order:
-    """By point, an instant before a whole day, then by position; ids settle what no event log leaves open."""
+    """By point, a day standing at its midnight, then by position; ids settle what no event log leaves open."""
+    fact = placed.fact
+    return (placed.point, fact.position, fact.fact_id)
+
+
+def precedence_of(placed: Placed) -> tuple[int, int, int, str]:
+    """The same, an instant before the whole day it begins: for choices on which a verdict hangs, never by position."""
     fact = placed.fact
     return (placed.point, placed.last, fact.position, fact.fact_id)
+
+
+def first_to_act(facts: Iterable[Placed]) -> Placed | None:
+    """Of facts in the order of their points, the one whose effect comes first."""
+    found: Placed | None = None
+    for fact in facts:
+        if found is not None and fact.point >= found.effect:
+            break
+        if found is None or fact.effect < found.effect:
+            found = fact
+    return found
+
+
+def first_in_time(facts: Iterable[Placed]) -> Placed | None:
+    """Of facts in the order of their points, the first; of an instant and the day it begins, the instant."""
+    found: Placed | None = None
+    for fact in facts:
+        if found is not None and fact.point > found.point:
+            break
+        if found is None or fact.last < found.last:
+            found = fact
+    return found
 
 
 class Pool:
