@@ -21,7 +21,6 @@ from api.runtime import Runtime
 from application.access import Caller
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
-from application.outcomes import Outcomes
 from application.pathways import Pathways
 from application.rulebook import shipped_rules
 from application.webhooks import MaySend
@@ -38,6 +37,7 @@ from infrastructure.key_file import KeyFile
 from infrastructure.key_vault import PostgresKeyVault
 from infrastructure.migrate import migrate
 from infrastructure.outbox import Outbox
+from infrastructure.outcomes import PostgresOutcomes
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.settings import Settings
 from infrastructure.snapshots import PostgresSnapshots
@@ -100,7 +100,7 @@ async def compose(
             pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots),
             agencies=Agencies(log, clock),
             webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
-            outcomes=Outcomes(log),
+            outcomes=PostgresOutcomes(pool),
             keys=keys,
             gatekeeper=Gatekeeper(keys, clock),
             rates=RateLimiter(limits.requests_per_second, limits.burst),

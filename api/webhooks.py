@@ -26,8 +26,11 @@ from application.webhooks import (
     EndpointStatus,
     TooManyEndpoints,
     UnknownEndpoint,
+    UnknownMessage,
 )
 from domain.command import Instant
+from domain.dates import FIRST_YEAR, YEARS_AHEAD, ImplausibleDate
+from domain.errors import DomainError
 
 EventType = Annotated[str, msgspec.Meta(pattern="^[a-z0-9.-]{1,100}$(?!\\n)")]
 
@@ -111,12 +114,16 @@ async def once(request: ApiRequest, raw: bytes, status: int, work: Callable[[], 
     known = outcomes.Request(
         caller=request.user, idempotency_key=idempotency_key(request), fingerprint=fingerprint(request, raw)
     )
-    recalled = await request.runtime.outcomes.recall(known)
+    recalled = await request.runtime.outcomes.begin(known)
     if recalled is not None:
         return reply(msgspec.Raw(recalled), status=status, headers={"Idempotency-Replayed": "true"})
-    answer = await work()
+    try:
+        answer = await work()
+    except DomainError:  # A refusal did nothing. After any other failure nobody knows: the key stays reserved a while.
+        await request.runtime.outcomes.give_up(known)
+        raise
     kept = msgspec.structs.replace(answer, secret=None) if "secret" in answer.__struct_fields__ else answer
-    await request.runtime.outcomes.remember(known, encode(kept))
+    await request.runtime.outcomes.settle(known, encode(kept))
     return reply(answer, status=status)
 
 
@@ -254,12 +261,15 @@ async def test_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Rep
         status=202,
         body=ReplayMessages,
         repeatable=True,
-        refusals=(UnknownEndpoint, EndpointDisabled),
+        refusals=(UnknownEndpoint, UnknownMessage, EndpointDisabled, ImplausibleDate),
     ),
 )
 async def replay_messages(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
     """Send again one message, or all that this endpoint missed since a time, under the same message ids."""
     body, raw = await REPLAY.read(request)
+
+    if body.since is not None and not FIRST_YEAR <= body.since.year <= request.runtime.clock.now().year + YEARS_AHEAD:
+        raise ImplausibleDate(field="/since")  # At either end of the calendar it has no time in UTC.
 
     async def replay() -> Queued:
         caller = request.user

@@ -1,12 +1,10 @@
 """Answers to requests that append no event, remembered under their idempotency keys like those of commands."""
 
-from uuid import UUID
+from typing import Protocol
 
 import msgspec
 
 from application.access import Caller
-from application.event_log import Commit, EventLog, Idempotency, IdempotencyKeyReused
-from domain.ids import uuid7
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,30 +15,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: bytes
 
 
-class Outcomes:
-    """The outcome is stored after the work: cut off in between, the work may be done twice."""
+class Outcomes(Protocol):
+    """Of all the requests sent at once under one key, to any process, one is carried out.
 
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
+    When its process dies in between, the request can be carried out again after a while, and so may be twice.
+    """
 
-    async def recall(self, request: Request) -> bytes | None:
-        """What this request was answered before. Raises IdempotencyKeyReused when the key served for another one."""
-        caller = request.caller
-        known = await self._log.outcome(caller.territory, caller.agency, request.idempotency_key)
-        if known is None:
-            return None
-        fingerprint, outcome = known
-        if fingerprint != request.fingerprint:
-            raise IdempotencyKeyReused
-        return outcome
+    async def begin(self, request: Request) -> bytes | None:
+        """What this request was answered before. None: it is the caller's to carry out, then to settle or give up.
 
-    async def remember(self, request: Request, outcome: bytes) -> None:
-        idempotency = Idempotency(
-            client=request.caller.agency,
-            key=request.idempotency_key,
-            fingerprint=request.fingerprint,
-            outcome=outcome,
-        )
-        nowhere: UUID = uuid7()  # An outcome belongs to a commit, and this commit has no event.
-        commit = Commit(stream_id=nowhere, expected_version=0, events=(), idempotency=idempotency)
-        await self._log.append(request.caller.territory, commit)
+        Raises InFlight while somebody else carries it out, IdempotencyKeyReused when the key served for another one.
+        """
+
+    async def settle(self, request: Request, outcome: bytes) -> None:
+        """It is done; this is the answer."""
+
+    async def give_up(self, request: Request) -> None:
+        """Nothing was done: the next one may try."""

@@ -143,7 +143,8 @@ class Webhooks(Protocol):
         """Send again one message, or all that this endpoint missed since a time; returns how many are queued.
 
         With `message_id`, even one that was delivered. With `since`, those given up, and those that came while the
-        endpoint was disabled. Under the same message id, so that a receiver who had it after all ignores it.
+        endpoint was disabled. Under the same message id, so that a receiver who had it after all ignores it. One that
+        is still to be sent is not queued again. Raises UnknownMessage.
         """
 
 
@@ -153,6 +154,14 @@ class UnknownEndpoint(DomainError):
     code = "unknown_endpoint"
     status = 404
     title_fr = "Aucun de vos points de réception ne porte cet identifiant."
+
+
+class UnknownMessage(DomainError):
+    """No message with this identifier was for this endpoint."""
+
+    code = "unknown_message"
+    status = 404
+    title_fr = "Aucun message portant cet identifiant n'était destiné à ce point de réception."
 
 
 class EndpointRefused(DomainError):

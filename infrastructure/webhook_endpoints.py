@@ -1,5 +1,6 @@
 """Agencies' webhook endpoints in the database (the port `application.webhooks.Webhooks`). Secrets are stored sealed."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from application.webhooks import (
     NewEndpoint,
     TooManyEndpoints,
     UnknownEndpoint,
+    UnknownMessage,
 )
 from domain.ids import uuid7
 from infrastructure.address_filter import is_allowed
@@ -31,6 +33,7 @@ from infrastructure.webhook_secret import SecretBox, new_secret
 ENDPOINTS_MAX = 10
 URL_CHARACTERS_MAX = 2000
 ROTATION = timedelta(hours=24)
+HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)  # A name, or an address.
 
 COLUMNS = """territory, endpoint_id, agency, url, event_types, status, disabled_reason, consecutive_failures,
 last_success_at, created_at"""
@@ -75,6 +78,8 @@ ORDER BY o.position, o.message_id
 ON CONFLICT (territory, message_id, endpoint_id) DO UPDATE
 SET state = 'pending', attempt = 0, due_at = '-infinity', lease_until = NULL, settled_at = NULL
 WHERE deliveries.state = 'dead' OR deliveries.state = 'delivered' AND $3 IS NOT NULL"""
+
+TOLD = "SELECT true FROM deliveries WHERE territory = $1 AND message_id = $2 AND endpoint_id = $3"
 
 
 class PostgresWebhooks:
@@ -156,7 +161,14 @@ class PostgresWebhooks:
     ) -> int:
         await self._must_be_active(territory, agency, endpoint_id)
         status = await self._pool.execute(REPLAY, territory, endpoint_id, message_id, since)
-        return int(status.rpartition(" ")[2])
+        queued = int(status.rpartition(" ")[2])
+        if (
+            message_id is not None
+            and not queued
+            and not await self._pool.fetchval(TOLD, territory, message_id, endpoint_id)
+        ):
+            raise UnknownMessage
+        return queued
 
     async def _must_be_active(self, territory: str, agency: str, endpoint_id: UUID) -> None:
         endpoint = await _one(self._pool, territory, agency, endpoint_id)
@@ -167,10 +179,10 @@ class PostgresWebhooks:
 def check_url(url: str, *, allow_loopback: bool) -> None:
     """Refuses at once what could never be sent to. What the name leads to is judged at each connection, not here."""
     parts = _parts(url)
-    plain = allow_loopback and parts.scheme == "http"
-    if not plain and (parts.scheme, parts.port or 443) != ("https", 443):
+    plain = allow_loopback and parts.scheme == "http" and parts.port != 0
+    if not plain and (parts.scheme, 443 if parts.port is None else parts.port) != ("https", 443):
         raise EndpointRefused("Only https on port 443 is possible.", field="/url")
-    if parts.username is not None or parts.password is not None or parts.fragment:
+    if parts.username is not None or parts.password is not None or "#" in url:
         raise EndpointRefused("The address must hold neither user name, password nor fragment.", field="/url")
     try:
         literal = ip_address(parts.hostname or "")
@@ -188,7 +200,7 @@ def _parts(url: str) -> SplitResult:
         parts.port  # noqa: B018 (raises ValueError when it is none)
     except ValueError:
         printable = False
-    if not printable or not parts.hostname or len(url) > URL_CHARACTERS_MAX:
+    if not printable or not HOST.fullmatch(parts.hostname or "") or len(url) > URL_CHARACTERS_MAX:
         raise EndpointRefused("This is not a complete address in plain ASCII.", field="/url")
     return parts
 

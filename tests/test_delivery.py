@@ -28,6 +28,7 @@ from application.webhooks import (
     NewEndpoint,
     TooManyEndpoints,
     UnknownEndpoint,
+    UnknownMessage,
 )
 from domain.clock import SettableClock
 from domain.ids import uuid7
@@ -607,7 +608,9 @@ async def test_one_message_may_be_sent_again_even_when_it_was_delivered(rig: Rig
         message_id = await rig.put()
         await rig.worker().drain()
         assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=message_id) == 1
-        assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=uuid7()) == 0
+        assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=message_id) == 0  # It waits already.
+        with pytest.raises(UnknownMessage):
+            await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=uuid7())
         await rig.worker().drain()
         assert (len(partner.deliveries), list(partner.events)) == (2, [str(message_id)])
 
