@@ -1,6 +1,8 @@
 """Rules judged on a file of facts, with no database: what `unisson rules evaluate` runs."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,17 +14,23 @@ from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules, Obligation, Ruleset, compile_rules, evaluate
 from domain.rules.calendars import MAINLAND_ZONE
 
+STANDARD_INPUT = Path("-")
+YEARS = range(1900, 2201)
+"""Of the clock values that are accepted."""
+
 
 def evaluate_files(
     rules_path: Path | None, facts_path: Path, now: datetime, tz: str = MAINLAND_ZONE
 ) -> Iterator[dict[str, object]]:
     """One published obligation after another; the shipped rules when no file of rules is given.
 
+    Facts are read from standard input when their path is `-`.
+
     Raises RuleRefused, FactLineRefused, UnknownTimeZone or OSError before the first line.
     """
     rules = shipped_rules() if rules_path is None else load_rules(rules_path.read_bytes())
     calendars = Calendars(tz)
-    with facts_path.open("rb") as lines:
+    with nullcontext(sys.stdin.buffer) if facts_path == STANDARD_INPUT else facts_path.open("rb") as lines:
         pathways = read_facts(lines, calendars)
     return (obligation.line() for obligation in judge(pathways, rules, calendars, now))
 
@@ -46,9 +54,11 @@ def encode_line(line: Mapping[str, object]) -> bytes:
 
 
 def read_now(text: str, tz: str = MAINLAND_ZONE) -> datetime:
-    """An instant from ISO 8601; local when it has no offset, midnight when it is a date. Raises ValueError."""
+    """A date (its midnight) or an RFC 3339 instant, local without offset, of a year in YEARS. Raises ValueError."""
     zone = Calendars(tz).default.tz
     point = parse_point(text, zone)
+    if point.year not in YEARS:
+        raise ValueError(f"{text!r} is not in the years {YEARS.start} to {YEARS.stop - 1}.")
     if not isinstance(point, datetime):
         point = _midnight(point).replace(tzinfo=zone)
     return point.astimezone(UTC)

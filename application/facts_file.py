@@ -1,5 +1,7 @@
 """Facts as lines of JSON: read from any source with precise errors, written for any reader."""
 
+import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
@@ -24,9 +26,17 @@ class FactLineRefused(DomainError):
     status: ClassVar[int] = 422
     title_fr: ClassVar[str] = "Une ligne du fichier de faits n'est pas valide."
 
+    def __init__(self, number: int, en: str, fr: str, *, name: str | None = None) -> None:
+        """Why, as a sentence in each language; `name` is the field at fault."""
+        super().__init__(f"line {number}: {en}", field=None if name is None else f"/{name}")
+        self.detail_fr = f"ligne {number} : {fr}"
+
 
 class FactLine(msgspec.Struct, kw_only=True):
-    """One line as it is written. Unknown fields are ignored; a retraction needs no more than the fact's id."""
+    """One line as it is written. Unknown fields are ignored; a null field reads as absent, save for `end`.
+
+    A retraction needs no more than the fact's id.
+    """
 
     pathway: str
     fact_id: str
@@ -37,13 +47,17 @@ class FactLine(msgspec.Struct, kw_only=True):
     actor: str | None = None
     territory: str | None = None
     precision: Precision | None = None
-    state: FactState = FactState.DONE
+    state: FactState | None = None
     attrs: dict[str, Any] | None = None
     recorded_at: str | None = None
     position: int | None = None
-    retracted: bool = False
+    retracted: bool | None = None
 
 
+_POINT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?P<time>[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 _decoder = msgspec.json.Decoder(FactLine)
 
 
@@ -61,7 +75,8 @@ def read_facts(lines: Iterable[bytes], calendars: Calendars) -> dict[str, list[F
         try:
             fact = None if raw.retracted else _fact(raw, number, position, calendars.of(raw.territory).tz)
         except OverflowError:
-            raise FactLineRefused(f"line {number}: a date is outside the years 1 to 9999.") from None
+            en, fr = "a date is outside the years 1 to 9999.", "une date est hors des années 1 à 9999."
+            raise FactLineRefused(number, en, fr) from None
         key = (raw.pathway, raw.fact_id)
         known = latest.get(key)
         if known is None or position >= known[0]:
@@ -95,10 +110,16 @@ def write_facts(facts: Iterable[Fact]) -> Iterator[bytes]:
 
 
 def parse_point(text: str, tz: ZoneInfo) -> date | datetime:
-    """A date, or an aware instant; one without an offset is local. Raises ValueError."""
-    if len(text) <= len("2026-01-01"):
+    """A date, or an aware instant as RFC 3339 writes it; seconds may be left out. Without offset it is local.
+
+    Raises ValueError.
+    """
+    spelling = _POINT.fullmatch(text)
+    if spelling is None:
+        raise ValueError(f"{text!r} is neither YYYY-MM-DD nor an RFC 3339 date and time.")
+    if spelling["time"] is None:
         return date.fromisoformat(text)
-    moment = datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(text.upper())
     return moment.replace(tzinfo=tz) if moment.tzinfo is None else moment
 
 
@@ -108,15 +129,28 @@ def _written(point: date | datetime) -> str:
 
 def _read_line(line: bytes, number: int) -> FactLine:
     if len(line) > LINE_MAX:
-        raise FactLineRefused(f"line {number}: longer than {LINE_MAX // 1024} kB.")
+        kilobytes = LINE_MAX // 1024
+        raise FactLineRefused(number, f"longer than {kilobytes} kB.", f"plus longue que {kilobytes} ko.")
+    text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
     try:
-        raw = _decoder.decode(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FactLineRefused(f"line {number}: {error}.") from None
+        raw = _decoder.decode(text)
+        json.loads(text, object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:
+        raise FactLineRefused(number, f"{error}.", f"ce n'est pas un fait valide ({error}).") from None
     for name in ("pathway", "fact_id") if raw.retracted else ("pathway", "fact_id", "type", "start"):
         if not getattr(raw, name):
-            raise FactLineRefused(f"line {number}: `{name}` is missing or empty.", field=f"/{name}")
+            raise FactLineRefused(number, f"`{name}` is missing or empty.", f"`{name}` manque ou est vide.", name=name)
     return raw
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers of JSON differ on which of two equal keys they keep: neither is."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        twin = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key `{twin}` is given twice")
+    return read
 
 
 def _fact(raw: FactLine, number: int, position: int, tz: ZoneInfo) -> Fact:
@@ -135,7 +169,7 @@ def _fact(raw: FactLine, number: int, position: int, tz: ZoneInfo) -> Fact:
         start=start,
         end=end,
         precision=precision,
-        state=raw.state,
+        state=raw.state or FactState.DONE,
         attrs=raw.attrs or {},
         recorded_at=_instant(recorded, tz),
         position=position,
@@ -150,7 +184,7 @@ def _end(raw: FactLine, start: date, precision: Precision, number: int, tz: Zone
         return None if canonical_type(raw.type) == SUSPENSION else start
     end = _as_precise(_point(raw.end, "end", number, tz), precision, tz)
     if end < start:
-        raise FactLineRefused(f"line {number}: `end` is before `start`.", field="/end")
+        raise FactLineRefused(number, "`end` is before `start`.", "`end` est avant `start`.", name="end")
     return end
 
 
@@ -159,7 +193,10 @@ def _point(text: str, name: str, number: int, tz: ZoneInfo) -> date | datetime:
         return parse_point(text, tz)
     except ValueError:
         raise FactLineRefused(
-            f"line {number}: `{name}` {text!r} is neither a date nor a date and time.", field=f"/{name}"
+            number,
+            f"`{name}` {text!r} is neither YYYY-MM-DD nor an RFC 3339 date and time.",
+            f"`{name}` {text!r} n'est ni AAAA-MM-JJ ni une date et heure RFC 3339.",
+            name=name,
         ) from None
 
 

@@ -68,6 +68,24 @@ def test_the_abolition_of_slavery_is_a_holiday_where_it_is_remembered(territory:
     assert Calendars().of("FR-34").is_working(day.toordinal())
 
 
+@pytest.mark.parametrize(
+    ("territory", "zone"),
+    [
+        ("FR-34", "Europe/Paris"),
+        ("FR-2A", "Europe/Paris"),
+        ("FR-67", "Europe/Paris"),
+        ("FR-75C", "Europe/Paris"),
+        ("FR-34-HERAULT", "Europe/Paris"),
+        ("FR-974", "Indian/Reunion"),
+        ("BE-WLG", "Pacific/Noumea"),
+        ("elsewhere", "Pacific/Noumea"),
+        (None, "Pacific/Noumea"),
+    ],
+)
+def test_the_zone_given_is_that_of_territories_without_a_zone_of_their_own(territory: str | None, zone: str) -> None:
+    assert Calendars("Pacific/Noumea").of(territory).tz.key == zone
+
+
 def test_mi_careme_is_a_working_day_in_guadeloupe() -> None:
     assert Calendars().of("FR-971").is_working(date(2026, 3, 12).toordinal())
 

@@ -1,6 +1,7 @@
 """Files in, obligation lines out."""
 
 from datetime import UTC, datetime
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,19 @@ def test_without_rules_those_of_the_product_are_used(files: tuple[Path, Path]) -
     assert {found["rule"] for found in evaluate_files(None, files[1], NOW)} == {"referral-answered", "silence-90-days"}
 
 
+def test_facts_may_come_from_standard_input(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    rules, facts = files
+    expected = list(evaluate_files(rules, facts, NOW))
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(facts.read_bytes())))
+    assert list(evaluate_files(rules, Path("-"), NOW)) == expected
+
+
+def test_the_time_zone_given_moves_no_departement(files: tuple[Path, Path]) -> None:
+    rules, facts = files
+    facts.write_bytes(msgspec.json.encode(FACTS[1] | {"territory": "FR-34"}))
+    assert next(evaluate_files(rules, facts, NOW, "Indian/Reunion"))["open"] == "2026-01-04T23:00:00Z"
+
+
 def test_faults_are_told_before_the_first_line(files: tuple[Path, Path]) -> None:
     rules, facts = files
     with pytest.raises(UnknownTimeZone):
@@ -109,5 +123,11 @@ def test_now_is_an_instant_local_when_it_has_no_offset(text: str, expected: date
 
 
 def test_a_now_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="isoformat"):
+    with pytest.raises(ValueError, match="RFC 3339"):
         read_now("soon")
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31T23:59:59Z", "1733011200", "20250210", "2025-W07-1", ""])
+def test_a_now_outside_the_calendar_or_in_another_spelling_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"RFC 3339|years 1900 to 2200"):
+        read_now(text)

@@ -90,6 +90,15 @@ def test_pathways_may_be_mixed_and_blank_lines_and_unknown_fields_are_skipped() 
         (msgspec.json.encode(LEAST | {"fact_id": ""}), "`fact_id` is missing or empty"),
         (msgspec.json.encode(LEAST | {"start": "soon"}), "`start` 'soon'"),
         (msgspec.json.encode(LEAST | {"start": "2026-02-30"}), "`start`"),
+        (msgspec.json.encode(LEAST | {"start": "20260105"}), "`start`"),
+        (msgspec.json.encode(LEAST | {"start": "2026-W02-1"}), "`start`"),
+        (msgspec.json.encode(LEAST | {"start": "1767571200"}), "`start`"),
+        (msgspec.json.encode(LEAST | {"start": "2026-01-05 10"}), "`start`"),
+        (
+            b'{"pathway": "p1", "fact_id": "f1", "type": "a", "type": "b", "start": "2026-01-05"}',
+            "`type` is given twice",
+        ),
+        (b'{"pathway": "p1", "fact_id": "f1", "attrs": {"x": 1, "x": 1}}', "`x` is given twice"),
         (msgspec.json.encode(LEAST | {"end": "2026-01-04"}), "`end` is before `start`"),
         (msgspec.json.encode(LEAST | {"state": "finished"}), r"\$.state"),
         (msgspec.json.encode(LEAST | {"precision": "second"}), r"\$.precision"),
@@ -105,6 +114,12 @@ def test_a_bad_line_is_refused_with_its_number_and_why(line: bytes, said: str) -
     with pytest.raises(FactLineRefused, match=said) as refusal:
         read_facts([msgspec.json.encode(LEAST), line], Calendars())
     assert refusal.value.detail.startswith("line 2: ")
+    assert refusal.value.detail_fr.startswith("ligne 2 : ")
+
+
+def test_a_null_field_reads_as_an_absent_one() -> None:
+    absent = ("agency", "actor", "territory", "precision", "state", "attrs", "recorded_at", "position", "retracted")
+    assert one(LEAST | dict.fromkeys(absent)) == one(LEAST)
 
 
 def test_what_is_written_reads_back_the_same() -> None:

@@ -440,7 +440,7 @@ def test_a_planned_closure_closes_nothing_and_a_future_one_nothing_yet() -> None
     assert (only(coming).status, coming.next_due) == (Status.PENDING, local("2026-01-21 00:00"))
 
 
-ENDS = (
+ENDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("closed", {}),
     ("suspension", {"on_suspend": "cancel"}),
     ("withdrawal", {"until": {"on": "withdrawal", "effect": "release"}}),

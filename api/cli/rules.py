@@ -10,7 +10,7 @@ from api.cli.failure import Failure, Status
 from api.cli.files import unusable, written
 from api.cli.language import say
 from api.cli.output import Json, write_line
-from application.evaluation import encode_line, evaluate_files, read_now
+from application.evaluation import STANDARD_INPUT, encode_line, evaluate_files, read_now
 from application.facts_file import FactLineRefused
 from domain.errors import DomainError
 from domain.rules import RuleRefused
@@ -27,21 +27,37 @@ app = group("rules")
 )
 def evaluate(
     *,
-    facts: Annotated[Path, Parameter(help=say("Faits, un objet JSON par ligne.", "Facts, one JSON object a line."))],
+    facts: Annotated[
+        Path,
+        Parameter(
+            help=say(
+                "Faits, un objet JSON par ligne ; - pour l'entrée standard.",
+                "Facts, one JSON object a line; - for standard input.",
+            ),
+            allow_leading_hyphen=True,
+        ),
+    ],
     now: Annotated[str, Parameter(help=say("L'heure qu'il est, en ISO 8601.", "What time it is, in ISO 8601."))],
     rules: Annotated[
         Path | None,
         Parameter(help=say("Règles en YAML ; sinon, celles d'Unisson.", "Rules in YAML; Unisson's own otherwise.")),
     ] = None,
     tz: Annotated[
-        str, Parameter(help=say("Fuseau des territoires inconnus.", "Time zone of unknown territories."))
+        str,
+        Parameter(
+            help=say("Fuseau des territoires qui n'en ont pas à eux.", "Time zone of territories without their own.")
+        ),
     ] = "Europe/Paris",
     json: Json = False,
 ) -> None:
     try:
         instant = read_now(now, tz)
     except ValueError:
-        raise Failure("--now : ce n'est pas une date ISO 8601", "--now: not an ISO 8601 date", Status.USAGE) from None
+        raise Failure(
+            "--now : ni AAAA-MM-JJ ni une date et heure RFC 3339, de 1900 à 2200",
+            "--now: neither YYYY-MM-DD nor an RFC 3339 date and time, from 1900 to 2200",
+            Status.USAGE,
+        ) from None
     except DomainError as error:
         raise Failure(f"--tz : {error.title_fr}", f"--tz: {error.title()}", Status.USAGE) from None
     for path in (rules, facts):
@@ -60,13 +76,13 @@ def evaluate(
         write_line(_sentence(obligation))
 
 
-def _refused(path: Path, error: DomainError) -> Failure:
-    return Failure(f"{path} : {error.detail}", f"{path}: {error.detail}")
+def _refused(path: Path, error: FactLineRefused | RuleRefused) -> Failure:
+    return Failure(f"{path} : {error.detail_fr}", f"{path}: {error.detail}")
 
 
 def _must_be_readable(path: Path | None) -> None:
     try:
-        if path is not None:
+        if path not in (None, STANDARD_INPUT):
             path.open("rb").close()
     except OSError as error:
         raise unusable(path or Path(), error) from error

@@ -1,5 +1,6 @@
 """Calendars: a territory's time zone and working days. Versioned: obligations keep the version they were judged by."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import ClassVar
@@ -23,6 +24,9 @@ OVERSEAS_ZONES: Mapping[str, str] = {
     "FR-987": "Pacific/Tahiti",
     "FR-988": "Pacific/Noumea",
 }
+MAINLAND = "FR"
+"""The one calendar of metropolitan départements without holidays of their own, when others live in another zone."""
+_DEPARTEMENT = re.compile(r"FR-(?:[0-8][0-9]|9[0-5]|2[AB])[A-Z]?")
 CACHED_DAYS_MAX = 50_000
 SATURDAY, SUNDAY = 5, 6
 
@@ -116,7 +120,7 @@ class Calendar:
 
 
 class Calendars:
-    """The calendar of each territory. `tz` is for territories without a zone of their own and for facts without one."""
+    """The calendar of each territory. Départements have their own zone; `tz` is for all else, and for facts without one."""
 
     VERSION: ClassVar[str] = holidays.VERSION
 
@@ -136,10 +140,13 @@ class Calendars:
 
     def _calendar_of_code(self, code: str) -> Calendar:
         """One calendar object for all territories that share zone and holidays."""
-        own = code if code in OVERSEAS_ZONES or code in holidays.EXTRA_DAYS else ""
+        is_mainland = _DEPARTEMENT.fullmatch(code) is not None
+        own = code if code in OVERSEAS_ZONES or code in holidays.EXTRA_DAYS else MAINLAND if is_mainland else ""
+        if own == MAINLAND and self._tz == MAINLAND_ZONE:
+            own = ""
         calendar = self._by_code.get(own)
         if calendar is None:
-            zone = zone_named(OVERSEAS_ZONES.get(own, self._tz))
+            zone = zone_named(OVERSEAS_ZONES.get(own, MAINLAND_ZONE if is_mainland else self._tz))
             calendar = Calendar(self.VERSION, zone, holidays.EXTRA_DAYS.get(own, holidays.NONE), own)
             self._by_code[own] = calendar
         return calendar

@@ -16,3 +16,4 @@ class RuleRefused(DomainError):
         """`path` is a JSON pointer; `/` stands for the whole document."""
         super().__init__(f"{path or '/'}: {sentence}", field=path or "/")
         self.sentence = sentence
+        self.detail_fr = f"{path or '/'} : règle refusée : {sentence}"
