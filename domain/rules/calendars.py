@@ -120,7 +120,7 @@ class Calendar:
 
 
 class Calendars:
-    """The calendar of each territory. Départements have their own zone; `tz` is for all else, and for facts without one."""
+    """The calendar of each territory. Départements have their own zone; `tz` is for everything else."""
 
     VERSION: ClassVar[str] = holidays.VERSION
 

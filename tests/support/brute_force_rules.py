@@ -54,11 +54,15 @@ class Moment(NamedTuple):
     exact: bool
 
 
+Closing = tuple[datetime, date | None, datetime]
+"""First instant out of the window, last day in it, last instant as people say it."""
+
+
 class BruteForce:
     def __init__(self, facts: Sequence[Fact], now: datetime, tz: str) -> None:
         self.tz = ZoneInfo(tz)
         self.now = now
-        self.facts = sorted(facts, key=lambda fact: (*self.moment(fact)[:2], fact.position, fact.fact_id))
+        self.facts = sorted(facts, key=lambda fact: (self.moment(fact).first, fact.position, fact.fact_id))
 
     # Time, the long way.
 
@@ -73,6 +77,10 @@ class BruteForce:
 
     def moment(self, fact: Fact, at: str = "start") -> Moment:
         return self.point(fact.recorded_at if at == "recorded" else fact.start)
+
+    def over(self, moment: Moment) -> datetime:
+        """When something has taken effect: at its instant, or once its day is over."""
+        return moment.first if moment.exact else moment.last + TICK
 
     def tie(self, a: Moment, b: Moment) -> bool:
         return a.first == b.first if a.exact and b.exact else a.day == b.day
@@ -245,28 +253,11 @@ class BruteForce:
                 continue
             a = self.moment(activation)
             first, close, last_day, deadline = self.window(rule, start, end, a)
-            until = rule.get("until")
-            shut: list[tuple[datetime, datetime]] = []
-            for other in self.facts:
-                o = self.moment(other)
-                if until is None or o.first > self.now or o.last < a.first:
-                    continue
-                if not self.chosen(other, until, ["done"]) or not self.correlated(other, activation, until):
-                    continue
-                if rule.get("strict") and self.tie(o, a):
-                    continue
-                if until["effect"] == "release":
-                    shut.append((o.first, o.last))
-                    continue
-                cut = o.first if rule.get("strict") else o.last + TICK
-                if cut < close:
-                    close = cut
-                    said = o.day - ONE_DAY if rule.get("strict") else o.day
-                    last_day = None if o.exact else said
-                    deadline = o.first if o.exact else close - TICK
-                break
-            shut.extend(self.ends(rule, a))
-            close, last_day, deadline = self.forced(rule, a, close, last_day, deadline)
+            shut, (close, last_day, deadline), booked_before = self.until(rule, activation, (close, last_day, deadline))
+            shut.extend(self.ends(rule, activation))
+            closing = self.forcing(rule, activation)
+            close, last_day, deadline, forced = self.forced(closing, close, last_day, deadline)
+            booked_before = min(booked_before, forced)
             targets, late = [], []
             for target in self.facts:
                 t = self.moment(target, rule["expect"].get("at", "start"))
@@ -274,47 +265,134 @@ class BruteForce:
                     continue
                 if not self.correlated(target, activation, rule["expect"]):
                     continue
-                is_tie = self.tie(t, a) if hours else t.day == a.day
                 inside = t.last >= first and t.first < close
                 spans_now = start[0] in "-0" and end[0] != "-"
-                if hours and spans_now and not (t.exact and a.exact) and t.day == a.day:
+                if hours and spans_now and not t.exact and t.day == a.day:
                     inside = True
-                if rule.get("strict") and is_tie:
+                if rule.get("strict") and self.strictly_out(a, t, start, end, hours=hours):
                     inside = False
-                known = target.state == "planned" or t.first <= self.now
-                if inside and known:
-                    targets.append((t.first, t.last, target.position, target))
+                booked = target.state == "planned" and t.first < booked_before
+                if inside and (booked or t.first <= self.now):
+                    targets.append((t.first, target.position, target))
                 elif not inside and t.first >= close and t.first <= self.now:
-                    late.append((t.first, t.last, target.position, target))
+                    late.append((t.first, target.position, target))
             yield (
                 activation.fact_id,
                 self.verdict(rule, first, close, last_day, deadline, sorted(targets), sorted(late), shut),
             )
 
-    def forced(
-        self, rule: Mapping[str, Any], a: Moment, close: datetime, last_day: date | None, deadline: datetime
-    ) -> tuple[datetime, date | None, datetime]:
-        """The first closure from the activation on takes the deadline with it."""
-        if rule.get("on_close") == "force":
-            for other in self.done("closed"):
-                o = self.moment(other)
-                if a.first <= o.last:
-                    if o.first <= self.now and o.last + TICK < close:
-                        return o.last + TICK, None if o.exact else o.day, o.last
-                    break
-        return close, last_day, deadline
+    def until(
+        self, rule: Mapping[str, Any], activation: Fact, closing: Closing
+    ) -> tuple[list[Moment], Closing, datetime]:
+        """What releases, the close as it is cut by now, and the instant from which no booking counts."""
+        until, a = rule.get("until"), self.moment(activation)
+        shut: list[Moment] = []
+        for other in sorted(self.facts, key=self.instant_first):
+            o = self.moment(other)
+            if until is None or o.last < a.first:
+                continue
+            if not self.chosen(other, until, ["done"]) or not self.correlated(other, activation, until):
+                continue
+            if rule.get("strict") and self.tie(o, a):
+                continue
+            if until["effect"] == "release":
+                shut.append(o)
+                continue
+            cut = o.first if rule.get("strict") else o.last + TICK
+            if o.first > self.now:
+                return shut, closing, cut
+            if cut < closing[0]:
+                said = o.day - ONE_DAY if rule.get("strict") else o.day
+                return shut, (cut, None if o.exact else said, o.first if o.exact else cut - TICK), FAR_FUTURE
+            break
+        return shut, closing, FAR_FUTURE
 
-    def ends(self, rule: Mapping[str, Any], a: Moment) -> Iterator[tuple[datetime, datetime]]:
-        kinds = []
+    def strictly_out(self, a: Moment, t: Moment, start: str, end: str, *, hours: bool) -> bool:
+        """The same instant; the same day when either is a day; and that day's other side of the activation."""
+        if self.tie(a, t):
+            return True
+        if hours or a.day != t.day:
+            return False
+        looks_back = start.startswith("-") and (end.startswith("-") or int(end.rstrip("bdwmyinf") or 1) == 0)
+        responds = not start.startswith("-")
+        return (t.first < a.first and responds) or (t.first > a.first and looks_back)
+
+    def forcing(self, rule: Mapping[str, Any], activation: Fact) -> Moment | None:
+        if rule.get("on_close") != "force":
+            return None
+        return min(map(self.moment, self.closings(activation)), key=lambda closing: closing.last, default=None)
+
+    def forced(
+        self, closing: Moment | None, close: datetime, last_day: date | None, deadline: datetime
+    ) -> tuple[datetime, date | None, datetime, datetime]:
+        """A closure takes the deadline with it. Last comes the instant from which no booking counts."""
+        if closing is None:
+            return close, last_day, deadline, FAR_FUTURE
+        if closing.first > self.now:
+            return close, last_day, deadline, closing.last + TICK
+        if closing.last + TICK < close:
+            return closing.last + TICK, None if closing.exact else closing.day, closing.last, FAR_FUTURE
+        return close, last_day, deadline, FAR_FUTURE
+
+    def ends(self, rule: Mapping[str, Any], activation: Fact) -> Iterator[Moment]:
+        """What cancels the obligation, come or not."""
+        a = self.moment(activation)
         if rule.get("on_suspend") == "cancel":
-            kinds.append("suspension")
+            for fact in self.done("suspension"):
+                if self.moment(fact).last >= a.first:
+                    yield self.moment(fact)
         if rule.get("on_close", "cancel") == "cancel":
-            kinds.append("closed")
-        for kind in kinds:
-            for fact in self.done(kind):
-                moment = self.moment(fact)
-                if moment.last >= a.first and moment.first <= self.now:
-                    yield moment.first, moment.last
+            yield from map(self.moment, self.closings(activation))
+
+    def closings(self, activation: Fact) -> list[Fact]:
+        """Closures at the activation or later, save those that came before the last time it was active."""
+        a = self.moment(activation)
+        behind: list[Fact] = []
+        for start, _, before in self.lives():
+            if start is activation or (start is not None and start.fact_id == activation.fact_id):
+                behind = before
+                break
+        else:
+            for start, end, before in self.lives():
+                begins = FAR_PAST if start is None else self.moment(start).first
+                if a.last >= begins and (end is None or a.first <= self.moment(end).last):
+                    behind = before
+        return [c for c in self.done("closed") if self.moment(c).last >= a.first and c not in behind]
+
+    def instant_first(self, fact: Fact) -> tuple[datetime, datetime, int, str]:
+        """At one point, an instant stands before the day it begins."""
+        return *self.moment(fact)[:2], fact.position, fact.fact_id
+
+    def opening(self) -> list[Fact]:
+        return sorted(self.done("opened"), key=self.instant_first)[:1]
+
+    def lives(self) -> list[tuple[Fact | None, Fact | None, list[Fact]]]:
+        """Each stretch of activity: what starts it, what closes it, and the closures that came before it."""
+        start = next(iter(self.opening()), None)
+        is_open, seen, unused = True, list[Fact](), list[Fact]()
+        lives: list[tuple[Fact | None, Fact | None, list[Fact]]] = []
+        behind: list[Fact] = []
+        for fact in sorted(self.facts, key=self.instant_first):
+            if fact.state != "done":
+                continue
+            if fact.type == "reopened":
+                if is_open:
+                    unused.append(fact)
+                else:
+                    start, behind, is_open = fact, list(seen), True
+            if fact.type == "closed":
+                seen.append(fact)
+                begins = FAR_PAST if start is None else self.moment(start).first
+                if is_open and self.moment(fact).last >= begins:
+                    lives.append((start, fact, behind))
+                    is_open = False
+                    again = [one for one in unused if self.tie(self.moment(one), self.moment(fact))]
+                    unused = []
+                    if again:
+                        start, behind, is_open = again[0], list(seen), True
+        if is_open:
+            lives.append((start, None, behind))
+        return lives
 
     def verdict(
         self,
@@ -323,25 +401,25 @@ class BruteForce:
         close: datetime,
         last_day: date | None,
         deadline: datetime,
-        targets: list[tuple[datetime, datetime, int, Fact]],
-        late: list[tuple[datetime, datetime, int, Fact]],
-        shut: list[tuple[datetime, datetime]],
+        targets: list[tuple[datetime, int, Fact]],
+        late: list[tuple[datetime, int, Fact]],
+        shut: list[Moment],
     ) -> Verdict:
         needed = rule.get("min", 1)
-        ended = min(shut, default=None)
+        ended = min((end for end in shut if self.over(end) <= self.now), key=self.over, default=None)
         if ended is not None:
-            targets = [item for item in targets if item[3].state == "planned" or item[0] <= ended[1]]
+            targets = [item for item in targets if item[2].state == "planned" or item[0] <= ended.last]
         opens = None if first == FAR_PAST else first
         closes = None if close == FAR_FUTURE else close
         if len(targets) >= needed:
-            at, _, _, fact = targets[needed - 1]
+            at, _, fact = targets[needed - 1]
             return Verdict("satisfied", opens, closes, at, fact.fact_id, None, raised=False)
-        if ended is not None and ended[0] < close:
-            return Verdict("cancelled", opens, closes, ended[0], None, None, raised=False)
+        if ended is not None and ended.last < close:
+            return Verdict("cancelled", opens, closes, ended.first, None, None, raised=False)
         if self.now < close:
             return Verdict("pending", opens, closes, None, None, None, raised=False)
         if len(targets) + len(late) >= needed:
-            _, _, _, fact = (targets + late)[needed - 1]
+            _, _, fact = (targets + late)[needed - 1]
             return Verdict(
                 "violated_late", opens, closes, close, fact.fact_id, self.late(fact, last_day, deadline), False
             )
@@ -378,9 +456,7 @@ class BruteForce:
             if self.chosen(fact, rule["of"], accept)
             and (fact.state == "planned" or self.moment(fact).first <= self.now)
         ]
-        starts = [
-            fact for fact in [*self.done("opened")[:1], *self.done("reopened")] if self.moment(fact).first <= self.now
-        ]
+        starts = [fact for fact in [*self.opening(), *self.done("reopened")] if self.moment(fact).first <= self.now]
         for activation in starts:
             after = [c for c in contacts if self.moment(c).last >= self.moment(activation).first]
             yield activation.fact_id, self.quiet(rule, activation, after)
@@ -392,28 +468,29 @@ class BruteForce:
         a = self.moment(activation)
         unit = self.side(rule["gap"])[1]
         first, close, last_day, deadline = self.window(rule, "0h" if unit == "h" else "0d", rule["gap"], a)
-        close, last_day, deadline = self.forced(rule, a, close, last_day, deadline)
-        shut = list(self.ends(rule, a))
+        close, last_day, deadline, booked = self.forced(self.forcing(rule, activation), close, last_day, deadline)
+        shut = list(self.ends(rule, activation))
         targets, late = [], []
+        if rule.get("strict"):
+            following = [
+                contact
+                for contact in following
+                if not self.strictly_out(a, self.moment(contact), "0d", "1d", hours=unit == "h")
+            ]
         for contact in following[:1]:
             moment = self.moment(contact)
             if moment.first < close:
-                targets.append((moment.first, moment.last, contact.position, contact))
+                if contact.state != "planned" or moment.first < booked:
+                    targets.append((moment.first, contact.position, contact))
             elif moment.first <= self.now:
-                late.append((moment.first, moment.last, contact.position, contact))
+                late.append((moment.first, contact.position, contact))
         return self.verdict({**rule, "min": 1}, first, close, last_day, deadline, targets, late, shut)
 
     def is_active(self, contact: Fact) -> bool:
-        """Follow the pathway's life up to the contact's own day or instant, openings and closings included."""
+        """In one of the stretches of activity, the days of opening and closing included."""
         moment = self.moment(contact)
-        opened = self.done("opened")[:1]
-        since: datetime | None = self.moment(opened[0]).first if opened else FAR_PAST
-        for closing in self.done("closed"):
-            c = self.moment(closing)
-            if since is None or c.last < since:
-                continue
-            if since <= moment.last and moment.first <= c.last:
+        for start, end, _ in self.lives():
+            begins = FAR_PAST if start is None else self.moment(start).first
+            if moment.last >= begins and (end is None or moment.first <= self.moment(end).last):
                 return True
-            again = [self.moment(r).first for r in self.done("reopened") if self.moment(r).last >= c.first]
-            since = min(again) if again else None
-        return since is not None and moment.last >= since
+        return False
