@@ -23,7 +23,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_bytes: int = 16 * 1024
     header_seconds: float = 10.0
     connections: int = 2_000
-    """Open at once to one process; beyond, 503."""
+    """Open at once to one process; beyond, 503, and a tenth further, closed at once."""
+    connections_per_address: int = 256
+    """Beyond, closed at once."""
+    uncounted_addresses: frozenset[str] = frozenset({"127.0.0.1", "::1"})
+    """Of proxies, which stand for all their clients; by default, this machine."""
+    requests_ahead: int = 16
+    """Sent on one connection before the answers to those before; the connection ends after that many."""
     idle_seconds: int = 15
     """How long a connection without a request is kept."""
     requests_in_flight: int = 1_000

@@ -1,4 +1,4 @@
-"""uvicorn, started from code: bounded in headers, time and connections; quick to stop with clients still waiting."""
+"""uvicorn, started from code; quick to stop with clients still waiting."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,6 @@ import gc
 import signal
 import socket
 import sys
-from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,80 +13,16 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import ROLES, create_app
 from api.limits import Limits
+from api.protocol import bounded, close_late
 from domain.clock import Clock
 from infrastructure.logs import configure_logs
 from infrastructure.settings import Settings
 
 GRACE_SECONDS = 5
 """For answers under way when the server is told to stop; waiting clients are answered at once."""
-REFUSAL = (
-    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
-    b"x-content-type-options: nosniff\r\ncontent-length: %d\r\n\r\n%s"
-)
-PROBLEM = (
-    b'{"type":"/problems/bad_request","title":"La requ\xc3\xaate n\'est pas conforme \xc3\xa0 HTTP.",'
-    b'"status":400,"code":"bad_request"}'
-)
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """Headers are limited in size and in time: the library limits neither."""
-
-    limits = Limits()
-    _bytes_of_headers = 0
-    _in_headers = True
-    _deadline: TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._start_deadline()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_deadline()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._start_deadline()
-
-    def on_headers_complete(self) -> None:
-        self._stop_deadline()
-        if self._bytes_of_headers > self.limits.header_bytes:
-            received = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            if received > self.limits.header_bytes:
-                raise ValueError("headers too large")  # The parser turns it into a refusal.
-        self._in_headers, self._bytes_of_headers = False, 0
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._in_headers = True
-        super().on_message_complete()
-
-    def data_received(self, data: bytes) -> None:
-        if self._in_headers:
-            # A header's value may be fed for ever without any callback: count what arrives.
-            self._bytes_of_headers += len(data)
-        super().data_received(data)
-        if self._bytes_of_headers > self.limits.header_bytes and not self.transport.is_closing():
-            self.send_400_response("headers too large")
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (one refusal, whatever the parser says)
-        self._stop_deadline()
-        self.transport.write(REFUSAL % (len(PROBLEM), PROBLEM))
-        self.transport.close()
-
-    def _start_deadline(self) -> None:
-        self._stop_deadline()
-        self._deadline = self.loop.call_later(self.limits.header_seconds, self.transport.close)
-
-    def _stop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class Server(uvicorn.Server):
@@ -109,6 +44,10 @@ class Server(uvicorn.Server):
         _calm_the_collector()
         if self.started:
             self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        close_late(self.server_state.connections, self._loop.time())
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -176,10 +115,9 @@ async def serving(app: Litestar, listener: socket.socket, *, limits: Limits | No
 
 
 def config_of(app: Any, limits: Limits) -> uvicorn.Config:
-    protocol = type("Protocol", (BoundedProtocol,), {"limits": limits})
     return uvicorn.Config(
         app,
-        http=protocol,
+        http=bounded(limits),
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -187,8 +125,6 @@ def config_of(app: Any, limits: Limits) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # What they say can be forged by whoever reaches us directly.
-        limit_concurrency=limits.connections,
-        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
