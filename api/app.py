@@ -14,6 +14,7 @@ from litestar.types import Message, Scope
 from api import agencies, alerts, documentation, events, health, inbox, me, metrics, pathways, timeline, webhooks
 from api.authentication import Door
 from api.cursors import Cursors
+from api.key_in_url import NoKeyInUrl
 from api.limits import Crowd, Limits, RateLimiter
 from api.problems import EXCEPTION_HANDLERS
 from api.request import ApiRequest, request_id
@@ -186,7 +187,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
     """Every process tells its health; only those with the `api` role answer the rest."""
     own = [health.routes, metrics.routes]
     if "api" not in roles:
-        return own
+        return [Router("/", route_handlers=own, middleware=[NoKeyInUrl()])]
     versioned = [
         pathways.routes,
         timeline.routes,
@@ -197,7 +198,10 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         webhooks.routes,
         me.routes,
     ]
-    return [Router("/v1", route_handlers=versioned, middleware=[Door()]), documentation.routes, *own]
+    return [
+        Router("/v1", route_handlers=versioned, middleware=[Door()]),
+        Router("/", route_handlers=[documentation.routes, *own], middleware=[NoKeyInUrl()]),
+    ]
 
 
 SECURITY_HEADERS = (

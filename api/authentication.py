@@ -7,6 +7,9 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from api.described import Described
+from api.key_in_url import KeyInUrl, holds_key
+from api.queries import InvalidQuery
 from api.request import headers_of
 from api.runtime import Runtime
 from application.access import Caller, ScopeRequired
@@ -15,17 +18,6 @@ from application.api_keys import InvalidKey
 from domain.errors import DomainError
 
 AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-KEY_MARKS = (b"un_live_", b"un_test_")
-
-
-class KeyInUrl(DomainError):
-    """An API key must never stand in an address: revoke this one, and send keys in the Authorization header."""
-
-    code = "key_in_url"
-    status = 400
-    title_fr = (
-        "Une clé d'API ne doit jamais figurer dans une adresse : révoquez-la et utilisez l'en-tête Authorization."
-    )
 
 
 class InvalidAgent(DomainError):
@@ -48,6 +40,7 @@ class Door(ASGIMiddleware):
         try:
             caller = await identify(scope, runtime)
             must_have(caller, scope)
+            must_take_query(scope)
             runtime.rates.take(caller.key_id)
             scope["user"] = caller
             await next_app(scope, receive, send)
@@ -57,7 +50,7 @@ class Door(ASGIMiddleware):
 
 async def identify(scope: Scope, runtime: Runtime) -> Caller:
     """Raises InvalidKey, KeyInUrl, InvalidAgent."""
-    if any(mark in scope["query_string"] or mark in scope["raw_path"] for mark in KEY_MARKS):
+    if holds_key(scope):
         raise KeyInUrl
     headers = headers_of(scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -76,3 +69,11 @@ def must_have(caller: Caller, scope: Scope) -> None:
     usual = Right.READ if scope["method"] in {"GET", "HEAD", "OPTIONS"} else Right.WRITE
     if scope["route_handler"].opt.get("right", usual) not in caller.scopes:
         raise ScopeRequired
+
+
+def must_take_query(scope: Scope) -> None:
+    """A route that takes no parameter refuses all, as the others refuse those they do not know."""
+    assert scope["type"] == ScopeType.HTTP
+    described = scope["route_handler"].opt.get("described")
+    if scope["query_string"] and isinstance(described, Described) and described.query is None:
+        raise InvalidQuery

@@ -9,6 +9,7 @@ from litestar import Router, get
 
 from api.replies import Reply, reply
 from api.request import ApiRequest
+from api.runtime import Runtime
 from projections.consumers import consumer_statuses
 
 LATE_SECONDS = 60.0
@@ -41,12 +42,12 @@ async def live() -> Reply:
 @get("/ready", name="ready", include_in_schema=False)
 async def ready(request: ApiRequest) -> Reply:
     """Whether work may be sent here: 503 when the log is down or the projections are late."""
-    health = await examine(request)
+    runtime = request.runtime
+    health = await runtime.health.get(lambda: examine(runtime))
     return reply(health, status=200 if health.status is Readiness.READY else 503)
 
 
-async def examine(request: ApiRequest) -> Health:
-    runtime = request.runtime
+async def examine(runtime: Runtime) -> Health:
     try:
         async with asyncio.timeout(DATABASE_SECONDS):
             statuses = await consumer_statuses(runtime.pool, runtime.log, runtime.clock)

@@ -14,6 +14,7 @@ from litestar.types import Scope
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 from api.request import ApiRequest
+from api.runtime import Runtime
 from projections.consumers import consumer_statuses
 
 REQUESTS = Counter("unisson_http_requests_total", "Requests answered.", ["method", "route", "status"])
@@ -47,8 +48,13 @@ def observe(scope: Scope, status: int) -> None:
 
 @get("/metrics", name="metrics", include_in_schema=False)
 async def metrics(request: ApiRequest) -> ASGIResponse:
-    """What Prometheus scrapes."""
+    """What Prometheus scrapes, a second old at most."""
     runtime = request.runtime
+    body = await runtime.metrics.get(lambda: scrape(runtime))
+    return ASGIResponse(body=body, media_type=CONTENT_TYPE_LATEST)
+
+
+async def scrape(runtime: Runtime) -> bytes:
     PRESENT.set(runtime.crowd.present)
     for status in await consumer_statuses(runtime.pool, runtime.log, runtime.clock):
         HEAD.labels(status.territory).set(status.head)
@@ -56,7 +62,7 @@ async def metrics(request: ApiRequest) -> ASGIResponse:
         LAG.labels(*labels).set(status.lag_events)
         LAG_SECONDS.labels(*labels).set(status.lag_seconds)
         PARKED.labels(*labels).set(status.parked)
-    return ASGIResponse(body=generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return generate_latest()
 
 
 routes = Router("/", route_handlers=[metrics])

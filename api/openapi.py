@@ -15,6 +15,7 @@ from litestar.routes import HTTPRoute
 
 from api import authentication, bodies, conditions, cursors, limits, problems, queries
 from api.described import Described
+from api.key_in_url import KeyInUrl
 from api.request import ApiRequest
 from application.access import ScopeRequired
 from application.api_keys import InvalidKey
@@ -44,9 +45,10 @@ with a stable `code`, in French or English (`Accept-Language`). `X-Agent` names,
 """
 ALWAYS: tuple[type[DomainError], ...] = (
     InvalidKey,
-    authentication.KeyInUrl,
+    KeyInUrl,
     authentication.InvalidAgent,
     ScopeRequired,
+    queries.InvalidQuery,
     limits.TooManyRequests,
     limits.Overloaded,
     problems.BadRequest,
@@ -54,7 +56,6 @@ ALWAYS: tuple[type[DomainError], ...] = (
 )
 WITH_PATH: tuple[type[DomainError], ...] = (problems.NotFound,)
 WITH_PATHWAY: tuple[type[DomainError], ...] = (NotAParticipant,)
-WITH_QUERY: tuple[type[DomainError], ...] = (queries.InvalidQuery,)
 WITH_CURSOR: tuple[type[DomainError], ...] = (cursors.InvalidCursor,)
 WITH_BODY: tuple[type[DomainError], ...] = (
     bodies.UnsupportedMediaType,
@@ -236,7 +237,6 @@ def refusals_of(route: Route) -> Iterable[type[DomainError]]:
     found = [*ALWAYS, *described.refusals]
     found += WITH_PATH if route.path_names else ()
     found += WITH_PATHWAY if "pathway_id" in route.path_names else ()
-    found += WITH_QUERY if described.query is not None else ()
     found += WITH_CURSOR if described.query is not None and "cursor" in described.query.__struct_fields__ else ()
     found += WITH_BODY if described.body is not None else ()
     found += WITH_KEY if described.repeatable else ()

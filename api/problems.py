@@ -11,9 +11,11 @@ import msgspec
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.types import Scope
 
 import domain.catalogue  # noqa: F401 (loads every refusal of the domain)
-from api.request import ApiRequest, trace_id
+from api.key_in_url import holds_key
+from api.request import ApiRequest, correlation_id, trace_id
 from domain.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
@@ -134,13 +136,18 @@ def describe(refusal: DomainError, request: ApiRequest) -> Problem:
         title=title(kind, language),
         status=kind.status,
         detail=detail,
-        instance=request.scope["path"],
+        instance=instance_of(request.scope),
         code=kind.code,
         trace_id=trace_id(request.scope),
         errors=faults,
         current_version=refusal.context.get("current_version"),
         changed=[Changed(version=version, type=topic) for version, topic in refusal.context.get("changed", ())],
     )
+
+
+def instance_of(scope: Scope) -> str:
+    """The path asked for; when it holds a key, nothing that would repeat it."""
+    return f"urn:uuid:{correlation_id(scope)}" if holds_key(scope) else scope["path"]
 
 
 def answer(refusal: DomainError, request: ApiRequest, headers: Mapping[str, str] | None = None) -> Response[bytes]:

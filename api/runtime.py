@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 from api.cursors import Cursors
 from api.limits import Crowd, Limits, RateLimiter
+from api.shared_answer import SharedAnswer
 from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
 from application.event_log import EventLog
@@ -39,5 +41,7 @@ class Runtime:
     cursors: Cursors
     rules: CompiledRules
     calendars: Calendars
+    metrics: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(good_for_seconds=1))
+    health: SharedAnswer[Any] = field(default_factory=SharedAnswer)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop: whoever keeps a client waiting must answer now."""

@@ -145,6 +145,8 @@ class Gatekeeper:
         now = self._clock.now()
         if key is None or not genuine or key.revoked_at is not None or key.expires_at <= now:
             raise InvalidKey
+        if not token.startswith("un_live_" if key.live else "un_test_"):
+            raise InvalidKey  # A secret scanner, or a reader, would take the one for the other.
         self._used[key_id] = now
         return key
 

@@ -91,6 +91,17 @@ async def test_a_secret_does_not_open_with_another_key_id(keys: PostgresApiKeys)
         await Gatekeeper(keys, SettableClock(NOW)).identify(forged)
 
 
+@pytest.mark.parametrize("live", [True, False])
+async def test_a_key_does_not_open_under_the_mark_of_the_other_kind(keys: PostgresApiKeys, live: bool) -> None:
+    key, token = issued(live=live)
+    await keys.add(key)
+    gatekeeper = Gatekeeper(keys, SettableClock(NOW))
+    assert (await gatekeeper.identify(token)).live is live
+    body = token[:-9].replace("un_live_", "un_test_") if live else token[:-9].replace("un_test_", "un_live_")
+    with pytest.raises(InvalidKey):
+        await gatekeeper.identify(f"{body}_{zlib.crc32(body.encode()):08x}")
+
+
 async def test_a_key_stops_working_when_it_expires(keys: PostgresApiKeys) -> None:
     key, token = issued(lifetime=timedelta(days=30))
     await keys.add(key)

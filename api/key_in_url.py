@@ -1,0 +1,40 @@
+"""API keys never stand in an address: addresses end up in logs, histories and referrers, whatever we answer."""
+
+from urllib.parse import unquote_to_bytes
+
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from domain.errors import DomainError
+
+KEY_MARKS = (b"un_live_", b"un_test_")
+
+
+class KeyInUrl(DomainError):
+    """An API key must never stand in an address: revoke this one, and send keys in the Authorization header."""
+
+    code = "key_in_url"
+    status = 400
+    title_fr = (
+        "Une clé d'API ne doit jamais figurer dans une adresse : révoquez-la et utilisez l'en-tête Authorization."
+    )
+
+
+class NoKeyInUrl(ASGIMiddleware):
+    """For the routes that need no key."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if holds_key(scope):
+            raise KeyInUrl
+        await next_app(scope, receive, send)
+
+
+def holds_key(scope: Scope) -> bool:
+    """Whether the address holds what looks like a key, plain or percent-encoded."""
+    address: bytes = scope["raw_path"] + b"?" + scope["query_string"]
+    if b"%" in address:
+        address = unquote_to_bytes(address)
+    return any(mark in address for mark in KEY_MARKS)
