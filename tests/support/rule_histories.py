@@ -14,6 +14,8 @@ PARIS = ZoneInfo("Europe/Paris")
 FIRST_DAY = date(2026, 3, 20)
 DAYS = 50
 """Short, so that ties are frequent; a change of clocks, Easter Monday and two holidays of May are in it."""
+BUSY_DAYS = 6
+"""The first days, and two of them most: what opens, closes, reopens and answers often falls on one day."""
 THEMES = ("it", "wood")
 
 
@@ -85,7 +87,7 @@ def silence(**changes: Any) -> dict[str, Any]:
 
 @st.composite
 def points(draw: st.DrawFn) -> date | datetime:
-    day = FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS) | st.integers(0, 6)))
+    day = FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS) | st.integers(0, BUSY_DAYS) | st.sampled_from([2, 4])))
     if draw(st.booleans()):
         return day
     half_hours = draw(st.integers(0, 47))
@@ -141,6 +143,8 @@ WINDOWS = (
     ("0h", "48h"),
     ("-24h", "0h"),
     ("-12h", "36h"),
+    ("0h", "2h"),
+    ("-2h", "3h"),
     ("0d", "inf"),
     ("-inf", "0d"),
 )
@@ -174,7 +178,7 @@ def random_require(draw: st.DrawFn) -> dict[str, Any]:
 def random_silence(draw: st.DrawFn) -> dict[str, Any]:
     gap = draw(st.sampled_from(["10d", "30d", "1m", "8bd", "36h"]))
     options = draw(_options(gap))
-    return silence(gap=gap) | {name: value for name, value in options.items() if name not in ("strict", "roll")}
+    return silence(gap=gap) | {name: value for name, value in options.items() if name != "roll"}
 
 
 @st.composite
@@ -193,8 +197,10 @@ def _options(draw: st.DrawFn, end: str) -> dict[str, Any]:
 
 @st.composite
 def random_clock(draw: st.DrawFn) -> datetime:
-    hours = st.integers(0, 24 * 70) | st.integers(24 * 70, 24 * 200)
-    return datetime(2026, 3, 18, tzinfo=UTC) + timedelta(hours=draw(hours))
+    """Often within the busy days, and then on any half hour of them."""
+    busy = st.integers(0, 48 * (BUSY_DAYS + 1)).map(lambda halves: timedelta(days=2, minutes=30 * halves))
+    hours = (st.integers(0, 24 * 70) | st.integers(24 * 70, 24 * 200)).map(lambda hours: timedelta(hours=hours))
+    return datetime(2026, 3, 18, tzinfo=UTC) + draw(busy | hours)
 
 
 KINDS = (
