@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from api.described import described
 from api.freshness import shown
-from api.queries import Cursor, Limit, Position, QueryReader
+from api.queries import Cursor, Limit, Position, QueryReader, next_page
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from domain.alert import AlertStatus, ClearedBecause, NearMiss, Recipient, Role, Sees
@@ -122,6 +122,8 @@ async def list_alerts(request: ApiRequest) -> Reply:
             limit=query.limit,
         )
     place = cursors.seal(caller, path, query, rows[-1].alert) if len(rows) == query.limit else None
+    if place is not None:
+        headers |= next_page(request, cursor=place)
     told = [row for row in rows if query.rule is None or row.sees is Sees.CONTENT]
     return reply(AlertPage(items=[view(row) for row in told], next=place), headers=headers)
 

@@ -42,6 +42,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 7240; what is not understood is ignored."""
 
     representation: bool = False
+    minimal: bool = False
+    """What is answered anyway, and then said to be."""
     wait_seconds: float | None = None
 
 
@@ -93,5 +95,6 @@ def preferences(request: ApiRequest) -> Preferences:
     wait = found.get("wait", "")
     return Preferences(
         representation=found.get("return") == "representation",
+        minimal=found.get("return") == "minimal",
         wait_seconds=float(wait) if wait.isdecimal() and len(wait) < 6 else None,
     )

@@ -8,7 +8,7 @@ from litestar import Router, get
 
 from api.described import described
 from api.freshness import shown
-from api.queries import Cursor, Limit, Position, QueryReader
+from api.queries import Cursor, Limit, Position, QueryReader, next_page
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from projections.agency_inbox import BEFORE_ANY, AgencyInbox, ItemKind, inbox
@@ -68,6 +68,8 @@ async def read_inbox(request: ApiRequest) -> Reply:
     items = [as_view(each, ToDo, id=each.item, pathway_id=each.pathway, kind=ItemKind(each.kind)) for each in found]
     full = len(found) == query.limit
     place = cursors.seal(caller, path, query, (found[-1].since, found[-1].item)) if full else None
+    if place is not None:
+        headers |= next_page(request, cursor=place)
     return reply(InboxPage(items=items, next=place), headers=headers)
 
 

@@ -6,7 +6,7 @@ The framework's own generator leaks module paths, defaults and examples, and doe
 import re
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Litestar, Router
@@ -208,7 +208,9 @@ def _responses(route: Route, schemas: dict[Any, Any]) -> Json:
     headers = ["XRequestId"]
     headers += ["ETag"] if described.cached or described.versioned or described.repeatable else []
     headers += ["XPosition", "Location", "IdempotencyReplayed"] if described.repeatable else []
-    headers += ["XProjectionLag", "PreferenceApplied"] if described.waits else []
+    headers += ["XProjectionLag"] if described.waits else []
+    headers += ["PreferenceApplied"] if described.waits or described.preferred is not None else []
+    headers += ["Link"] if _is_paged(described) else []
     success: Json = {
         "description": "Done." if described.repeatable else "What was asked for.",
         "headers": {_header_name(name): {"$ref": f"#/components/headers/{name}"} for name in headers},
@@ -229,6 +231,12 @@ def _responses(route: Route, schemas: dict[Any, Any]) -> Json:
             "content": {problems.MEDIA_TYPE: {"schema": schemas[problems.Problem]}},
         }
     return dict(sorted(responses.items()))
+
+
+def _is_paged(described: Described) -> bool:
+    """Its answer says where the next page is, or that there is none. The feed has no last page."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(described.answer or problems.Problem)}
+    return any(type(None) in get_args(fields.get(name)) for name in ("next", "next_after"))
 
 
 def refusals_of(route: Route) -> Iterable[type[DomainError]]:
@@ -315,7 +323,9 @@ PARAMETERS: Json = {
     ),
     "IfNoneMatch": _header_parameter("If-None-Match", "The ETag already held."),
     "Prefer": _header_parameter(
-        "Prefer", "`wait=<seconds>` for a read to show what was just recorded; `return=representation` for a command."
+        "Prefer",
+        "`wait=<seconds>` for a read to show what was just recorded; `return=representation` or `return=minimal`, "
+        "the usual answer, for a command.",
     ),
 }
 
@@ -332,4 +342,5 @@ HEADERS: Json = {
     "IdempotencyReplayed": _header("`true` when the request had been carried out before.", enum=["true"]),
     "XProjectionLag": _header("How many events the answer does not show yet.", pattern="^[0-9]+$"),
     "PreferenceApplied": _header("The preference that was respected."),
+    "Link": _header('The next page, `rel="next"`; none at the end.'),
 }

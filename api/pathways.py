@@ -14,7 +14,7 @@ from api.conditions import etag, fingerprint, idempotency_key, if_match, is_unch
 from api.described import described
 from api.freshness import shown
 from api.moments import DayOrInstant, DayOrInstantOrNull
-from api.queries import Cursor, Limit, Position, QueryReader
+from api.queries import Cursor, Limit, Position, QueryReader, next_page
 from api.replies import Reply, as_view, nothing, reply
 from api.request import ApiRequest, correlation_id
 from application.event_log import StaleVersion
@@ -109,10 +109,13 @@ async def answer(request: ApiRequest, receipt: Receipt) -> Reply:
     if receipt.replayed:
         headers["Idempotency-Replayed"] = "true"
     status = 201 if receipt.created else 200
-    if preferences(request).representation:
+    preferred = preferences(request)
+    if preferred.representation:
         pathway = await request.runtime.pathways.read(request.user, receipt.pathway_id)
         headers |= {"ETag": etag(pathway.version), "Preference-Applied": "return=representation"}
         return reply(view(pathway), status=status, headers=headers)
+    if preferred.minimal:
+        headers["Preference-Applied"] = "return=minimal"
     recorded = Recorded(
         id=receipt.id, pathway_id=receipt.pathway_id, version=receipt.version, position=receipt.position
     )
@@ -182,7 +185,7 @@ async def list_pathways(request: ApiRequest) -> Reply:
         found = await summaries(db, caller.territory, caller.agency, after=after, limit=query.limit)
     place = cursors.seal(caller, path, query, found[-1].pathway) if len(found) == query.limit else None
     if place is not None:
-        headers["Link"] = f'</v1/pathways?cursor={place}&limit={query.limit}>; rel="next"'
+        headers |= next_page(request, cursor=place)
     page = PathwayPage(items=[as_view(line, PathwayLine, id=line.pathway) for line in found], next=place)
     return reply(page, headers=headers)
 

@@ -1,7 +1,7 @@
 """Query strings, as strict as bodies: an unknown or repeated parameter is refused, never ignored."""
 
 from typing import Annotated, Generic, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -24,6 +24,13 @@ class InvalidQuery(DomainError):
     code = "invalid_query"
     status = 400
     title_fr = "L'adresse comporte un paramètre inconnu ici, répété ou mal formé."
+
+
+def next_page(request: ApiRequest, **place: str | int) -> dict[str, str]:
+    """The header that leads to the next page, of the same filters. What this page waited for need not be again."""
+    asked = dict(parse_qsl(request.scope["query_string"].decode("ascii"), keep_blank_values=True))
+    asked.pop("at_least", None)
+    return {"Link": f'<{request.scope["path"]}?{urlencode(asked | place)}>; rel="next"'}
 
 
 class QueryReader(Generic[T]):

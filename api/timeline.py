@@ -13,7 +13,7 @@ from api.conditions import etag, is_unchanged
 from api.described import described
 from api.freshness import shown
 from api.moments import DayOrInstant, DayOrInstantOrNull
-from api.queries import Limit, Position, QueryReader
+from api.queries import Limit, Position, QueryReader, next_page
 from api.replies import Reply, as_view, nothing, reply
 from api.request import ApiRequest
 from domain.facts import FactState, Precision
@@ -66,6 +66,8 @@ async def read_timeline(request: ApiRequest, pathway_id: FromPath[UUID]) -> Repl
         rows = await timeline(db, request.user.territory, pathway_id, after=query.after, limit=query.limit)
     items = [as_view(row, TimelineEvent, type=row.topic) for row in rows]
     next_after = items[-1].position if len(items) == query.limit else None
+    if next_after is not None:
+        headers |= next_page(request, after=next_after)
     return reply(TimelinePage(items=items, next_after=next_after), headers=headers)
 
 

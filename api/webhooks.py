@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from api.bodies import BodyReader
 from api.conditions import fingerprint, idempotency_key
 from api.described import described
-from api.queries import Cursor, Limit, QueryReader
+from api.queries import Cursor, Limit, QueryReader, next_page
 from api.replies import Reply, as_view, encode, reply
 from api.request import ApiRequest
 from application import outcomes
@@ -294,8 +294,9 @@ async def list_deliveries(request: ApiRequest, endpoint_id: FromPath[UUID]) -> R
     lines = await request.runtime.webhooks.deliveries(
         caller.territory, caller.agency, endpoint_id, state=query.state, before=before, limit=query.limit
     )
-    full = len(lines) == query.limit
-    return reply(Deliveries(items=lines, next=cursors.seal(caller, path, query, lines[-1].sequence) if full else None))
+    place = cursors.seal(caller, path, query, lines[-1].sequence) if len(lines) == query.limit else None
+    headers = {} if place is None else next_page(request, cursor=place)
+    return reply(Deliveries(items=lines, next=place), headers=headers)
 
 
 routes = Router(

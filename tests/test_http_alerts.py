@@ -93,6 +93,10 @@ async def test_alerts_are_filtered(ccas: Agency, clock: SettableClock) -> None:
         ({"pathway_id": str(uuid4())}, 0),
     ):
         assert len((await ccas.get("/v1/alerts", params=params)).json()["items"]) == found
+    first = await ccas.get("/v1/alerts", params={"status": "open", "limit": 1})
+    assert "status=open" in first.links["next"]["url"]
+    last = await ccas.get(first.links["next"]["url"])
+    assert (last.json(), dict(last.links)) == ({"items": [], "next": None}, {})
 
 
 async def test_the_obligation_behind_an_alert_can_be_read(ccas: Agency, clock: SettableClock) -> None:

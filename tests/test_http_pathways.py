@@ -183,6 +183,13 @@ async def test_the_whole_pathway_is_answered_when_preferred(ccas: Agency) -> Non
     assert response.json()["entries"][0]["type"] == "opened"
 
 
+async def test_the_usual_answer_is_said_to_be_minimal_when_that_is_preferred(ccas: Agency) -> None:
+    response = await ccas.command("/v1/pathways", Prefer="return=minimal")
+    assert response.headers["preference-applied"] == "return=minimal"
+    assert response.json().keys() == {"id", "pathway_id", "version", "position"}
+    assert "preference-applied" not in (await ccas.command("/v1/pathways")).headers
+
+
 async def test_who_acted_is_the_agent_named_by_the_agency(ccas: Agency) -> None:
     pathway = await ccas.opened()
     body = {"to_agency": MISSION_LOCALE, "theme": HOUSING}
@@ -233,6 +240,24 @@ async def test_timelines_are_read_page_by_page(ccas: Agency) -> None:
     assert seen == [1, 2, 3, 4, 5]
 
 
+async def test_every_page_leads_to_the_next_one_by_its_link(ccas: Agency, mission: Agency) -> None:
+    pathways = [await ccas.opened() for _ in range(3)]
+    for pathway in pathways:
+        await referred(ccas, pathway)
+    timeline = await ccas.get(f"{pathways[0]}/timeline", params={"limit": 1, "at_least": 6})
+    assert timeline.links["next"]["url"] == f"{pathways[0]}/timeline?limit=1&after=1"
+    for agency, address in ((ccas, "/v1/pathways?limit=1"), (mission, "/v1/inbox?kind=referral_to_answer&limit=1")):
+        seen: list[str] = []
+        page = await agency.get(address, params={"at_least": 6})
+        while True:
+            seen += [item["id"] for item in page.json()["items"]]
+            if "next" not in page.links:
+                break
+            assert "at_least" not in page.links["next"]["url"]
+            page = await agency.get(page.links["next"]["url"])
+        assert len(seen) == len(set(seen)) == 3
+
+
 async def test_an_agency_lists_the_pathways_it_takes_part_in_and_no_other(ccas: Agency, mission: Agency) -> None:
     shared = await ccas.opened()
     mine = [shared, *[await ccas.opened() for _ in range(3)]]
@@ -251,7 +276,7 @@ async def listed(agency: Agency, limit: int) -> list[str]:
         found += [f"/v1/pathways/{line['id']}" for line in page["items"]]
         if page["next"] is None:
             return found
-        assert f"cursor={page['next']}" in response.headers["link"]
+        assert response.headers["link"] == f'</v1/pathways?limit={limit}&cursor={page["next"]}>; rel="next"'
         params["cursor"] = page["next"]
 
 

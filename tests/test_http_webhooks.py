@@ -93,3 +93,13 @@ async def test_a_replay_of_a_message_that_was_never_for_this_endpoint_is_refused
 async def test_an_address_that_readers_would_take_differently_is_refused(ccas: Agency, url: str) -> None:
     refused = await ccas.command(ENDPOINTS, {"url": url})
     assert (refused.status_code, refused.json()["code"]) == (422, "endpoint_refused")
+
+
+async def test_the_delivery_log_leads_from_page_to_page(ccas: Agency, endpoint: str) -> None:
+    messages = [(await ccas.command(f"{endpoint}/tests")).json()["message_id"] for _ in range(3)]
+    page = await ccas.get(f"{endpoint}/deliveries", params={"limit": 1})
+    found = [line["message_id"] for line in page.json()["items"]]
+    while "next" in page.links:
+        page = await ccas.get(page.links["next"]["url"])
+        found += [line["message_id"] for line in page.json()["items"]]
+    assert found == messages[::-1]
