@@ -116,7 +116,7 @@ def test_a_contact_of_that_day_carries_the_watch_on() -> None:
 
 def test_a_pathway_reopened_and_closed_again_on_one_day_is_not_watched() -> None:
     facts = [*CYCLE, fact("z2", "closed", "2025-02-01", position=4)]
-    assert statuses(judged(facts, "2025-12-01", silence())) == {"o1": "cancelled", "n1": "cancelled"}
+    assert statuses(judged(facts, "2025-12-01", silence(gap="90d"))) == {"o1": "cancelled", "n1": "cancelled"}
 
 
 def test_tied_contacts_follow_each_other_by_position() -> None:
@@ -164,6 +164,12 @@ def test_the_gap_may_be_in_months() -> None:
 def test_strict_needs_another_day() -> None:
     facts = [OPENED, contact("c1", "2026-01-05 17:00")]
     assert statuses(judged(facts, "2026-06-01", silence(strict=True))) == {"o1": "violated_open", "c1": "violated_open"}
+
+
+def test_strict_passes_over_what_came_before_the_start_on_its_day() -> None:
+    facts = [fact("o1", "opened", "2026-01-05 10:00"), contact("c1", "2026-01-05"), contact("c2", "2026-01-05 09:00")]
+    found = judged(facts, "2026-06-01", silence(strict=True, gap="36h"))
+    assert found.obligations[0].status is Status.VIOLATED_OPEN
 
 
 def test_effective_and_territory_are_those_of_the_activation() -> None:

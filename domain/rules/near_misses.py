@@ -1,13 +1,15 @@
 """Near misses: facts that would have counted, had they not failed exactly one test. They say why nothing was found."""
 
+from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from domain.facts import FactState
 from domain.rules.instants import iso_duration
 from domain.rules.obligation import NearMiss
 from domain.rules.plan import Sought
-from domain.rules.timeline import Order, Placed, Timeline, order_of
+from domain.rules.timeline import EMPTY_POOL, Placed, Timeline, order_of
 from domain.rules.values import Scope, field_of, key_of, reader_of
 from domain.rules.where import Predicate, found_in
 
@@ -22,18 +24,61 @@ STATE = "state"
 def near_misses(timeline: Timeline, case: "Case", used: Sequence[Placed]) -> tuple[NearMiss, ...]:
     """At most three, those in the window or nearest to it first."""
     sought, scope = case.plan.sought[case.plan.target], case.scope
-    tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
     skipped = {case.activation.fact.fact_id, *(placed.fact.fact_id for placed in used)}
-    found: list[tuple[int, Order, str, Placed]] = []
-    for target in timeline.of_types(sought.filter.types, sought.filter.at):
-        failed = _only_failure(sought.filter.states, tests, case, scope, target)
-        if failed is not None and target.fact.fact_id not in skipped:
-            found.append((_distance(case, target), order_of(target), failed, target))
+    first, end = case.searched(timeline.calendar)
+    found = [
+        (_distance(case, target), order_of(target), failed, target)
+        for target, failed in (
+            *_near(timeline, case, sought, scope, skipped, first, end),
+            *((target, WINDOW) for target in _far(timeline, case, sought, scope, skipped, first, end)),
+        )
+    ]
     found.sort(key=lambda miss: miss[:2])
     return tuple(
         NearMiss(target.fact.fact_id, failed, _detail(sought, case, failed, target))
         for _, _, failed, target in found[:SHOWN_MAX]
     )
+
+
+def _near(
+    timeline: Timeline, case: "Case", sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
+) -> Iterator[tuple[Placed, str]]:
+    """What may be in the window and failed one test. Ends with the third that is: none comes before these."""
+    tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
+    pool = timeline.all_of(sought.filter.types, sought.filter.at)
+    left = SHOWN_MAX
+    for index in range(bisect_left(pool.points, first), bisect_left(pool.points, end)):
+        target = pool.items[index]
+        failed = _only_failure(sought.filter.states, tests, case, scope, target)
+        if failed is not None and target.fact.fact_id not in skipped:
+            yield target, failed
+            left -= _distance(case, target) == 0
+            if not left:
+                return
+
+
+def _far(
+    timeline: Timeline, case: "Case", sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
+) -> Iterator[Placed]:
+    """What is out of the window and passed all else, nearest first: three after it, the days of three before."""
+    origin = case.span if case.span is not None else case.activation.fact
+    key = None if sought.key is None else sought.key(origin, case.scene.pathway)
+    if key is None and sought.key is not None:
+        return
+    pool = timeline.pools(sought.filter).get(key, EMPTY_POOL)
+
+    def suits(target: Placed) -> bool:
+        return target.fact.fact_id not in skipped and (sought.depends is None or sought.depends(target.fact, scope))
+
+    after = (pool.items[index] for index in range(bisect_left(pool.points, end), len(pool.items)))
+    yield from islice(filter(suits, after), SHOWN_MAX)
+    before = (pool.items[index] for index in range(bisect_left(pool.points, first) - 1, -1, -1))
+    count, day = 0, 0
+    for target in filter(suits, before):
+        if count >= SHOWN_MAX and target.day != day:
+            return
+        yield target
+        count, day = count + 1, target.day
 
 
 def _link_tests(sought: Sought, scope: Scope) -> Iterator[tuple[str, Predicate]]:

@@ -68,12 +68,16 @@ def _judge_one(scene: Scene, case: Case, contacts: Contacts, index: int) -> Obli
     if not scene.life.is_quiet:
         case.live_through(scene)
     if case.plan.rule.strict:
-        while index < len(contacts) and case.is_excluded_tie(contacts[index]):
+        while index < len(contacts) and not _comes_strictly_after(contacts[index], case):
             index += 1
     contact = contacts[index] if index < len(contacts) else None
     within = [contact] if contact and contact.point < case.close.instant and case.is_in_time(contact) else []
     late = [contact] if contact and contact.point >= case.close.instant and scene.has_come(contact) else []
     return settle(scene, case, within, late, 1)
+
+
+def _comes_strictly_after(contact: Placed, case: Case) -> bool:
+    return contact.is_after_or_ties(case.activation) and not case.is_excluded_tie(contact)
 
 
 def _first_index(contacts: Contacts, start: Placed) -> int:

@@ -96,6 +96,7 @@ class Timeline:
         self.scope = Scope(calendar, pathway)
         self._placed: dict[tuple[int, At], Placed | None] = {}
         self._pools: dict[int, dict[Hashable, Pool]] = {}
+        self._of_types: dict[tuple[tuple[str, ...], At], Pool] = {}
         self.by_type: dict[str, list[Placed]] = {}
         self._all: list[Placed] = []
         for fact in facts:
@@ -123,6 +124,13 @@ class Timeline:
             return found
         moved = (self.place(placed.fact, at) for placed in found)
         return sorted((placed for placed in moved if placed is not None), key=order_of)
+
+    def all_of(self, types: tuple[str, ...], at: At) -> Pool:
+        """The same with their points apart, made once."""
+        pool = self._of_types.get((types, at))
+        if pool is None:
+            pool = self._of_types[types, at] = Pool(self.of_types(types, at))
+        return pool
 
     def place(self, fact: Fact, at: At) -> Placed | None:
         key = (id(fact), at)
