@@ -19,6 +19,7 @@ from api.limits import Crowd, Limits, RateLimiter
 from api.problems import EXCEPTION_HANDLERS
 from api.request import ApiRequest, request_id
 from api.runtime import Runtime
+from api.share import Share
 from application.access import Caller
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
@@ -105,7 +106,7 @@ async def compose(
             keys=keys,
             gatekeeper=Gatekeeper(keys, clock),
             rates=RateLimiter(limits.requests_per_second, limits.burst),
-            crowd=Crowd(limits.requests_in_flight),
+            crowd=Crowd(limits),
             cursors=Cursors(key_file.key(key_file.epoch)),
             rules=rules,
             calendars=calendars,
@@ -199,7 +200,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         me.routes,
     ]
     return [
-        Router("/v1", route_handlers=versioned, middleware=[Door()]),
+        Router("/v1", route_handlers=versioned, middleware=[Door(), Share()]),
         Router("/", route_handlers=[documentation.routes, *own], middleware=[NoKeyInUrl()]),
     ]
 

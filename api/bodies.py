@@ -12,6 +12,8 @@ from domain.errors import DomainError
 
 T = TypeVar("T")
 
+BYTES_PER_REQUEST = 4096
+"""What a body costs its key, beside the request itself: the time it takes grows with its size."""
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
@@ -45,11 +47,11 @@ class TooDeep(DomainError):
 
 
 class TooComplex(DomainError):
-    """The body holds too many objects and lists."""
+    """The body holds too many objects, lists or values."""
 
     code = "too_complex"
     status = 400
-    title_fr = "Le corps contient trop d'objets et de listes."
+    title_fr = "Le corps contient trop d'objets, de listes ou de valeurs."
 
 
 class DuplicateName(DomainError):
@@ -95,6 +97,7 @@ class BodyReader(Generic[T]):
         must_be_json(request)
         limits = request.runtime.limits
         raw = await read_body(request.receive, request.header("content-length"), limits)
+        request.runtime.rates.take(request.user.key_id, cost=len(raw) // BYTES_PER_REQUEST)
         check_form(raw, limits)
         return self.decode(raw), raw
 
@@ -120,6 +123,8 @@ def check_form(raw: bytes, limits: Limits) -> None:
     if raw.count(b"[") + raw.count(b"{") > limits.nesting:
         brackets = STRING.sub(b"", raw).translate(ALIKE, NO_BRACKETS)
     if brackets.count(b"[") > limits.parts:
+        raise TooComplex
+    if raw.count(b",") > limits.values and STRING.sub(b"", raw).count(b",") > limits.values:
         raise TooComplex
     if NUL.search(raw):
         raise NulCharacter

@@ -74,9 +74,11 @@ async def read_events(request: ApiRequest) -> ASGIApp:
     if NDJSON in (request.header("accept") or ""):
         return ASGIStreamingResponse(iterator=_lines(request, query.after), media_type=NDJSON)
     feed = await _page(request, query.after, query.limit)
-    deadline = time.monotonic() + min(query.wait, request.runtime.limits.wait_seconds)
-    while not feed.items and await _something_new(request, feed.next_after, deadline):
-        feed = await _page(request, feed.next_after, query.limit)
+    if not feed.items and query.wait:
+        deadline = time.monotonic() + min(query.wait, request.runtime.limits.wait_seconds)
+        with request.runtime.crowd.waiting(request.user.key_id):
+            while not feed.items and await _something_new(request, feed.next_after, deadline):
+                feed = await _page(request, feed.next_after, query.limit)
     return reply(feed)
 
 
@@ -124,14 +126,17 @@ async def _shown_up_to(request: ApiRequest) -> int:
 
 
 async def _something_new(request: ApiRequest, after: int, deadline: float) -> bool:
-    """Wait for events beyond a position to be appended and folded; False at the deadline or when the server stops."""
+    """Wait for events beyond a position to be appended and folded.
+
+    False at the deadline, when the server stops, and when the client has left.
+    """
     runtime, territory = request.runtime, request.user.territory
-    stopping = asyncio.create_task(runtime.stopping.wait())
+    ends = {asyncio.create_task(runtime.stopping.wait()), asyncio.create_task(_left(request))}
     try:
-        while (left := deadline - time.monotonic()) > 0 and not runtime.stopping.is_set():
+        while (left := deadline - time.monotonic()) > 0:
             arrival = asyncio.create_task(runtime.log.wait(territory, after=after, timeout_s=left))
-            await asyncio.wait({arrival, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not arrival.done():
+            done, _ = await asyncio.wait({arrival, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if done & ends:
                 arrival.cancel()
                 return False
             await asyncio.sleep(min(PAUSE_SECONDS, left))
@@ -139,7 +144,14 @@ async def _something_new(request: ApiRequest, after: int, deadline: float) -> bo
                 return True
         return False
     finally:
-        stopping.cancel()
+        for end in ends:
+            end.cancel()
+
+
+async def _left(request: ApiRequest) -> bool:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    return True
 
 
 async def _lines(request: ApiRequest, after: int) -> AsyncIterator[bytes]:

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from litestar.types import Receive
 
 from domain.errors import DomainError
+
+WAIT_RETRY_SECONDS = 5
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +23,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     nesting: int = 32
     parts: int = 2_000
     """Objects and lists in one body."""
+    values: int = 20_000
+    """Separated by commas in one body."""
     header_bytes: int = 16 * 1024
     header_seconds: float = 10.0
     connections: int = 2_000
@@ -33,9 +38,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: int = 15
     """How long a connection without a request is kept."""
     requests_in_flight: int = 1_000
-    """In one process; beyond, 503 at once."""
+    """In one process; beyond, 503 at once. Those that are kept waiting are not counted here."""
+    requests_of_one_key: int = 250
+    """Being answered at once; beyond, 429, so that no key takes the service from the others."""
+    waits_of_one_key: int = 100
+    """Kept waiting at once; beyond, 429."""
     requests_per_second: float = 500.0
-    """Of one API key, in one process, over time."""
+    """Of one API key, in one process, over time. A large body counts as several requests."""
     burst: int = 1_000
     wait_seconds: float = 30.0
     """The longest a client may ask to be kept waiting."""
@@ -119,7 +128,7 @@ class RateLimiter:
         self._due: OrderedDict[str, float] = OrderedDict()
 
     def take(self, client: str, cost: int = 1) -> None:
-        """Count one request. Raises TooManyRequests, which says when to come back; refused requests are not counted."""
+        """Count what a request costs. Raises TooManyRequests, which says when to come back, and then counts nothing."""
         now = self._monotonic()
         due = max(self._due.get(client, now), now)
         if due - now > self._tolerance:
@@ -131,17 +140,47 @@ class RateLimiter:
 
 
 class Crowd:
-    """How many requests are being answered in this process."""
+    """The requests being answered in this process, and whose they are."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._answered: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
         self.present = 0
+
+    @property
+    def waiting_now(self) -> int:
+        return self._waiting.total()
 
     def enter(self) -> None:
         """Count one more, until it leaves. Raises Overloaded, and counts none, when there are too many already."""
-        if self.present >= self._most:
+        if self.present >= self._limits.requests_in_flight:
             raise Overloaded
         self.present += 1
 
     def leave(self) -> None:
         self.present -= 1
+
+    def join(self, key_id: str) -> None:
+        """Count one more of this key, until it parts. Raises TooManyRequests when the key has too many already."""
+        if self._answered[key_id] >= self._limits.requests_of_one_key:
+            raise TooManyRequests("Too many requests of this key are being answered.", retry_after_s=1)
+        self._answered[key_id] += 1
+
+    def part(self, key_id: str) -> None:
+        self._answered[key_id] -= 1
+
+    @contextmanager
+    def waiting(self, key_id: str) -> Iterator[None]:
+        """Whoever only waits takes nobody's place. Raises TooManyRequests when the key has too many that wait."""
+        if self._waiting[key_id] >= self._limits.waits_of_one_key:
+            raise TooManyRequests("Too many requests of this key are kept waiting.", retry_after_s=WAIT_RETRY_SECONDS)
+        self._waiting[key_id] += 1
+        self._answered[key_id] -= 1
+        self.present -= 1
+        try:
+            yield
+        finally:
+            self._waiting[key_id] -= 1
+            self._answered[key_id] += 1
+            self.present += 1
