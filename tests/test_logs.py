@@ -72,7 +72,7 @@ def test_chained_and_grouped_exceptions_show_no_value(lines: Lines) -> None:
 def test_a_librarys_arguments_and_second_lines_are_left_out(lines: Lines) -> None:
     logging.getLogger("asyncio").error("Task %s was never retrieved\nfuture: <Task exception=Marie>", "Marie")
     assert "Marie" not in lines.getvalue()
-    assert lines.read_all()[0]["message"] == "Task %s was never retrieved"
+    assert "Task %s was never retrieved" in [line["message"] for line in lines.read_all() if "message" in line]
 
 
 def test_an_object_is_shown_by_its_type(lines: Lines) -> None:

@@ -125,7 +125,7 @@ def test_no_two_refusals_share_a_code() -> None:
                 assert seen.setdefault(subclass.code, subclass) is subclass, subclass.code
 
 
-@pytest.mark.parametrize("name", all_names())
+@pytest.mark.parametrize("name", [name for name in all_names() if not name.startswith("test-")])
 def test_every_event_has_a_schema_whose_fields_name_their_compartment(name: str) -> None:
     topic, _, version = name.rpartition("/")
     schema = schema_of(topic, int(version))

@@ -148,15 +148,10 @@ async def test_a_server_told_to_stop_answers_those_who_wait(database_url: str, t
         assert (await waiting).json() == {"items": [], "next_after": 0}
 
 
-def test_sigterm_ends_the_process_in_good_order_with_clients_waiting(tmp_path: Path) -> None:
-    folder = tmp_path / "installation"
-    folder.mkdir()
-    for parent in (folder, *folder.parents[:3]):
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(0o711)
+def test_sigterm_ends_the_process_in_good_order_with_clients_waiting(data_dir: Path) -> None:
     environment = {
         **os.environ,
-        "UNISSON_DATA_DIR": str(folder),
+        "UNISSON_DATA_DIR": str(data_dir),
         "UNISSON_PORT": "0",
         "UNISSON_LANG": "en",
         "PYTHONPATH": str(Path(__file__).parent.parent),
