@@ -1,6 +1,7 @@
 """Use cases on pathways: load, ask the aggregate, append. One writer at a time per pathway in this process."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -30,10 +31,12 @@ from domain.clock import Clock
 from domain.command import Act, Command
 from domain.errors import DomainError
 from domain.opening import OpenPathway, open_pathway
-from domain.pathway import Pathway
+from domain.pathway import NotAParticipant, Pathway
 
 ATTEMPTS = 4  # The first, then three more after somebody else wrote in between.
 PATHWAYS_KEPT = 2_000
+REFUSAL_STEP_SECONDS = 0.02
+"""Longer than it takes to read and fold most pathways."""
 PARIS = ZoneInfo("Europe/Paris")
 
 
@@ -117,12 +120,14 @@ class Pathways:
         zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
         kept: int = PATHWAYS_KEPT,
         snapshots: Snapshots | None = None,
+        refusal_step_seconds: float = REFUSAL_STEP_SECONDS,
     ) -> None:
         self._log = log
         self._snapshots = snapshots
         self._clock = clock
         self._zone_of = zone_of
         self._kept = kept
+        self._refusal_step_seconds = refusal_step_seconds
         self._slots: OrderedDict[tuple[str, UUID], Slot] = OrderedDict()
         self._in_flight: set[tuple[str, str, str]] = set()
 
@@ -142,15 +147,16 @@ class Pathways:
         When somebody else wrote in between, the command is decided again on the new state, unless the caller named the
         version it expects. Raises NotAParticipant, StaleVersion, InFlight and what the command itself may raise.
         """
-        with self._alone(order):
-            async with self._held(order.caller.territory, pathway_id) as slot:
-                if slot.pathway is None:
-                    await self._catch_up(slot, order.caller.territory, pathway_id)
-                return await self._carry_out(slot, pathway_id, order)
+        async with self._telling_nothing():
+            with self._alone(order):
+                async with self._held(order.caller.territory, pathway_id) as slot:
+                    if slot.pathway is None:
+                        await self._catch_up(slot, order.caller.territory, pathway_id)
+                    return await self._carry_out(slot, pathway_id, order)
 
     async def read(self, caller: Caller, pathway_id: UUID) -> Pathway:
         """The pathway as the log has it now. Not to be changed by the reader. Raises NotAParticipant."""
-        async with self._held(caller.territory, pathway_id) as slot:
+        async with self._telling_nothing(), self._held(caller.territory, pathway_id) as slot:
             await self._catch_up(slot, caller.territory, pathway_id)
             return must_take_part(slot.pathway, caller)
 
@@ -254,6 +260,19 @@ class Pathways:
                 del self._slots[place]
             while len(self._slots) > self._kept:
                 self._slots.popitem(last=False)
+
+    @asynccontextmanager
+    async def _telling_nothing(self) -> AsyncIterator[None]:
+        """A stranger is refused at a whole step of time: a pathway that there is takes longer to look at than none."""
+        began = time.monotonic()
+        try:
+            yield
+        except NotAParticipant:
+            steps = 1 + (time.monotonic() - began) // self._refusal_step_seconds
+            until = began + steps * self._refusal_step_seconds
+            while (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 (a timer may end a little early)
+                await asyncio.sleep(left)
+            raise
 
     def _act(self, caller: Caller) -> Act:
         at = self._clock.now()

@@ -1,6 +1,8 @@
 """The use cases on pathways, on the log in memory: conflicts, repeats, and what is kept between two commands."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID, uuid4
@@ -54,6 +56,7 @@ class CountingLog(MemoryEventLog):
         self.reads = 0
         self.refusals: list[Exception] = []
         self.held: asyncio.Event | None = None
+        self.seconds_by_stream: dict[UUID, float] = {}
 
     async def append(self, territory: str, commit: Commit) -> Appended:
         self.appends += 1
@@ -65,6 +68,8 @@ class CountingLog(MemoryEventLog):
 
     async def read_stream(self, territory: str, stream_id: UUID, **options: int | None) -> list:  # type: ignore[type-arg]
         self.reads += 1
+        if stream_id in self.seconds_by_stream:
+            await asyncio.sleep(self.seconds_by_stream[stream_id])
         return await super().read_stream(territory, stream_id, **options)  # type: ignore[arg-type]
 
 
@@ -240,3 +245,45 @@ async def test_what_was_known_at_a_position_is_read_back(pathways: Pathways, pat
     await pathways.act(pathway_id, order())
     assert len((await pathways.read_as_known(CALLER, pathway_id, 1)).ledger.entries) == 1
     assert len((await pathways.read_as_known(CALLER, pathway_id, 2)).ledger.entries) == 2
+
+
+# What a refusal tells by the time it takes
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+async def test_a_stranger_learns_nothing_from_the_time_a_refusal_takes(
+    log: CountingLog, clock: SettableClock, in_memory: bool
+) -> None:
+    """The log takes 5 ms longer to give a pathway that there is."""
+    pathways = Pathways(log, clock, refusal_step_seconds=0.05)
+    known = (await pathways.open(order(OpenPathway()))).pathway_id
+    stranger = Caller(territory=TERRITORY, agency="cpam")
+    log.seconds_by_stream[known] = 0.005
+
+    async def seconds(ask: Callable[[Pathways, UUID], Awaitable[object]], pathway_id: UUID) -> float:
+        asked = pathways if in_memory else Pathways(log, clock, refusal_step_seconds=0.05)
+        began = time.monotonic()
+        with pytest.raises(NotAParticipant):
+            await ask(asked, pathway_id)
+        return time.monotonic() - began
+
+    async def read(asked: Pathways, pathway_id: UUID) -> object:
+        return await asked.read(stranger, pathway_id)
+
+    async def act(asked: Pathways, pathway_id: UUID) -> object:
+        return await asked.act(pathway_id, order(caller=stranger))
+
+    for ask in (read, act):
+        foreign = min([await seconds(ask, known) for _ in range(5)])
+        absent = min([await seconds(ask, uuid4()) for _ in range(5)])
+        assert foreign >= 0.05
+        assert abs(foreign - absent) < 0.002
+
+
+async def test_a_participant_is_not_kept_waiting(log: CountingLog, clock: SettableClock) -> None:
+    pathways = Pathways(log, clock, refusal_step_seconds=60)
+    async with asyncio.timeout(5):
+        pathway_id = (await pathways.open(order(OpenPathway()))).pathway_id
+        await pathways.read(CALLER, pathway_id)
+        with pytest.raises(StaleVersion):
+            await pathways.act(pathway_id, order(if_match=9))

@@ -1,11 +1,13 @@
 """Pathways over HTTP: opening, commands, conditions, reading one's own writes."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from application.pathways import Pathways
 from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, Agency, Service, running
 
 
@@ -81,6 +83,24 @@ async def test_a_foreign_pathway_and_an_absent_one_give_the_same_answer(ccas: Ag
     own_id = pathway.rpartition("/")[2]
     assert foreign.text.replace(own_id, absent_id) == absent.text
     assert dict(foreign.headers) == dict(absent.headers)
+
+
+async def test_a_foreign_pathway_takes_as_long_to_refuse_as_an_absent_one(service: Service, ccas: Agency) -> None:
+    """Nothing is kept in memory here: a foreign pathway is read, opened and folded each time."""
+    runtime, stranger = service.runtime, await service.agency("cpam")
+    runtime.pathways = Pathways(runtime.log, runtime.clock, kept=0, refusal_step_seconds=0.1)
+    foreign = await ccas.opened()
+    for _ in range(30):
+        await ccas.command(f"{foreign}/contacts", {"channel": "phone"})
+
+    async def seconds(path: str) -> float:
+        began = time.monotonic()
+        assert (await stranger.get(path)).status_code == 404
+        return time.monotonic() - began
+
+    took = [min([await seconds(path) for _ in range(5)]) for path in (foreign, f"/v1/pathways/{uuid4()}")]
+    assert abs(took[0] - took[1]) < 0.005
+    assert min(took) >= 0.1
 
 
 async def test_a_command_on_a_foreign_pathway_is_refused_like_one_on_an_absent_one(
