@@ -4,12 +4,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from domain.errors import DomainError
 from domain.facts import Fact, FactState, Precision
 from domain.rules import Calendars
 from domain.rules.instants import rfc3339
@@ -19,16 +18,14 @@ LINE_MAX = 1024 * 1024
 """Bytes; a longer line is refused before it is parsed."""
 
 
-class FactLineRefused(DomainError):
+class FactLineRefused(Exception):
     """A line of the facts file is not valid."""
-
-    code: ClassVar[str] = "fact_line_invalid"
-    status: ClassVar[int] = 422
-    title_fr: ClassVar[str] = "Une ligne du fichier de faits n'est pas valide."
 
     def __init__(self, number: int, en: str, fr: str, *, name: str | None = None) -> None:
         """Why, as a sentence in each language; `name` is the field at fault."""
-        super().__init__(f"line {number}: {en}", field=None if name is None else f"/{name}")
+        self.detail = f"line {number}: {en}"
+        super().__init__(self.detail)
+        self.field = None if name is None else f"/{name}"
         self.detail_fr = f"ligne {number} : {fr}"
 
 
