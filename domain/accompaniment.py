@@ -11,8 +11,8 @@ from domain.command import Act, Command, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_be_ordered, must_be_plausible, must_have_happened
 from domain.facts import FactState
+from domain.moves import move
 from domain.needs import find_active_need
-from domain.pathway import ImpossibleTransition
 
 if TYPE_CHECKING:
     from domain.pathway import Pathway
@@ -158,21 +158,4 @@ class MoveAccompaniment(Command, frozen=True, kw_only=True):
     id: UUID | None = None
 
     def decide(self, pathway: "Pathway", act: Act) -> UUID:
-        pathway.must_be_open()
-        accompaniment = pathway.find(self.accompaniment_id, "accompaniment")
-        status = AccompanimentStatus(accompaniment.attrs["status"])
-        if self.status not in NEXT.get(status, ()):
-            raise ImpossibleTransition(f"From {status} it cannot become {self.status}.", field="/status")
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(accompaniment, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
-        pathway.record(
-            AccompanimentMoved,
-            act,
-            accompaniment_id=self.accompaniment_id,
-            step_id=step_id,
-            status=self.status,
-            on=on,
-            reason=self.reason,
-        )
-        return step_id
+        return move(pathway, act, self, ("accompaniment", self.accompaniment_id), NEXT, AccompanimentMoved)

@@ -11,7 +11,7 @@ from domain.command import Act, Command, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_be_plausible, must_have_happened
 from domain.facts import FactState
-from domain.pathway import ImpossibleTransition
+from domain.moves import move
 from domain.zones import Zone, changes_territory
 
 if TYPE_CHECKING:
@@ -126,21 +126,4 @@ class MoveRelocation(Command, frozen=True, kw_only=True):
     id: UUID | None = None
 
     def decide(self, pathway: "Pathway", act: Act) -> UUID:
-        pathway.must_be_open()
-        relocation = pathway.find(self.relocation_id, "relocation")
-        status = RelocationStatus(relocation.attrs["status"])
-        if self.status not in NEXT.get(status, ()):
-            raise ImpossibleTransition(f"From {status} a relocation cannot become {self.status}.", field="/status")
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(relocation, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
-        pathway.record(
-            RelocationMoved,
-            act,
-            relocation_id=self.relocation_id,
-            step_id=step_id,
-            status=self.status,
-            on=on,
-            reason=self.reason,
-        )
-        return step_id
+        return move(pathway, act, self, ("relocation", self.relocation_id), NEXT, RelocationMoved)

@@ -11,6 +11,7 @@ from domain.command import Act, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_be_ordered, must_be_plausible, must_have_happened
 from domain.facts import FactState
+from domain.moves import move
 from domain.needs import find_active_need
 from domain.pathway import ImpossibleTransition
 from domain.themes import THEME_LIST, Theme, must_be_known, public_theme
@@ -175,21 +176,4 @@ class MoveTraining(Command, frozen=True, kw_only=True):
     id: UUID | None = None
 
     def decide(self, pathway: "Pathway", act: Act) -> UUID:
-        pathway.must_be_open()
-        training = pathway.find(self.training_id, "training")
-        status = TrainingStatus(training.attrs["status"])
-        if self.status not in NEXT.get(status, ()):
-            raise ImpossibleTransition(f"From {status} a training cannot become {self.status}.", field="/status")
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(training, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
-        pathway.record(
-            TrainingMoved,
-            act,
-            training_id=self.training_id,
-            step_id=step_id,
-            status=self.status,
-            on=on,
-            reason=self.reason,
-        )
-        return step_id
+        return move(pathway, act, self, ("training", self.training_id), NEXT, TrainingMoved)

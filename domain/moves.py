@@ -1,0 +1,65 @@
+"""How an intervention goes from one state to the next: what trainings, relocations and accompaniments share."""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from uuid import UUID
+
+from domain.aggregate import Event
+from domain.command import Act
+from domain.dates import must_have_happened
+from domain.pathway import ImpossibleTransition
+
+if TYPE_CHECKING:
+    from domain.pathway import Pathway
+
+
+S = TypeVar("S", bound=StrEnum)
+S_co = TypeVar("S_co", bound=StrEnum, covariant=True)
+
+
+class Move(Protocol[S_co]):
+    """A command that says in which state an intervention is from a day on."""
+
+    @property
+    def status(self) -> S_co: ...
+    @property
+    def on(self) -> date | None: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def id(self) -> UUID | None: ...
+
+
+def move(
+    pathway: "Pathway",
+    act: Act,
+    command: Move[S],
+    intervention: tuple[str, UUID],
+    following: Mapping[S, Collection[S]],
+    event_type: type[Event],
+) -> UUID:
+    """Record one step of the intervention (fact type and id), today unless told otherwise; returns the step's id.
+
+    Raises UnknownEntry, ImpossibleTransition where `following` does not lead there, OutOfOrder before its start.
+    """
+    pathway.must_be_open()
+    fact_type, entry_id = intervention
+    entry = pathway.find(entry_id, fact_type)
+    status = type(command.status)(entry.attrs["status"])
+    if command.status not in following.get(status, ()):
+        raise ImpossibleTransition(f"From {status} it cannot become {command.status}.", field="/status")
+    on = must_have_happened(command.on or act.today, act, "/on", pathway)
+    pathway.must_follow(entry, on, "/on")
+    step_id = pathway.new_entry_id(command.id, act)
+    pathway.record(
+        event_type,
+        act,
+        step_id=step_id,
+        status=command.status,
+        on=on,
+        reason=command.reason,
+        **{f"{fact_type}_id": entry_id},
+    )
+    return step_id
