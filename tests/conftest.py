@@ -7,6 +7,7 @@ UNISSON_HYPOTHESIS=thorough runs many more examples.
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from infrastructure.migrate import migrate
 
 EXTERNAL = os.environ.get("UNISSON_TEST_DATABASE_URL")
 TEMPLATE = f"unisson_test_{os.getpid()}"
+
+# A shell that runs the tests in the background has interrupts ignored, and every process started from here with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("modest", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])

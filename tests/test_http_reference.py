@@ -1,5 +1,6 @@
 """The page on HTTP names every route, every problem and every limit as they are."""
 
+import api.app  # noqa: F401 (every route with its refusals)
 from api.limits import Limits
 from api.openapi import document
 from api.problems import catalogue
