@@ -8,8 +8,7 @@ import msgspec
 
 from api.runtime import Runtime
 from application.pathways import fold
-from application.rulebook import shipped_rules
-from domain.rules import Calendars, compile_rules, evaluate
+from domain.rules import evaluate
 from domain.rules.explain import Explanation, explain
 
 ALERT = """
@@ -30,12 +29,12 @@ async def explanation_of(runtime: Runtime, alert: dict[str, Any]) -> Explanation
     pathway = fold(None, history)
     if pathway is None:
         return None
-    facts, rules, calendars = pathway.facts(), shipped_rules(), Calendars()
+    facts, calendars = pathway.facts(), runtime.calendars
     now: datetime = alert["changed_at"]
     identity = (alert["rule"], alert["version"], alert["activation"])
-    for obligation in evaluate(facts, compile_rules(rules), calendars, now).obligations:
+    for obligation in evaluate(facts, runtime.rules, calendars, now).obligations:
         if (obligation.rule, obligation.version, obligation.activation) == identity:
-            rule = next(rule for rule in rules.rules if (rule.slug, rule.version) == identity[:2])
+            rule = next(rule for rule in runtime.rules.ruleset if (rule.slug, rule.version) == identity[:2])
             explanation = explain(obligation, facts, rule, calendars.of(alert["territory"]))
             return msgspec.structs.replace(explanation, known_at=alert["known_at"])
     return None
