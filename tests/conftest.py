@@ -4,6 +4,7 @@ UNISSON_TEST_DATABASE_URL names an external PostgreSQL to use instead; its role 
 UNISSON_HYPOTHESIS=thorough runs many more examples.
 """
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -24,6 +25,7 @@ from infrastructure.migrate import migrate
 
 EXTERNAL = os.environ.get("UNISSON_TEST_DATABASE_URL")
 TEMPLATE = f"unisson_test_{os.getpid()}"
+DROPS_TRIED = 300
 
 # A shell that runs the tests in the background has interrupts ignored, and every process started from here with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,7 +67,7 @@ async def maintenance(server_url: str) -> AsyncIterator["asyncpg.Connection[asyn
     await migrate(template)
     await template.close()
     yield connection
-    await connection.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
+    await _drop(connection, TEMPLATE)
     await connection.close()
 
 
@@ -77,7 +79,7 @@ async def database_url(
     name = f"{TEMPLATE}_{next(numbers)}"
     await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
     yield _named(server_url, name)
-    await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await _drop(maintenance, name)
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ async def empty_database_url(
     name = f"{TEMPLATE}_{next(numbers)}"
     await maintenance.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
     yield _named(server_url, name)
-    await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await _drop(maintenance, name)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +119,18 @@ def _passable_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+async def _drop(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
+    """Whatever connections are left open; the server's own maintenance of a database, not ours to end, is waited for."""
+    for _ in range(DROPS_TRIED - 1):
+        try:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:
+            await asyncio.sleep(0.1)
+        else:
+            return
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _named(url: str, database: str) -> str:
