@@ -122,7 +122,7 @@ def _passable_folder() -> Iterator[Path]:
 
 
 async def _drop(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
-    """Whatever connections are left open; the server's own maintenance of a database, not ours to end, is waited for."""
+    """Whatever connections are left open. The server's own upkeep of a database is not ours to end: waited for."""
     for _ in range(DROPS_TRIED - 1):
         try:
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
