@@ -1,6 +1,6 @@
 """The event log as the use cases see it: append with an expected version, read a stream, follow a territory."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -191,6 +191,9 @@ class EventLog(Protocol):
 
     async def wait(self, territory: str, *, after: int, timeout_s: float) -> int:
         """Wait until the head is past `after`, or the time is over; returns the head."""
+
+    async def wait_for_territory(self, *, known: Container[str], timeout_s: float) -> None:
+        """Wait until there is a territory that is not `known`, or the time is over."""
 
     async def outcome(self, territory: str, client: str, key: str) -> tuple[bytes, bytes] | None:
         """(fingerprint, outcome) of a command already appended under this key."""

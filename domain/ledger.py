@@ -92,6 +92,9 @@ class Ledger:
         self._exclusive: dict[ExclusiveKey, list[Entry]] = {}
         self._admitting: list[Entry] = []
         self._unstamped: dict[int, list[Entry]] = {}
+        self._facts: dict[UUID, Fact | None] = {}
+        """Those not changed since they were last asked for; None: it is no fact, or fell."""
+        self._facts_are_of = ""
 
     def __contains__(self, entry_id: UUID) -> bool:
         return entry_id in self.entries
@@ -117,9 +120,18 @@ class Ledger:
             self.entries[entry.because_of].dependents.append(entry)
         for affected in entry.affects:
             self.entries[affected].steps.append(entry)
+            self._forget_fact(self.entries[affected])
+
+    def _forget_fact(self, entry: Entry) -> None:
+        """With those that inherit from it."""
+        self._facts.pop(entry.id, None)
+        for heir in entry.dependents:
+            if heir.inherits:
+                self._forget_fact(heir)
 
     def correct(self, entry: Entry, version: int, recorded_at: datetime, position: int, **changes: Any) -> None:
         """Replace `start`, `end` or attributes of what was recorded; the log keeps what was said before."""
+        self._facts.clear()
         entry.start = changes.pop("start", entry.start)
         entry.end = changes.pop("end", entry.end)
         entry.attrs = {**entry.attrs, **changes}
@@ -130,6 +142,7 @@ class Ledger:
 
     def retract(self, entry: Entry, version: int, recorded_at: datetime, position: int) -> None:
         """Take an entry back, with all that falls with it; what these had changed gets a new version."""
+        self._facts.clear()
         entry.retracted = True
         for affected in self._reach(entry):
             affected.touch(version, recorded_at, position)
@@ -147,6 +160,7 @@ class Ledger:
 
     def stamp(self, version: int, position: int, recorded_at: datetime) -> None:
         """Once stored, an event's entries take the place and the time that the log gave it."""
+        self._facts.clear()
         for entry in self._unstamped.pop(version, ()):
             if entry.version == version:
                 entry.position, entry.recorded_at = position, recorded_at
@@ -241,15 +255,22 @@ class Ledger:
         )
 
     def facts(self, pathway: UUID, territory: str) -> list[Fact]:
-        """What the rules see, in the order in which entries were first recorded."""
-        subject = str(pathway)
-        return [
-            self._fact(entry, subject, territory)
-            for entry in self.entries.values()
-            if entry.type is not None and self.is_live(entry)
-        ]
+        """What the rules see, in the order in which entries were first recorded.
 
-    def _fact(self, entry: Entry, pathway: str, territory: str) -> Fact:
+        A fact that did not change is the same object again.
+        """
+        if self._facts_are_of != territory:
+            self._facts.clear()
+            self._facts_are_of = territory
+        subject, known = str(pathway), self._facts
+        for entry in self.entries.values():
+            if entry.id not in known:
+                known[entry.id] = self._fact(entry, subject, territory)
+        return [fact for entry_id in self.entries if (fact := known[entry_id]) is not None]
+
+    def _fact(self, entry: Entry, pathway: str, territory: str) -> Fact | None:
+        if entry.type is None or not self.is_live(entry):
+            return None
         now = self._overlay(entry)
         return Fact(
             pathway=pathway,

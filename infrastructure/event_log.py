@@ -7,7 +7,7 @@ One per process. `clock` replaces the database's clock for `recorded_at`: demons
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from typing import Any, Self
 from uuid import UUID
 
@@ -132,6 +132,9 @@ class PostgresEventLog:
 
     async def wait(self, territory: str, *, after: int, timeout_s: float) -> int:
         return await self._listener.heads.wait(territory, after=after, timeout_s=timeout_s)
+
+    async def wait_for_territory(self, *, known: Container[str], timeout_s: float) -> None:
+        await self._listener.heads.wait_for_another(known, timeout_s=timeout_s)
 
     async def outcome(self, territory: str, client: str, key: str) -> tuple[bytes, bytes] | None:
         row = await self._pool.fetchrow(OUTCOME, territory, client, key)

@@ -1,6 +1,8 @@
 """Who waits for a territory's head to move, in this process."""
 
 import asyncio
+import contextlib
+from collections.abc import Container
 
 
 class Heads:
@@ -9,6 +11,7 @@ class Heads:
     def __init__(self) -> None:
         self._heads: dict[str, int] = {}
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._arrival = asyncio.Event()
 
     def get(self, territory: str) -> int:
         return self._heads.get(territory, 0)
@@ -17,6 +20,9 @@ class Heads:
         """Wake those who wait; a head that is already known changes nothing."""
         if head <= self.get(territory):
             return
+        if territory not in self._heads:
+            self._arrival.set()
+            self._arrival = asyncio.Event()
         self._heads[territory] = head
         for waiter in self._waiting.pop(territory, ()):
             if not waiter.done():
@@ -31,6 +37,13 @@ class Heads:
         except TimeoutError:
             pass
         return self.get(territory)
+
+    async def wait_for_another(self, known: Container[str], *, timeout_s: float) -> None:
+        """Return as soon as there is a territory that is not `known`, or when the time is over."""
+        arrival = self._arrival
+        if all(territory in known for territory in self._heads):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(arrival.wait(), timeout_s)
 
     async def _next(self, territory: str) -> None:
         waiter = asyncio.get_running_loop().create_future()

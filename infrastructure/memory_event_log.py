@@ -1,7 +1,7 @@
 """The event log in memory: the same promises and the same sealing as the one on PostgreSQL, for unit tests."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -143,6 +143,9 @@ class MemoryEventLog:
 
     async def wait(self, territory: str, *, after: int, timeout_s: float) -> int:
         return await self._heads.wait(territory, after=after, timeout_s=timeout_s)
+
+    async def wait_for_territory(self, *, known: Container[str], timeout_s: float) -> None:
+        await self._heads.wait_for_another(known, timeout_s=timeout_s)
 
     async def outcome(self, territory: str, client: str, key: str) -> tuple[bytes, bytes] | None:
         answered = self._answered.get((territory, client, key))

@@ -149,7 +149,8 @@ class Follower:
                         self._tasks[territory] = task
             except TRANSIENT as error:
                 log.warning("follower.retried", error_type=type(error).__name__)
-            await asyncio.sleep(self._poll_s)
+                await asyncio.sleep(RETRY_S)
+            await self._log.wait_for_territory(known=self._tasks, timeout_s=self._poll_s)
 
     async def _rebuild_outdated(self) -> None:
         """What another version of the code made, or other rules: queries see the old one until the new one is ready."""

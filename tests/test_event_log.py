@@ -271,6 +271,18 @@ async def test_waiting_ends_when_the_time_is_over(log: EventLog) -> None:
     assert await log.wait("FR-99", after=0, timeout_s=0.01) == 0
 
 
+async def test_a_new_territory_is_heard_of_at_once(log: EventLog) -> None:
+    await log.append(T, board(uuid7(), 0, "red"))
+    await asyncio.wait_for(log.wait_for_territory(known=(), timeout_s=10), 1)
+    waiting = asyncio.create_task(log.wait_for_territory(known={T}, timeout_s=10))
+    await log.append(T, board(uuid7(), 0, "blue"))
+    await asyncio.sleep(0.02)
+    before = waiting.done()
+    await log.append("FR-30", board(uuid7(), 0, "new"))
+    await asyncio.wait_for(waiting, 1)
+    assert not before
+
+
 async def test_fields_of_a_person_come_back_opened(log: EventLog) -> None:
     stream_id, subject = uuid7(), uuid7()
     events = [

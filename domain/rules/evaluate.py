@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendars
@@ -13,7 +13,7 @@ from domain.rules.plan import CompiledRules, Plan
 from domain.rules.require import judge_require
 from domain.rules.rule import Require
 from domain.rules.silence import judge_silence
-from domain.rules.territories import Territories, territories_of
+from domain.rules.territories import territories_of
 from domain.rules.vocabulary import OPENED, REOPENED, canonical_type
 
 
@@ -31,27 +31,54 @@ def evaluate(
     `pathway` is what `$pathway.x` reads; by default its id and the attributes of its opening.
     Without `explained`, near misses are left out: they cost more than the verdicts.
     """
-    if not facts:
-        return Evaluation((), None)
-    territories = territories_of(facts, calendars)
-    if pathway is None:
-        pathway = _pathway_of(facts) if rules.reads_pathway else {}
-    scenes = [
-        Scene(facts, calendar, instant_of(now), pathway, territories, explained=explained)
-        for calendar in territories.calendars
-    ]
-    obligations = [obligation for plan in rules.plans for obligation in _judge(plan, scenes, territories)]
-    next_due = min((scene.next_due for scene in scenes), default=FOREVER)
-    return Evaluation(tuple(obligations), moment_of(next_due))
+    stage = Stage(facts, rules, calendars, now, pathway, explained=explained)
+    verdicts = [stage.judge(plan) for plan in rules.plans]
+    next_due = min((verdict.next_due for verdict in verdicts), default=FOREVER)
+    return Evaluation(tuple(one for verdict in verdicts for one in verdict.obligations), moment_of(next_due))
 
 
-def _judge(plan: Plan, scenes: Sequence[Scene], territories: Territories) -> Iterator[Obligation]:
-    """In the order of activations. Several scenes exist only for a pathway that crossed time zones."""
-    if len(scenes) == 1:
-        yield from _judge_in(scenes[0], plan)
-        return
-    judged = [obligation for scene in scenes for obligation in _judge_in(scene, plan)]
-    yield from sorted(judged, key=lambda one: (one.occurred, territories.positions[one.activation], one.activation))
+class Verdicts(NamedTuple):
+    """What one rule says of a pathway, and the instant at which to ask it again if nothing new is learnt."""
+
+    obligations: tuple[Obligation, ...]
+    next_due: int
+
+
+class Stage:
+    """A pathway's facts laid out at one instant, for any of the rules. Several scenes only when it crossed zones."""
+
+    def __init__(
+        self,
+        facts: Sequence[Fact],
+        rules: CompiledRules,
+        calendars: Calendars,
+        now: datetime,
+        pathway: Mapping[str, Any] | None = None,
+        *,
+        explained: bool,
+    ) -> None:
+        self._scenes: list[Scene] = []
+        if not facts:
+            return
+        self._territories = territories_of(facts, calendars)
+        if pathway is None:
+            pathway = _pathway_of(facts) if rules.reads_pathway else {}
+        self._scenes = [
+            Scene(facts, calendar, instant_of(now), pathway, self._territories, explained=explained)
+            for calendar in self._territories.calendars
+        ]
+
+    def judge(self, plan: Plan) -> Verdicts:
+        """Obligations in the order of their activations."""
+        for scene in self._scenes:
+            scene.next_due = FOREVER
+        obligations = [obligation for scene in self._scenes for obligation in _judge_in(scene, plan)]
+        if len(self._scenes) > 1:
+            obligations.sort(key=self._order)
+        return Verdicts(tuple(obligations), min((scene.next_due for scene in self._scenes), default=FOREVER))
+
+    def _order(self, obligation: Obligation) -> tuple[datetime | None, int, str]:
+        return obligation.occurred, self._territories.positions[obligation.activation], obligation.activation
 
 
 def _judge_in(scene: Scene, plan: Plan) -> Iterator[Obligation]:

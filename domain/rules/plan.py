@@ -9,7 +9,7 @@ import msgspec
 from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendar
 from domain.rules.instants import moment_of
-from domain.rules.rule import SELF, At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
+from domain.rules.rule import EVERY_TYPE, SELF, At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
 from domain.rules.suspensions import NOT_SUSPENDED, Suspensions
 from domain.rules.values import Of, Scope, key_of, reader_of
 from domain.rules.where import Condition, Predicate, compile_where, conjuncts, is_fixed, label_of, references_of
@@ -65,6 +65,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     overruled: tuple[tuple[int | None, int | None], ...]
     """Ranges of local days in which a later version takes new activations."""
     sought: dict[str, Sought]
+    types: frozenset[str] | None
+    """The types of the facts it reads, besides those of the pathway's life; None: all."""
     window: Window
     target: str
     """The name of its targets' selector: `expect`, or `of` for a silence."""
@@ -130,6 +132,11 @@ def compile_rules(rules: Ruleset | Iterable[Rule]) -> CompiledRules:
     return CompiledRules(plans, Ruleset(tuple(ordered)), reads_pathway)
 
 
+def _types_of(sought: Iterable[Sought]) -> frozenset[str] | None:
+    types = frozenset(name for one in sought for name in one.filter.types) - {SELF}
+    return None if EVERY_TYPE in types else types
+
+
 def _reads_pathway(selector: Selector) -> bool:
     references = [link.value for link in selector.match + selector.differ]
     return any(reference.of is Of.PATHWAY for reference in (*references, *references_of(selector.where)))
@@ -154,6 +161,7 @@ class _Compiler:
             rule=rule,
             overruled=overruled,
             sought=sought,
+            types=_types_of(sought.values()),
             window=window,
             target="expect" if isinstance(body, Require) else "of",
             takes_all=everywhere and not overruled,

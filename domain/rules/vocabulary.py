@@ -29,6 +29,8 @@ CLOSED = "closed"
 REOPENED = "reopened"
 SUSPENSION = "suspension"
 
+LIFE = frozenset({OPENED, CLOSED, REOPENED, SUSPENSION})
+
 _SPELLINGS = {
     OPENED: ("opened", "opening"),
     CLOSED: ("closed", "closing", "closure"),

@@ -1,0 +1,52 @@
+"""A pathway judged again and again stands as if it had been judged once, whatever came, went or changed between."""
+
+from datetime import datetime
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.facts import Fact
+from domain.rules import Calendars, Status, compile_rules, evaluate, parse_rules
+from domain.rules.watch import Watch
+from tests.support.rule_histories import (
+    KINDS,
+    fact,
+    local,
+    random_clock,
+    random_facts,
+    random_require,
+    random_silence,
+    require,
+)
+
+RULES = st.lists(st.one_of(random_require(), random_silence()), min_size=1, max_size=4)
+MOMENTS = st.lists(
+    st.tuples(random_facts(KINDS), random_clock(), st.randoms(use_true_random=False)), min_size=1, max_size=3
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(RULES, MOMENTS)
+def test_judging_again_what_may_have_changed_is_judging_everything(
+    rules: list[dict[str, Any]], moments: list[tuple[list[Fact], datetime, Any]]
+) -> None:
+    compiled = compile_rules(parse_rules([rule | {"rule": f"rule-{n}"} for n, rule in enumerate(rules)]))
+    watch = Watch(compiled, Calendars())
+    for facts, now, chance in moments:
+        for count in range(len(facts) + 1):
+            known = chance.sample(facts, count)
+            assert watch.judge(known, now) == evaluate(known, compiled, Calendars(), now, explained=False)
+        later = max(now for _, now, _ in moments)
+        assert watch.judge(facts, later) == evaluate(facts, compiled, Calendars(), later, explained=False)
+
+
+def test_a_rule_is_not_asked_again_when_nothing_it_reads_has_changed() -> None:
+    compiled = compile_rules(parse_rules([require()]))
+    need, contact = fact("d", "diagnosis", "2026-01-05", theme="it"), fact("c", "contact", "2026-01-06")
+    watch = Watch(compiled, Calendars())
+    (before,) = watch.judge([need], local("2026-01-07 00:00")).obligations
+    (after,) = watch.judge([need, contact], local("2026-01-08 00:00")).obligations
+    assert after is before
+    (late,) = watch.judge([need, contact], local("2026-03-01 00:00")).obligations
+    assert late.status is Status.VIOLATED_OPEN
