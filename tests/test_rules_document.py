@@ -117,7 +117,6 @@ BAD: list[tuple[Any, str]] = [
     (require(rule=""), "/rule"),
     (require(rule=7), "/rule"),
     (require(rule="a\x00b"), "/rule"),
-    (require(kind="forbid"), "/kind"),
     (require(kind="limit"), "/kind"),
     (require(kind="requires"), "/kind"),
     (require(kind=None), "/"),

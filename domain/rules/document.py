@@ -1,7 +1,7 @@
 """Reads rules from plain mappings. Whatever is unknown, ill-typed or not yet evaluated is refused with its path."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,9 +12,11 @@ from domain.rules.rule import (
     EVERY_TYPE,
     SELF,
     At,
+    Body,
     Cut,
     Effect,
     Escalation,
+    Forbid,
     Link,
     OnClose,
     OnSuspend,
@@ -38,15 +40,14 @@ LANGUAGES = ("fr", "en")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS = re.compile(r"(?:when|target|pathway|while)\.[\w-]+|open|close|late_by|gap")
 
-KINDS = ("require", "silence")
-NOT_YET_KINDS = ("forbid", "limit")
+KINDS = ("require", "forbid", "silence")
+NOT_YET_KINDS = ("limit",)
 NOT_YET = {
     "relation": "`relation` (Allen relations between intervals) is not evaluated yet.",
     "unless": "`unless` is not evaluated yet.",
     "scope": "`scope` is not evaluated yet: a rule judges one pathway.",
 }
 OF_OTHER_KINDS = {
-    "forbid": "`forbid` belongs to rules of kind forbid.",
     "count": "`count` belongs to rules of kind limit.",
     "max": "`max` belongs to rules of kind limit.",
     "in_last": "`in_last` belongs to rules of kind limit.",
@@ -127,11 +128,21 @@ def parse_rule(raw: Any, path: str = "", groups: Groups = GROUPS) -> Rule:
     if kind not in KINDS:
         shown = repr(kind) if isinstance(kind, str) else name_of(kind)
         raise RuleRefused(fields.at("kind"), f"{shown} is not a kind of rule; known: {', '.join(KINDS)}.")
-    fields.refuse(OF_OTHER_KINDS | NOT_YET | (OF_SILENCE if kind == "require" else OF_REQUIRE))
+    fields.refuse(OF_OTHER_KINDS | NOT_YET | (OF_REQUIRE if kind == "silence" else OF_SILENCE))
+    if kind != "forbid":
+        fields.refuse({"forbid": "`forbid` belongs to rules of kind forbid."})
+    if kind == "forbid":
+        fields.refuse(
+            {
+                "expect": "`expect` belongs to rules of kind require; a forbid rule has `when` and `forbid`.",
+                "min": "`min` belongs to rules of kind require: one forbidden fact is one too many.",
+                "use": "`use` belongs to rules of kind require: a forbidden fact is forbidden to each activation.",
+            }
+        )
     states = frozenset(
         choice(item, FactState, at) for item, at in listed(fields.take("accept", ["done"]), fields.at("accept"))
     )
-    body = (_require if kind == "require" else _silence)(fields, states, groups)
+    body = KIND_READERS[kind](fields, states, groups)
     effective_from, effective_to = _effective(fields)
     rule = Rule(
         slug=slug,
@@ -143,7 +154,7 @@ def parse_rule(raw: Any, path: str = "", groups: Groups = GROUPS) -> Rule:
         body=body,
         strict=fields.flag("strict", default=False),
         grace=_positive(fields, "grace"),
-        on_suspend=fields.choice("on_suspend", OnSuspend, "freeze"),
+        on_suspend=fields.choice("on_suspend", OnSuspend, "run" if kind == "forbid" else "freeze"),
         on_close=fields.choice("on_close", OnClose, "cancel"),
         stale_after=_positive(fields, "stale_after"),
         raises=_severity(fields),
@@ -175,6 +186,20 @@ def _require(fields: Fields, states: frozenset[FactState], groups: Groups) -> Re
     )
 
 
+def _forbid(fields: Fields, states: frozenset[FactState], groups: Groups) -> Forbid:
+    activation = frozenset({Of.PATHWAY})
+    target = frozenset({Of.PATHWAY, Of.WHEN})
+    return Forbid(
+        when=_selector(fields.take("when"), fields.at("when"), groups, known=activation, states=None),
+        forbid=_selector(fields.take("forbid"), fields.at("forbid"), groups, known=target, states=states),
+        within=_window(fields),
+        until=_cut(fields, "until", groups, None),
+        since=_cut(fields, "since", groups, Effect.DEADLINE),
+        next_among=_types(fields.take("next_among"), fields.at("next_among"), groups) if "next_among" in fields else (),
+        prev_among=_types(fields.take("prev_among"), fields.at("prev_among"), groups) if "prev_among" in fields else (),
+    )
+
+
 def _silence(fields: Fields, states: frozenset[FactState], groups: Groups) -> Silence:
     span = None
     known = frozenset({Of.PATHWAY})
@@ -189,6 +214,13 @@ def _silence(fields: Fields, states: frozenset[FactState], groups: Groups) -> Si
     start = Duration(0, gap.unit if gap.is_exact else Unit.DAYS)
     window = Window(start=start, end=gap, roll=_roll(fields, fields, gap))
     return Silence(of=of, gap=window, span=span)
+
+
+KIND_READERS: Mapping[str, Callable[[Fields, frozenset[FactState], Groups], Body]] = {
+    "require": _require,
+    "forbid": _forbid,
+    "silence": _silence,
+}
 
 
 def _selector(

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendars
-from domain.rules.case import Scene
+from domain.rules.forbid import judge_forbid, without_mirrors
 from domain.rules.instants import FOREVER, instant_of, moment_of
 from domain.rules.obligation import Evaluation, Obligation
 from domain.rules.plan import CompiledRules, Plan
 from domain.rules.require import judge_require
-from domain.rules.rule import Require
+from domain.rules.rule import Forbid, Require
+from domain.rules.scene import Scene
 from domain.rules.silence import judge_silence
 from domain.rules.territories import territories_of
 from domain.rules.vocabulary import OPENED, REOPENED, canonical_type
@@ -75,6 +76,8 @@ class Stage:
         obligations = [obligation for scene in self._scenes for obligation in _judge_in(scene, plan)]
         if len(self._scenes) > 1:
             obligations.sort(key=self._order)
+        if isinstance(plan.rule.body, Forbid):
+            obligations = list(without_mirrors(obligations))
         return Verdicts(tuple(obligations), min((scene.next_due for scene in self._scenes), default=FOREVER))
 
     def _order(self, obligation: Obligation) -> tuple[datetime | None, int, str]:
@@ -85,6 +88,8 @@ def _judge_in(scene: Scene, plan: Plan) -> Iterator[Obligation]:
     body = plan.rule.body
     if isinstance(body, Require):
         return judge_require(scene, plan, body)
+    if isinstance(body, Forbid):
+        return judge_forbid(scene, plan, body)
     return judge_silence(scene, plan, body)
 
 

@@ -15,7 +15,7 @@ from domain.rules.calendars import Calendar
 from domain.rules.document import PLACEHOLDER
 from domain.rules.instants import instant_of, rfc3339
 from domain.rules.obligation import NearMiss, Obligation, Status
-from domain.rules.rule import Require, Rule
+from domain.rules.rule import Rule, Silence
 from domain.rules.values import field_of
 from domain.rules.windows import Duration, Unit, Window
 
@@ -153,7 +153,7 @@ def _written(point: date) -> str:
 
 
 def _window(obligation: Obligation, rule: Rule, calendar: Calendar) -> WindowExplained:
-    window = rule.body.within if isinstance(rule.body, Require) else rule.body.gap
+    window = rule.body.gap if isinstance(rule.body, Silence) else rule.body.within
     first, last = _days(obligation, calendar)
     return WindowExplained(
         open=rfc3339(obligation.open),

@@ -3,9 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.facts import FactState
+from domain.rules.case import Case
 from domain.rules.instants import iso_duration
 from domain.rules.obligation import NearMiss
 from domain.rules.plan import Sought
@@ -13,15 +14,12 @@ from domain.rules.timeline import EMPTY_POOL, Placed, Timeline, order_of
 from domain.rules.values import Scope, field_of, key_of, reader_of
 from domain.rules.where import Predicate, found_in
 
-if TYPE_CHECKING:
-    from domain.rules.case import Case
-
 SHOWN_MAX = 3
 WINDOW = "window"
 STATE = "state"
 
 
-def near_misses(timeline: Timeline, case: "Case", used: Sequence[Placed]) -> tuple[NearMiss, ...]:
+def near_misses(timeline: Timeline, case: Case, used: Sequence[Placed]) -> tuple[NearMiss, ...]:
     """At most three, those in the window or nearest to it first."""
     sought, scope = case.plan.sought[case.plan.target], case.scope
     skipped = {case.activation.fact.fact_id, *(placed.fact.fact_id for placed in used)}
@@ -41,7 +39,7 @@ def near_misses(timeline: Timeline, case: "Case", used: Sequence[Placed]) -> tup
 
 
 def _near(
-    timeline: Timeline, case: "Case", sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
+    timeline: Timeline, case: Case, sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
 ) -> Iterator[tuple[Placed, str]]:
     """What may be in the window and failed one test. Ends with the third that is: none comes before these."""
     tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
@@ -58,7 +56,7 @@ def _near(
 
 
 def _far(
-    timeline: Timeline, case: "Case", sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
+    timeline: Timeline, case: Case, sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
 ) -> Iterator[Placed]:
     """What is out of the window and passed all else, nearest first: three after it, the days of three before."""
     origin = case.span if case.span is not None else case.activation.fact
@@ -102,7 +100,7 @@ def _has_other_key(field: str, other: Hashable) -> Predicate:
 def _only_failure(
     states: frozenset[FactState] | None,
     tests: Sequence[tuple[str, Predicate]],
-    case: "Case",
+    case: Case,
     scope: Scope,
     target: Placed,
 ) -> str | None:
@@ -119,7 +117,7 @@ def _only_failure(
     return only
 
 
-def _detail(sought: Sought, case: "Case", failed: str, target: Placed) -> str:
+def _detail(sought: Sought, case: Case, failed: str, target: Placed) -> str:
     """What was found in place of what was wanted."""
     if failed == WINDOW:
         return _away(case, target)
@@ -132,13 +130,13 @@ def _detail(sought: Sought, case: "Case", failed: str, target: Placed) -> str:
     return "absent" if value is None else str(value)
 
 
-def _distance(case: "Case", target: Placed) -> int:
+def _distance(case: Case, target: Placed) -> int:
     if target.last < case.open:
         return case.open - target.last
     return max(0, target.point - case.close.instant + 1)
 
 
-def _away(case: "Case", target: Placed) -> str:
+def _away(case: Case, target: Placed) -> str:
     """By how much it missed the window."""
     if target.last < case.open:
         if target.exact and case.plan.window.is_exact:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from domain.rules.case import Case, Scene
+from domain.rules.case import Case
+from domain.rules.scene import Scene
 from domain.rules.timeline import Placed, Pool, order_of
 
 Given = tuple[list[Placed], list[Placed]]

@@ -9,13 +9,29 @@ import msgspec
 from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendar
 from domain.rules.instants import moment_of
-from domain.rules.rule import EVERY_TYPE, SELF, At, Cut, Link, Require, Rule, Ruleset, RuleState, Selector, Silence
+from domain.rules.rule import (
+    EVERY_TYPE,
+    SELF,
+    At,
+    Body,
+    Cut,
+    Forbid,
+    Link,
+    Rule,
+    Ruleset,
+    RuleState,
+    Selector,
+    Silence,
+)
 from domain.rules.suspensions import NOT_SUSPENDED, Suspensions
 from domain.rules.values import Of, Scope, key_of, reader_of
 from domain.rules.where import Condition, Predicate, compile_where, conjuncts, is_fixed, label_of, references_of
 from domain.rules.windows import Close, Window, after_close, close_of, open_of
 
 STRETCHES_MAX = 4_000
+TARGETS: Mapping[str, str] = {"require": "expect", "forbid": "forbid", "silence": "of"}
+"""By kind, the name of the selector of what is looked for around an activation."""
+CUTS = frozenset({"until", "since", "next_among", "prev_among"})
 
 KeyOfFact = Callable[[Fact], Hashable]
 KeyOfOrigin = Callable[[Fact, Mapping[str, Any]], Hashable]
@@ -69,7 +85,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """The types of the facts it reads, besides those of the pathway's life; None: all."""
     window: Window
     target: str
-    """The name of its targets' selector: `expect`, or `of` for a silence."""
+    """The name of its targets' selector."""
     takes_all: bool
     """Whatever the date and the territory."""
     is_cut: bool
@@ -84,7 +100,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         """The window of an activation. Those of days are the same for all activations of a day: kept."""
         if suspensions is not NOT_SUSPENDED or not self.is_daily:
             return self._stretch(point, day, calendar, suspensions)
-        key = (day, calendar.name)
+        key = (day, calendar.version)
         known = self.stretches.get(key)
         if known is None:
             if len(self.stretches) >= STRETCHES_MAX:
@@ -153,7 +169,7 @@ class _Compiler:
             if other.slug == rule.slug and other.state is rule.state and other.version > rule.version
         )
         body = rule.body
-        window = body.within if isinstance(body, Require) else body.gap
+        window = body.gap if isinstance(body, Silence) else body.within
         sought = self._sought(body)
         is_daily = not (window.start.is_exact or window.end.is_exact)
         everywhere = rule.territories is None and rule.effective_from is None and rule.effective_to is None
@@ -163,22 +179,23 @@ class _Compiler:
             sought=sought,
             types=_types_of(sought.values()),
             window=window,
-            target="expect" if isinstance(body, Require) else "of",
+            target=TARGETS[rule.kind],
             takes_all=everywhere and not overruled,
-            is_cut=len(sought) > len(("when", "expect")) and isinstance(body, Require),
+            is_cut=not isinstance(body, Silence) and bool(sought.keys() & CUTS),
             is_daily=is_daily,
             is_plain=is_daily and not rule.strict,
             stretches={},
         )
 
-    def _sought(self, body: Require | Silence) -> dict[str, Sought]:
+    def _sought(self, body: Body) -> dict[str, Sought]:
         if isinstance(body, Silence):
             sought = {"of": self.seek(body.of)}
             return sought | ({"while": self.seek(body.span)} if body.span else {})
-        sought = {"when": self.seek(body.when), "expect": self.seek(body.expect)}
+        name, target = ("forbid", body.forbid) if isinstance(body, Forbid) else ("expect", body.expect)
+        sought = {"when": self.seek(body.when), name: self.seek(target)}
         cuts: dict[str, Cut | None] = {"until": body.until, "since": body.since}
         sought |= {name: self.seek(cut.selector) for name, cut in cuts.items() if cut is not None}
-        states = body.expect.states
+        states = target.states
         chains = {"next_among": body.next_among, "prev_among": body.prev_among}
         return sought | {
             name: self.seek(Selector(types=types, states=states)) for name, types in chains.items() if types

@@ -120,12 +120,27 @@ class Require(msgspec.Struct, frozen=True, kw_only=True, tag="require"):
     prev_among: tuple[str, ...] = ()
 
 
+class Forbid(msgspec.Struct, frozen=True, kw_only=True, tag="forbid"):
+    """No target in the window of an activation."""
+
+    when: Selector
+    forbid: Selector
+    within: Window
+    until: Cut | None = None
+    since: Cut | None = None
+    next_among: tuple[str, ...] = ()
+    prev_among: tuple[str, ...] = ()
+
+
 class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
     """No `gap` without a fact of a kind while the pathway, or the interval of `span`, is active."""
 
     of: Selector
     gap: Window
     span: Selector | None = None
+
+
+Body = Require | Forbid | Silence
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +152,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     territories: frozenset[str] | None = None
     effective_from: int | None = None
     effective_to: int | None = None
-    body: Require | Silence
+    body: Body
     strict: bool = False
     grace: Duration | None = None
     on_suspend: OnSuspend = OnSuspend.FREEZE
@@ -152,7 +167,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> str:
-        return "require" if isinstance(self.body, Require) else "silence"
+        return str(self.body.__struct_config__.tag)
 
     def is_effective(self, day: int) -> bool:
         return (self.effective_from is None or day >= self.effective_from) and (

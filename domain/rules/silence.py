@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from domain.facts import Fact
-from domain.rules.case import Case, Scene, settle
+from domain.rules.case import Case
 from domain.rules.instants import FOREVER
 from domain.rules.obligation import Obligation, Reason
 from domain.rules.plan import Plan
 from domain.rules.rule import At, Silence
+from domain.rules.scene import Scene
 from domain.rules.timeline import EMPTY_POOL, Placed, order_of
 from domain.rules.values import Scope
+from domain.rules.verdict import settle
 
 Contacts = Sequence[Placed]
 

@@ -81,6 +81,18 @@ def require(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (rule | changes).items() if value is not None}
 
 
+def forbid(**changes: Any) -> dict[str, Any]:
+    """No training starts within the week after a relocation, or what `changes` say instead."""
+    rule = {
+        "rule": "no-training-after-move",
+        "kind": "forbid",
+        "when": {"on": "relocation"},
+        "forbid": {"on": "training"},
+        "within": {"from": "0d", "to": "7d"},
+    }
+    return {name: value for name, value in (rule | changes).items() if value is not None}
+
+
 def silence(**changes: Any) -> dict[str, Any]:
     return {"rule": "silence", "kind": "silence", "of": {"on": "contact"}, "gap": "30d"} | changes
 

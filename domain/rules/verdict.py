@@ -1,0 +1,116 @@
+"""The verdict on an activation once its targets are known, as an obligation (RULES 4.5, 4.6)."""
+
+from collections.abc import Sequence
+
+from domain.rules.case import Case
+from domain.rules.instants import iso_duration, moment_of
+from domain.rules.near_misses import near_misses
+from domain.rules.obligation import Obligation, Reason, Status
+from domain.rules.rule import RuleState
+from domain.rules.scene import Scene
+from domain.rules.timeline import Placed
+from domain.rules.windows import Close, after_close
+
+
+def settle(scene: Scene, case: Case, within: Sequence[Placed], late: Sequence[Placed], needed: int) -> Obligation:
+    """The verdict at the scene's clock. `within` and `late` are the targets that count, in order, `needed` at most."""
+    if len(within) >= needed:
+        deciding = within[needed - 1]
+        return _obligation(scene, case, Status.SATISFIED, within[:needed], deciding=deciding, at=deciding.point)
+    if case.excuse is not None:
+        return _cancelled(scene, case, case.excuse, Reason.RELEASED)
+    if case.shut is not None and case.shut.last < case.close.instant:
+        return _cancelled(scene, case, case.shut, case.reason)
+    close = case.close.instant
+    if scene.now < close:
+        scene.note(close)
+        return _obligation(scene, case, Status.PENDING, within, at=None)
+    if len(within) + len(late) >= needed:
+        used = [*within, *late][:needed]
+        return _obligation(scene, case, Status.VIOLATED_LATE, used, deciding=used[-1], at=close)
+    return _obligation(scene, case, Status.VIOLATED_OPEN, within, at=close)
+
+
+def forbidden(scene: Scene, case: Case, target: Placed, at: int) -> Obligation:
+    """A pair that must not be. `at` is when it came about: its grace counts from there."""
+    used = (case.activation, target)
+    return _obligation(scene, case, Status.VIOLATED_OPEN, used, deciding=target, at=at, due=Close(at, None, at))
+
+
+def spared(scene: Scene, case: Case) -> Obligation:
+    """Nothing forbidden was found, so far or for good."""
+    if case.excuse is not None:
+        return _cancelled(scene, case, case.excuse, Reason.RELEASED)
+    if case.shut is not None and case.shut.last < case.close.instant:
+        return _cancelled(scene, case, case.shut, case.reason)
+    close = case.close.instant
+    if scene.now < close or not scene.has_come(case.activation):
+        scene.note(close)
+        return _obligation(scene, case, Status.PENDING, (), at=None)
+    return _obligation(scene, case, Status.SATISFIED, (), at=close)
+
+
+def _cancelled(scene: Scene, case: Case, by: Placed, reason: Reason | None, target: Placed | None = None) -> Obligation:
+    return _obligation(scene, case, Status.CANCELLED, [by], deciding=target, at=by.point, reason=reason)
+
+
+def _obligation(
+    scene: Scene,
+    case: Case,
+    status: Status,
+    used: Sequence[Placed],
+    *,
+    at: int | None,
+    deciding: Placed | None = None,
+    reason: Reason | None = None,
+    due: Close | None = None,
+) -> Obligation:
+    """`due` is what the grace counts from, when it is not the close."""
+    rule, close, stretch = case.plan.rule, case.close, case.stretch
+    fact = case.activation.fact
+    is_open = status is Status.VIOLATED_OPEN
+    close_moment = stretch.close_moment if close is stretch.close else moment_of(close.instant)
+    if due is None and close is stretch.close:
+        raise_at, raise_moment = stretch.raise_at, stretch.raise_moment
+    else:
+        raise_at = after_close(due or close, rule.grace, scene.calendar)
+        raise_moment = moment_of(raise_at)
+    if is_open:
+        scene.note(raise_at)
+    return Obligation(
+        rule=rule.slug,
+        version=rule.version,
+        pathway=fact.pathway,
+        activation=fact.fact_id,
+        target=None if deciding is None else deciding.fact.fact_id,
+        status=status,
+        open=moment_of(case.open) if case.is_cut_open else stretch.open_moment,
+        close=close_moment,
+        at=close_moment if at == close.instant else None if at is None else moment_of(at),
+        late_by=_lateness(close, deciding) if status is Status.VIOLATED_LATE and deciding is not None else None,
+        evidence=evidence_of(used),
+        near_misses=()
+        if status is Status.SATISFIED or not scene.explained
+        else near_misses(scene.timeline, case, used),
+        occurred=moment_of(case.activation.point),
+        raise_at=raise_moment,
+        raised=is_open and scene.now >= raise_at,
+        reason=reason,
+        calendar=scene.calendar.version,
+        territory=scene.territories.of(fact),
+        shadow=rule.state is RuleState.SHADOW,
+    )
+
+
+def evidence_of(used: Sequence[Placed]) -> tuple[str, ...]:
+    """Ids of the facts used, sorted."""
+    if len(used) == 1:
+        return (used[0].fact.fact_id,)
+    return tuple(sorted({placed.fact.fact_id for placed in used}))
+
+
+def _lateness(close: Close, target: Placed) -> str:
+    """Whole local days after the last allowed day, or the exact span after the last allowed instant."""
+    if close.last_day is not None:
+        return f"P{target.day - close.last_day}D"
+    return iso_duration(target.point - close.deadline)
