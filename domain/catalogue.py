@@ -10,18 +10,22 @@ import msgspec
 
 from domain.accompaniment import MoveAccompaniment, RecordAccompaniment
 from domain.appointment import BookAppointment, ConcludeAppointment
+from domain.clearance import GiveMedicalClearance
 from domain.closure import ClosePathway, ReopenPathway
 from domain.command import Command
 from domain.consent import GiveConsent, WithdrawConsent
 from domain.contact import RecordContact
 from domain.contract import EndContract, SignContract
 from domain.correction import CorrectEntry, RetractEntry
+from domain.decision import MakeDecision, NotifyDecision
 from domain.diagnosis import RecordDiagnosis, WithdrawNeed
+from domain.evaluation import EvaluateTraining
 from domain.opening import CorrectIdentity, OpenPathway
 from domain.orientation import DecideOrientation
 from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, RequestReferral
 from domain.relocation import MoveRelocation, RecordRelocation
+from domain.review import ReviewAccompaniment, SumUpAccompaniment
 from domain.situation import RecordSituation
 from domain.suspension import ResumePathway, SuspendPathway
 from domain.training import MoveTraining, RecordTraining
@@ -139,6 +143,14 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "Say how a training goes on",
         "Faire avancer une formation",
     ),
+    _moving(
+        "evaluate-training",
+        "/trainings/{entry_id}/evaluations",
+        "training_id",
+        EvaluateTraining,
+        "Say what a training brought",
+        "Évaluer une formation",
+    ),
     _creating(
         "record-relocation", "/relocations", RecordRelocation, "Record a relocation", "Enregistrer un relogement"
     ),
@@ -165,6 +177,22 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "Say that an accompaniment started, ended or was cancelled",
         "Faire avancer un accompagnement",
     ),
+    _moving(
+        "review-accompaniment",
+        "/accompaniments/{entry_id}/reviews",
+        "accompaniment_id",
+        ReviewAccompaniment,
+        "Review an accompaniment",
+        "Faire le point sur un accompagnement",
+    ),
+    _moving(
+        "sum-up-accompaniment",
+        "/accompaniments/{entry_id}/summaries",
+        "accompaniment_id",
+        SumUpAccompaniment,
+        "Sum up an accompaniment",
+        "Faire le bilan d'un accompagnement",
+    ),
     _creating("book-appointment", "/appointments", BookAppointment, "Book an appointment", "Prendre un rendez-vous"),
     _moving(
         "conclude-appointment",
@@ -183,6 +211,22 @@ COMMANDS: tuple[CommandSpec, ...] = (
         EndContract,
         "Record the end of a contract",
         "Enregistrer la fin d'un contrat",
+    ),
+    _creating("make-decision", "/decisions", MakeDecision, "Record a decision", "Enregistrer une décision"),
+    _moving(
+        "notify-decision",
+        "/decisions/{entry_id}/notifications",
+        "decision_id",
+        NotifyDecision,
+        "Say that the person was told of a decision",
+        "Dire que la personne a été informée d'une décision",
+    ),
+    _creating(
+        "give-medical-clearance",
+        "/medical-clearances",
+        GiveMedicalClearance,
+        "Record that a restriction was lifted",
+        "Enregistrer la levée d'une restriction",
     ),
     _creating("record-situation", "/situations", RecordSituation, "Record a situation", "Enregistrer une situation"),
     _creating("suspend-pathway", "/suspensions", SuspendPathway, "Suspend the pathway", "Suspendre le parcours"),

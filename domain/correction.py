@@ -93,7 +93,7 @@ class EntryCorrected(Event, frozen=True, kw_only=True):
 
 def themed_attrs(entry: "Entry") -> tuple[str, ...]:
     """What follows the theme: a training's kind does not."""
-    return ("theme", "kind") if entry.type == "referral" else ("theme",)
+    return ("theme", "family", "kind") if entry.type == "referral" else ("theme",)
 
 
 def corrected_dates(entry: "Entry", start: "Point | None", end: "Point | None", *, no_end: bool) -> dict[str, Any]:

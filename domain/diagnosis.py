@@ -4,12 +4,13 @@ A diagnosis is revised by a new one that replaces some needs; a need that no lon
 """
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
 
 from domain.aggregate import Event, stored
+from domain.clearance import Restriction
 from domain.command import Act, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_be_ordered, must_be_plausible, must_have_happened
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from domain.pathway import Pathway
 
 
-class Need(msgspec.Struct, frozen=True, kw_only=True):
+class Need(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A need as facts may hold it: of a health need, the family only."""
 
     need_id: UUID
     theme: str
     kind: str
+    restriction: Restriction | None = None
+    """What work it bars for now."""
 
 
 class HealthNeed(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,10 +76,14 @@ class DiagnosisRecorded(Event, frozen=True, kw_only=True):
                 type="diagnosis",
                 start=self.on,
                 end=self.on,
-                attrs=need_attrs(need.theme, need.kind) | {"diagnosis_id": str(self.diagnosis_id), "status": ACTIVE},
+                attrs=self._attrs_of(need),
                 part_of=self.diagnosis_id,
                 inherits=("start", "valid_until"),
             )
+
+    def _attrs_of(self, need: Need) -> dict[str, Any]:
+        attrs = need_attrs(need.theme, need.kind) | {"diagnosis_id": str(self.diagnosis_id), "status": ACTIVE}
+        return attrs if need.restriction is None else attrs | {"restriction": need.restriction.value}
 
 
 @stored
@@ -105,9 +112,10 @@ class NeedWithdrawn(Event, frozen=True, kw_only=True):
 
 
 class FoundNeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One need that the diagnosis found."""
+    """One need that the diagnosis found, with the work that it bars for now, if any."""
 
     theme: Theme
+    restriction: Restriction | None = None
     id: UUID | None = None
 
 
@@ -164,7 +172,7 @@ class RecordDiagnosis(Command, frozen=True, kw_only=True):
                 raise SaidTwice(field=f"/needs/{number}")
             taken.add(need_id)
             theme, health_theme = public_theme(found.theme)
-            needs.append(Need(need_id=need_id, theme=theme, kind=kind_of(found.theme)))
+            needs.append(Need(need_id=need_id, theme=theme, kind=kind_of(found.theme), restriction=found.restriction))
             if health_theme is not None:
                 health_needs.append(HealthNeed(need_id=need_id, theme=health_theme))
         return tuple(needs), tuple(health_needs)

@@ -9,7 +9,9 @@ from uuid import UUID
 from domain.aggregate import Event
 from domain.command import Act
 from domain.dates import must_have_happened
-from domain.pathway import ImpossibleTransition
+from domain.facts import FactState
+from domain.ledger import Current, point_order
+from domain.pathway import ImpossibleTransition, OutOfOrder
 
 if TYPE_CHECKING:
     from domain.pathway import Pathway
@@ -63,3 +65,19 @@ def move(
         **{f"{fact_type}_id": entry_id},
     )
     return step_id
+
+
+def find_started(pathway: "Pathway", entry_id: UUID, fact_type: str) -> Current:
+    """What can be reviewed or assessed: it started, and may have ended. Raises UnknownEntry, ImpossibleTransition."""
+    entry = pathway.find(entry_id, fact_type)
+    if entry.state is not FactState.DONE:
+        raise ImpossibleTransition("It has not started.")
+    return entry
+
+
+def day_after_start(entry: Current, on: date | None, act: Act, pathway: "Pathway") -> date:
+    """The day given, or today: not before the entry's start, whatever was recorded of it since. Raises OutOfOrder."""
+    day = must_have_happened(on or act.today, act, "/on", pathway)
+    if point_order(day) < point_order(entry.start):
+        raise OutOfOrder(field="/on")
+    return day

@@ -16,7 +16,7 @@ from domain.dates import must_have_happened
 from domain.facts import FactState
 from domain.needs import find_active_need
 from domain.pathway import ImpossibleTransition, NotYours, ReasonRequired
-from domain.themes import THEME_LIST, Theme, kind_of, must_be_known, public_theme
+from domain.themes import THEME_LIST, Theme, family_of, kind_of, must_be_known, public_theme
 
 if TYPE_CHECKING:
     from domain.ledger import Current
@@ -72,6 +72,7 @@ class ReferralRequested(Event, frozen=True, kw_only=True):
         attrs: dict[str, Any] = {
             "kind": self.kind,
             "theme": self.theme,
+            "family": family_of(self.theme),
             "from_agency": self.agency,
             "to_agency": self.to_agency,
             "urgency": self.urgency.value,

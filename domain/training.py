@@ -29,6 +29,12 @@ class TrainingKind(StrEnum):
     OTHER = "other"
 
 
+class PhysicalDemand(StrEnum):
+    LIGHT = "light"
+    MODERATE = "moderate"
+    HEAVY = "heavy"
+
+
 class TrainingStatus(StrEnum):
     PROPOSED = "proposed"
     ENROLLED = "enrolled"
@@ -62,11 +68,14 @@ class TrainingRecorded(Event, frozen=True, kw_only=True):
     end: Case[date | None] = None
     need_id: Case[UUID | None] = None
     referral_id: Case[UUID | None] = None
+    physical: Case[PhysicalDemand | None] = None
     health_theme: Health[str] = None
     note: Notes[str] = None
 
     def apply(self, pathway: "Pathway") -> None:
         attrs: dict[str, Any] = {"theme": self.theme, "kind": self.kind.value, "status": self.status.value}
+        if self.physical is not None:
+            attrs["physical"] = self.physical.value
         links = {"need_id": self.need_id, "referral_id": self.referral_id}
         pathway.add(
             self,
@@ -120,7 +129,10 @@ def has_started(pathway: "Pathway", training_id: UUID) -> bool:
 
 
 class RecordTraining(Command, frozen=True, kw_only=True):
-    """Record a training. `status` says how far it has come: proposed (default), enrolled or started."""
+    """Record a training. `status` says how far it has come: proposed (default), enrolled or started.
+
+    `physical` says how demanding it is for the body.
+    """
 
     theme: Theme
     kind: TrainingKind = TrainingKind.OTHER
@@ -129,6 +141,7 @@ class RecordTraining(Command, frozen=True, kw_only=True):
     end: date | None = None
     need_id: UUID | None = None
     referral_id: UUID | None = None
+    physical: PhysicalDemand | None = None
     note: Text | None = None
     id: UUID | None = None
 
@@ -160,6 +173,7 @@ class RecordTraining(Command, frozen=True, kw_only=True):
             end=self.end,
             need_id=self.need_id,
             referral_id=self.referral_id,
+            physical=self.physical,
             health_theme=health_theme,
             note=self.note,
         )

@@ -13,14 +13,17 @@ from domain.accompaniment import AccompanimentKind, AccompanimentStatus, MoveAcc
 from domain.aggregate import Event
 from domain.appointment import AppointmentOutcome, BookAppointment, ConcludeAppointment
 from domain.catalogue import COMMANDS
+from domain.clearance import GiveMedicalClearance, Restriction
 from domain.closure import ClosePathway, ClosureOutcome, ReopenPathway
 from domain.command import Command
 from domain.consent import GiveConsent, Purpose, WithdrawConsent
 from domain.contact import Channel, RecordContact
 from domain.contract import ContractKind, EndContract, SignContract
 from domain.correction import CorrectEntry, RetractEntry
+from domain.decision import DecisionKind, DecisionOutcome, MakeDecision, NotifyDecision
 from domain.diagnosis import FoundNeed, RecordDiagnosis, WithdrawNeed
 from domain.errors import DomainError
+from domain.evaluation import EvaluateTraining, EvaluationOutcome
 from domain.ledger import point_order
 from domain.opening import CorrectIdentity, OpenPathway
 from domain.orientation import DecideOrientation, Track
@@ -28,9 +31,10 @@ from domain.pathway import Pathway
 from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral, Urgency
 from domain.relocation import MoveRelocation, RecordRelocation, RelocationStatus
+from domain.review import ReviewAccompaniment, ReviewOutcome, SummaryOutcome, SumUpAccompaniment
 from domain.situation import RecordSituation, SituationValue, Topic
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
-from domain.training import MoveTraining, RecordTraining, TrainingKind, TrainingStatus
+from domain.training import MoveTraining, PhysicalDemand, RecordTraining, TrainingKind, TrainingStatus
 from domain.transfer import MoveTransfer, RequestTransfer, TransferStatus
 from tests.support.pathways import CCAS, MISSION_LOCALE, NOW, SIAO, act_of, ago, opened, replay, timeless
 from tests.support.stories import EVENTFUL
@@ -60,7 +64,7 @@ MAYBE_DAY = mostly(st.none(), DAYS)
 INSTANTS = st.integers(-9_000, 3_000).map(lambda minutes: NOW + timedelta(minutes=minutes))
 MAYBE_TEXT = st.none() | st.just("a note")
 ENDED = {"closed", "referent", "suspension"}
-WHEN_CLOSED = (ReopenPathway, CorrectEntry, RetractEntry, CorrectIdentity, WithdrawConsent)
+WHEN_CLOSED = (ReopenPathway, CorrectEntry, RetractEntry, CorrectIdentity, WithdrawConsent, SumUpAccompaniment)
 
 
 NOTHING = UUID("01900000-0000-7000-8000-0000000000ff")
@@ -110,7 +114,7 @@ DRAW: Mapping[type[Command], Callable[[Ids], st.SearchStrategy[Command]]] = {
     WithdrawConsent: lambda ids: built(WithdrawConsent, consent_id=ids.of("consent"), on=MAYBE_DAY),
     RecordDiagnosis: lambda ids: built(
         RecordDiagnosis,
-        needs=st.lists(st.builds(FoundNeed, theme=THEMES), max_size=3).map(tuple),
+        needs=st.lists(st.builds(FoundNeed, theme=THEMES, restriction=maybe(some(Restriction))), max_size=3).map(tuple),
         on=MAYBE_DAY,
         valid_until=MAYBE_DAY,
         replaces=st.lists(ids.of("diagnosis"), max_size=2).map(tuple),
@@ -141,6 +145,7 @@ DRAW: Mapping[type[Command], Callable[[Ids], st.SearchStrategy[Command]]] = {
         end=MAYBE_DAY,
         need_id=ids.maybe("diagnosis"),
         referral_id=ids.maybe("referral"),
+        physical=maybe(some(PhysicalDemand)),
     ),
     MoveTraining: lambda ids: built(
         MoveTraining, training_id=ids.of("training"), status=some(TrainingStatus), on=MAYBE_DAY
@@ -157,6 +162,25 @@ DRAW: Mapping[type[Command], Callable[[Ids], st.SearchStrategy[Command]]] = {
     MoveAccompaniment: lambda ids: built(
         MoveAccompaniment, accompaniment_id=ids.of("accompaniment"), status=some(AccompanimentStatus), on=MAYBE_DAY
     ),
+    ReviewAccompaniment: lambda ids: built(
+        ReviewAccompaniment, accompaniment_id=ids.of("accompaniment"), outcome=some(ReviewOutcome), on=MAYBE_DAY
+    ),
+    SumUpAccompaniment: lambda ids: built(
+        SumUpAccompaniment, accompaniment_id=ids.of("accompaniment"), outcome=some(SummaryOutcome), on=MAYBE_DAY
+    ),
+    EvaluateTraining: lambda ids: built(
+        EvaluateTraining, training_id=ids.of("training"), outcome=some(EvaluationOutcome), on=MAYBE_DAY
+    ),
+    MakeDecision: lambda ids: built(
+        MakeDecision,
+        kind=some(DecisionKind),
+        outcome=some(DecisionOutcome),
+        theme=maybe(THEMES),
+        referral_id=ids.maybe("referral"),
+        on=MAYBE_DAY,
+    ),
+    NotifyDecision: lambda ids: built(NotifyDecision, decision_id=ids.of("decision"), on=MAYBE_DAY),
+    GiveMedicalClearance: lambda _: built(GiveMedicalClearance, restriction=some(Restriction), on=MAYBE_DAY),
     BookAppointment: lambda ids: built(
         BookAppointment, start=INSTANTS, end=INSTANTS, referral_id=ids.maybe("referral")
     ),
@@ -209,6 +233,10 @@ ACTS_ON: Mapping[type[Command], str] = {
     MoveTraining: "training",
     MoveRelocation: "relocation",
     MoveAccompaniment: "accompaniment",
+    ReviewAccompaniment: "accompaniment",
+    SumUpAccompaniment: "accompaniment",
+    EvaluateTraining: "training",
+    NotifyDecision: "decision",
     ConcludeAppointment: "appointment",
     EndContract: "engagement_contract",
     MoveTransfer: "transfer",

@@ -4,21 +4,25 @@ from datetime import timedelta
 
 from domain.accompaniment import AccompanimentKind, AccompanimentStatus, MoveAccompaniment, RecordAccompaniment
 from domain.appointment import AppointmentOutcome, BookAppointment, ConcludeAppointment
+from domain.clearance import GiveMedicalClearance, Restriction
 from domain.closure import ClosePathway, ClosureOutcome, ReopenPathway
 from domain.command import Command
 from domain.consent import GiveConsent, Purpose, WithdrawConsent
 from domain.contact import Channel, RecordContact
 from domain.contract import ContractKind, EndContract, SignContract
 from domain.correction import CorrectEntry, RetractEntry
+from domain.decision import DecisionKind, DecisionOutcome, MakeDecision, NotifyDecision
 from domain.diagnosis import FoundNeed, RecordDiagnosis, WithdrawNeed
+from domain.evaluation import EvaluateTraining, EvaluationOutcome
 from domain.opening import CorrectIdentity
 from domain.orientation import DecideOrientation, Track
 from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral, Urgency
 from domain.relocation import MoveRelocation, RecordRelocation, RelocationStatus
+from domain.review import ReviewAccompaniment, ReviewOutcome, SummaryOutcome, SumUpAccompaniment
 from domain.situation import RecordSituation, SituationValue, Topic
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
-from domain.training import MoveTraining, RecordTraining, TrainingKind, TrainingStatus
+from domain.training import MoveTraining, PhysicalDemand, RecordTraining, TrainingKind, TrainingStatus
 from domain.transfer import MoveTransfer, RequestTransfer, TransferStatus
 from tests.support.pathways import BIRTH, CCAS, MISSION_LOCALE, NOW, SIAO, TODAY, Scenario, ago, an_id, opened
 
@@ -51,7 +55,11 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
         RecordDiagnosis(
             on=ago(55),
             valid_until=TODAY + timedelta(days=120),
-            needs=tuple(FoundNeed(theme=theme, id=an_id(theme)) for theme in (TRAINING, HEALTH, HOUSING)),
+            needs=(
+                FoundNeed(theme=TRAINING, id=an_id(TRAINING)),
+                FoundNeed(theme=HEALTH, id=an_id(HEALTH), restriction=Restriction.HEAVY_WORK),
+                FoundNeed(theme=HOUSING, id=an_id(HOUSING)),
+            ),
             note=NOTE,
             id=an_id("diagnosis"),
         ),
@@ -86,6 +94,7 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
             end=TODAY + timedelta(days=30),
             need_id=an_id(TRAINING),
             referral_id=an_id("referral"),
+            physical=PhysicalDemand.HEAVY,
             note=NOTE,
             id=an_id("training"),
         ),
@@ -137,6 +146,38 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
             appointment_id=an_id("appointment"), outcome=AppointmentOutcome.ABSENT, reason=NOTE, id=an_id("outcome")
         ),
     ),
+    (
+        CCAS,
+        ReviewAccompaniment(
+            accompaniment_id=an_id("accompaniment"), outcome=ReviewOutcome.ADJUST, on=ago(13), note=NOTE
+        ),
+    ),
+    (
+        CCAS,
+        SumUpAccompaniment(
+            accompaniment_id=an_id("accompaniment"), outcome=SummaryOutcome.PARTLY_REACHED, on=ago(12), note=NOTE
+        ),
+    ),
+    (
+        MISSION_LOCALE,
+        EvaluateTraining(
+            training_id=an_id("training"), outcome=EvaluationOutcome.PARTLY_ACQUIRED, on=ago(11), note=NOTE
+        ),
+    ),
+    (CCAS, GiveMedicalClearance(restriction=Restriction.HEAVY_WORK, on=ago(24), note=NOTE)),
+    (
+        CCAS,
+        MakeDecision(
+            kind=DecisionKind.AID,
+            outcome=DecisionOutcome.FAVOURABLE,
+            theme=HEALTH,
+            referral_id=an_id("referral"),
+            on=ago(23),
+            note=NOTE,
+            id=an_id("decision"),
+        ),
+    ),
+    (CCAS, NotifyDecision(decision_id=an_id("decision"), on=ago(22), note=NOTE)),
     (CCAS, SignContract(kind=ContractKind.CEJ, on=ago(40), until=TODAY, note=NOTE, id=an_id("contract"))),
     (CCAS, EndContract(contract_id=an_id("contract"), on=ago(8), reason=NOTE)),
     (CCAS, SuspendPathway(motive=SuspensionMotive.HOSPITAL_STAY, on=ago(16), note=NOTE, id=an_id("suspension"))),
