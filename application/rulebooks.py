@@ -1,0 +1,210 @@
+"""Use cases on rulebooks: draft a rule, keep its backtest, publish it, retire it; the rules in force of a territory."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import tzinfo
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion
+from application.rules_in_force import RulesInForce
+from domain.aggregate import Event
+from domain.clock import Clock
+from domain.command import Act
+from domain.errors import DomainError
+from domain.rule_publication import DraftRule, PublishRule, RecordBacktest, RetireRule, RulebookCommand, WithdrawDraft
+from domain.rulebook import Backtest, Rulebook, open_rulebook, rulebook_id_of
+from domain.rules import CompiledRules
+from domain.rules.rule import RuleState
+
+ATTEMPTS = 4
+TERRITORIES_KEPT = 256
+PARIS = ZoneInfo("Europe/Paris")
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command came to: enough to answer the same when it is sent again."""
+
+    rule: str
+    version: int | None
+    state: RuleState | None
+    """Null: there is no such version any more."""
+    digest: str | None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A command was carried out, durably."""
+
+    outcome: Outcome
+    rulebook_version: int
+    position: int
+    """Where the territory's log stood after it; 0 when the command changed nothing."""
+    replayed: bool = False
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A command, who gives it, and under which conditions."""
+
+    territory: str
+    command: RulebookCommand
+    by: str
+    """The agency."""
+    agent: str | None = None
+    if_match: int | None = None
+    """The version of the rulebook that the caller has seen; None: any."""
+    idempotency_key: str | None = None
+    fingerprint: bytes = b""
+    correlation_id: UUID | None = None
+
+
+class Rulebooks:
+    """The rulebooks of every territory, straight from the log. Lists of rules are a read model: `rulebook`."""
+
+    def __init__(
+        self, log: EventLog, clock: Clock, rules: RulesInForce, zone_of: Callable[[str], tzinfo] = lambda _: PARIS
+    ) -> None:
+        self.rules = rules
+        self._log = log
+        self._clock = clock
+        self._zone_of = zone_of
+        self._known: OrderedDict[str, tuple[int, CompiledRules]] = OrderedDict()
+
+    async def carry_out(self, order: Order) -> Receipt:
+        """Decided again when somebody else wrote in between, unless the order says which version it expects.
+
+        Raises StaleVersion, IdempotencyKeyReused and what the command itself may raise; then nothing has changed.
+        """
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                return await self._decide(order)
+            except StaleVersion:
+                if order.if_match is not None or not attempts_left:
+                    raise
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+
+    async def record_backtest(
+        self, territory: str, slug: str, version: int, backtest: Backtest, *, by: str, agent: str | None = None
+    ) -> Receipt:
+        """Keep what a stored backtest found. Again is a no-op. Raises UnknownRule, BacktestOfAnother."""
+        command = RecordBacktest(slug=slug, version=version, backtest=backtest)
+        return await self.carry_out(Order(territory=territory, command=command, by=by, agent=agent))
+
+    async def read(self, territory: str, *, until_position: int | None = None) -> Rulebook:
+        """As the log has it, or had it at a position; an empty one before anything was drafted. Not to be changed."""
+        stored = await self._load(territory, until_position)
+        return Rulebook() if stored is None else stored
+
+    async def in_force(self, territory: str) -> CompiledRules:
+        """The rules that judge a territory's pathways now."""
+        version, rules = self._known.get(territory, (-1, None))
+        news = await self._log.read_stream(territory, rulebook_id_of(territory), after_version=max(version, 0))
+        if rules is None or news:
+            rulebook = await self._load(territory)
+            version = 0 if rulebook is None else rulebook.version
+            rules = self.rules.of(() if rulebook is None else rulebook.versions.values())
+            self._known[territory] = version, rules
+        self._known.move_to_end(territory)
+        while len(self._known) > TERRITORIES_KEPT:
+            self._known.popitem(last=False)
+        return rules
+
+    async def _decide(self, order: Order) -> Receipt:
+        rulebook, act = await self._load(order.territory), self._act(order)
+        version = 0 if rulebook is None else rulebook.version
+        try:
+            if order.if_match not in (None, version):
+                raise StaleVersion(version)
+            rulebook = rulebook or open_rulebook(order.territory, act)
+            order.command.decide(rulebook, act, self.rules.shipped)
+        except DomainError:
+            replayed = await self._replayed(order)
+            if replayed is None:
+                raise
+            return replayed
+        return await self._append(order, rulebook, version)
+
+    async def _append(self, order: Order, rulebook: Rulebook, version: int) -> Receipt:
+        outcome = _outcome(order.command, rulebook)
+        events = [event for event in rulebook.collect_events() if isinstance(event, Event)]
+        if len(events) == 1 and not version:
+            events = []  # It opened a rulebook and wrote nothing in it.
+        if not events and order.idempotency_key is None:
+            return Receipt(outcome=outcome, rulebook_version=version, position=0)
+        commit = Commit(
+            stream_id=rulebook_id_of(order.territory),
+            expected_version=version,
+            events=events,
+            correlation_id=order.correlation_id,
+            idempotency=_idempotency(order, outcome),
+        )
+        return _receipt(await self._log.append(order.territory, commit), outcome)
+
+    async def _replayed(self, order: Order) -> Receipt | None:
+        """A refused command may be one that was carried out before: then the answer it was given stands."""
+        key = order.idempotency_key
+        if key is None or await self._log.outcome(order.territory, order.by, key) is None:
+            return None
+        nothing = Outcome(rule="", version=None, state=None, digest=None)
+        commit = Commit(
+            stream_id=rulebook_id_of(order.territory),
+            expected_version=0,
+            events=(),
+            idempotency=_idempotency(order, nothing),
+        )
+        return _receipt(await self._log.append(order.territory, commit), nothing)
+
+    async def _load(self, territory: str, until_position: int | None = None) -> Rulebook | None:
+        rulebook: Rulebook | None = None
+        stream = await self._log.read_stream(territory, rulebook_id_of(territory), until_position=until_position)
+        for stored in stream:
+            rulebook = stored.event.mutate(rulebook)
+        return rulebook
+
+    def _act(self, order: Order) -> Act:
+        at = self._clock.now()
+        today = at.astimezone(self._zone_of(order.territory)).date()
+        return Act(agency=order.by, agent=order.agent, at=at, today=today)
+
+
+def _outcome(command: RulebookCommand, rulebook: Rulebook) -> Outcome:
+    match command:
+        case DraftRule():
+            slug, number = command.key
+        case RetireRule():
+            return Outcome(rule=command.slug, version=command.version, state=RuleState.RETIRED, digest=None)
+        case WithdrawDraft() | RecordBacktest() | PublishRule():
+            slug, number = command.slug, command.version
+        case _:
+            raise AssertionError(command)  # pragma: no cover
+    known = rulebook.versions.get((slug, number))
+    return Outcome(
+        rule=slug,
+        version=number,
+        state=None if known is None else known.state,
+        digest=None if known is None else known.digest,
+    )
+
+
+def _idempotency(order: Order, outcome: Outcome) -> Idempotency | None:
+    if order.idempotency_key is None:
+        return None
+    return Idempotency(
+        client=order.by,
+        key=order.idempotency_key,
+        fingerprint=order.fingerprint,
+        outcome=msgspec.json.encode(outcome),
+    )
+
+
+def _receipt(appended: Appended, outcome: Outcome) -> Receipt:
+    replayed = appended.replayed is not None
+    if appended.replayed is not None:
+        outcome = msgspec.json.decode(appended.replayed, type=Outcome)
+    return Receipt(
+        outcome=outcome,
+        rulebook_version=appended.version,
+        position=appended.last_position,
+        replayed=replayed,
+    )
