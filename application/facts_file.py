@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -58,31 +58,56 @@ _POINT = re.compile(
 _decoder = msgspec.json.Decoder(FactLine)
 
 
+class Version(NamedTuple):
+    """One line read: a fact as it was said to be, or None when it was taken back."""
+
+    pathway: str
+    fact_id: str
+    position: int
+    """Its own, or the number of its line."""
+    recorded_at: datetime | None
+    """None for a retraction that does not say when it was recorded."""
+    fact: Fact | None
+
+
 def read_facts(lines: Iterable[bytes], calendars: Calendars) -> dict[str, list[Fact]]:
     """The facts of each pathway as last known: the highest position of a fact wins, a retracted one is gone.
 
     Lines come in any order, pathways mixed. Raises FactLineRefused at the first line that is not valid.
     """
     latest: dict[tuple[str, str], tuple[int, Fact | None]] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        raw = _read_line(line, number)
-        position = number if raw.position is None else raw.position
-        try:
-            fact = None if raw.retracted else _fact(raw, number, position, calendars.of(raw.territory).tz)
-        except OverflowError:
-            en, fr = "a date is outside the years 1 to 9999.", "une date est hors des années 1 à 9999."
-            raise FactLineRefused(number, en, fr) from None
-        key = (raw.pathway, raw.fact_id)
+    for version in read_versions(lines, calendars):
+        key = (version.pathway, version.fact_id)
         known = latest.get(key)
-        if known is None or position >= known[0]:
-            latest[key] = (position, fact)
+        if known is None or version.position >= known[0]:
+            latest[key] = (version.position, version.fact)
     pathways: dict[str, list[Fact]] = {}
     for _, fact in latest.values():
         if fact is not None:
             pathways.setdefault(fact.pathway, []).append(fact)
     return pathways
+
+
+def read_versions(lines: Iterable[bytes], calendars: Calendars) -> Iterator[Version]:
+    """Every line in its order. Raises FactLineRefused at the first one that is not valid."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        raw = _read_line(line, number)
+        position = number if raw.position is None else raw.position
+        tz = calendars.of(raw.territory).tz
+        try:
+            if raw.retracted:
+                recorded = None
+                if raw.recorded_at:
+                    recorded = _instant(_point(raw.recorded_at, "recorded_at", number, tz), tz)
+                yield Version(raw.pathway, raw.fact_id, position, recorded, None)
+                continue
+            fact = _fact(raw, number, position, tz)
+        except OverflowError:
+            en, fr = "a date is outside the years 1 to 9999.", "une date est hors des années 1 à 9999."
+            raise FactLineRefused(number, en, fr) from None
+        yield Version(raw.pathway, raw.fact_id, position, fact.recorded_at, fact)
 
 
 def write_facts(facts: Iterable[Fact]) -> Iterator[bytes]:

@@ -1,0 +1,1 @@
+"""What a set of rules would have raised over histories of facts: before it is published, not after."""

@@ -1,0 +1,41 @@
+"""Pathways lived again as they were recorded: who would have been told what, and when."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.backtest.histories import History
+from application.backtest.replay import replay
+from application.backtest.worked_out import FastReplay
+from domain.rules import Calendars, compile_rules, parse_rules
+from tests.support.backtest_histories import after, lived, random_history
+from tests.support.rule_histories import KINDS, random_require, random_silence
+
+CALENDARS = Calendars()
+QUIET = ("diagnosis", "diagnosis", "referral", "referral", "contact", "contact", "withdrawal")
+kinds = st.sampled_from([QUIET, QUIET, (*QUIET, "opened", "closed"), KINDS])
+
+
+@st.composite
+def random_rules(draw: st.DrawFn) -> list[dict[str, Any]]:
+    rules = draw(st.lists(random_require() | random_require() | random_silence(), min_size=1, max_size=3))
+    return [rule | {"rule": f"r{number}"} for number, rule in enumerate(rules)]
+
+
+@given(kinds.flatmap(random_history), random_rules(), st.integers(0, 200))
+def test_living_a_pathway_again_tells_what_evaluating_it_at_each_moment_tells(
+    history: History, rules: list[dict[str, Any]], days: int
+) -> None:
+    compiled = compile_rules(parse_rules([rules]))
+
+    assert replay(history, compiled, CALENDARS, after(days)) == lived(history, compiled, CALENDARS, after(days))
+
+
+@given(kinds.flatmap(random_history), random_rules(), st.integers(0, 200))
+def test_what_is_worked_out_is_what_is_lived(history: History, rules: list[dict[str, Any]], days: int) -> None:
+    compiled = compile_rules(parse_rules([rules]))
+
+    fast = FastReplay(compiled, CALENDARS).episodes(history, after(days))
+
+    assert fast == lived(history, compiled, CALENDARS, after(days))
