@@ -358,5 +358,5 @@ def test_a_rulebook_reads_back_from_its_events() -> None:
     assert (again.versions, again.territory, again.id) == (
         rulebook.versions,
         TERRITORY,
-        open_rulebook(TERRITORY, act()).id,
+        rulebook_id_of(TERRITORY),
     )
