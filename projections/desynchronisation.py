@@ -443,7 +443,7 @@ def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
 
 def _digest(rules: CompiledRules, calendars: Calendars) -> str:
     sources = [rule.source for rule in rules.ruleset]
-    text = msgspec.json.encode([calendars.VERSION, sources], order="deterministic", enc_hook=str)
+    text = msgspec.json.encode([calendars.digest, sources], order="deterministic", enc_hook=str)
     return hashlib.sha256(text).hexdigest()
 
 

@@ -24,7 +24,7 @@ def explained(facts: list[Fact], now: str = "2026-06-01", rule: dict[str, object
 def test_an_explanation_says_rule_calendar_evidence_and_what_was_known() -> None:
     referral = fact("r1", "referral", "2026-04-02", theme="it", position=9, agency="mission")
     found = explained([DIAGNOSIS, referral])
-    assert (found.rule, found.calendar, found.known_at) == ("need-to-referral@1", "fr-1", 9)
+    assert (found.rule, found.calendar, found.known_at) == ("need-to-referral@1", Calendars().default.version, 9)
     assert found.activation == {
         "fact_id": "d1",
         "type": "diagnosis",

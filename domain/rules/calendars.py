@@ -1,14 +1,17 @@
 """Calendars: a territory's time zone and working days. Versioned: obligations keep the version they were judged by."""
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
-from typing import ClassVar
+from functools import lru_cache, partial
+from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.errors import DomainError
 from domain.rules import holidays
 from domain.rules.instants import DAY, EPOCH_DAY, FOREVER, LAST_DAY, MICROSECOND, NEVER_BEGAN
+from domain.rules.working_days import DaysOff, WorkingDays
 
 MAINLAND_ZONE = "Europe/Paris"
 OVERSEAS_ZONES: Mapping[str, str] = {
@@ -25,10 +28,11 @@ OVERSEAS_ZONES: Mapping[str, str] = {
     "FR-988": "Pacific/Noumea",
 }
 MAINLAND = "FR"
-"""The one calendar of metropolitan départements without holidays of their own, when others live in another zone."""
+"""The one calendar of the country's départements without holidays of their own."""
+_CODE = re.compile(r"[A-Z]{2}-[0-9A-Z]{1,3}")
+_LABEL = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,39}")
 _DEPARTEMENT = re.compile(r"FR-(?:[0-8][0-9]|9[0-5]|2[AB])[A-Z]?")
 CACHED_DAYS_MAX = 50_000
-SATURDAY, SUNDAY = 5, 6
 
 
 class UnknownTimeZone(DomainError):
@@ -64,13 +68,14 @@ _MICROSECOND = datetime.resolution
 class Calendar:
     """Days are proleptic ordinals (`date.toordinal`), instants microseconds of UTC."""
 
-    def __init__(self, version: str, tz: ZoneInfo, extra: holidays.ExtraDays = holidays.NONE, name: str = "") -> None:
+    def __init__(self, version: str, tz: ZoneInfo, days_off: DaysOff) -> None:
         self.version = version
-        self.name = name
+        """`territory@version`: no two calendars of one `Calendars` share it. The same text means the same days."""
         self.tz = tz
         self.midnights = Midnights(tz)
-        self._extra = extra
-        self._shifted: dict[tuple[int, int, bool], int] = {}
+        self.days_off = days_off
+        self._business = WorkingDays(5, days_off)
+        self._working = WorkingDays(6, days_off)
 
     def day_of(self, instant: int) -> int:
         """The local day that holds an instant."""
@@ -83,73 +88,146 @@ class Calendar:
         return self.midnights[day + 1] - MICROSECOND
 
     def is_holiday(self, day: int) -> bool:
-        return 1 <= day <= LAST_DAY and day in holidays.holidays_of(date.fromordinal(day).year, self._extra)
+        return 1 <= day <= LAST_DAY and day in self.days_off(date.fromordinal(day).year)
 
     def is_working(self, day: int, *, saturdays: bool = False) -> bool:
         """Monday to Friday (jours ouvrés), or to Saturday (jours ouvrables), public holidays excepted."""
-        weekday = (day - 1) % 7
-        return weekday < (SUNDAY if saturdays else SATURDAY) and not self.is_holiday(day)
+        return (self._working if saturdays else self._business).has(day)
 
     def next_working(self, day: int) -> int:
         """This day if it is worked, else the first one that is (CPC art. 642)."""
-        while day <= LAST_DAY and not self.is_working(day):
-            day += 1
-        return day
+        return day if self._business.has(day) else self._business.shift(day, 1)
 
     def shift_working(self, day: int, count: int, *, saturdays: bool = False) -> int:
         """The `count`-th working day after `day` (before it when negative); `day` itself for 0."""
-        key = (day, count, saturdays)
-        shifted = self._shifted.get(key)
-        if shifted is None:
-            if len(self._shifted) >= CACHED_DAYS_MAX:
-                self._shifted.clear()
-            shifted = self._shifted[key] = self._walk(day, count, saturdays=saturdays)
-        return shifted
-
-    def _walk(self, day: int, count: int, *, saturdays: bool) -> int:
-        step = 1 if count > 0 else -1
-        left = abs(count)
-        while left and 0 < day <= LAST_DAY:
-            day += step
-            left -= self.is_working(day, saturdays=saturdays)
-        return day
+        return (self._working if saturdays else self._business).shift(day, count)
 
     def count_working(self, first: int, last: int, *, saturdays: bool = False) -> int:
         """How many working days from `first` to `last`, both included."""
-        return sum(self.is_working(day, saturdays=saturdays) for day in range(first, last + 1))
+        return (self._working if saturdays else self._business).count(first, last)
 
 
 class Calendars:
-    """The calendar of each territory. Départements have their own zone; `tz` is for everything else."""
+    """The calendars of each territory, the last of which is in force. `tz` is for what is not a French département.
 
-    VERSION: ClassVar[str] = holidays.VERSION
+    A calendar never changes: `with_days_off` gives a territory another version, and those before it can still be asked.
+    """
 
-    def __init__(self, tz: str = MAINLAND_ZONE) -> None:
+    def __init__(
+        self,
+        tz: str = MAINLAND_ZONE,
+        _held: Mapping[str, tuple[Calendar, ...]] = MappingProxyType({}),
+        _changes: tuple[str, ...] = (),
+    ) -> None:
         self._tz = tz
-        self._by_code: dict[str, Calendar] = {}
+        self._by_code = dict(_held)
         self._by_territory: dict[str | None, Calendar] = {}
+        self._changes = _changes
         self.default = self.of(None)
 
     def of(self, territory: str | None) -> Calendar:
+        """The calendar in force."""
         calendar = self._by_territory.get(territory)
         if calendar is None:
-            calendar = self._calendar_of_code("-".join((territory or "").split("-")[:2]))
+            calendar = self.versions(territory)[-1]
             if len(self._by_territory) < CACHED_DAYS_MAX:
                 self._by_territory[territory] = calendar
         return calendar
 
-    def _calendar_of_code(self, code: str) -> Calendar:
-        """One calendar object for all territories that share zone and holidays."""
-        is_mainland = _DEPARTEMENT.fullmatch(code) is not None
-        own = code if code in OVERSEAS_ZONES or code in holidays.EXTRA_DAYS else MAINLAND if is_mainland else ""
-        if own == MAINLAND and self._tz == MAINLAND_ZONE:
-            own = ""
-        calendar = self._by_code.get(own)
-        if calendar is None:
-            zone = zone_named(OVERSEAS_ZONES.get(own, MAINLAND_ZONE if is_mainland else self._tz))
-            calendar = Calendar(self.VERSION, zone, holidays.EXTRA_DAYS.get(own, holidays.NONE), own)
-            self._by_code[own] = calendar
-        return calendar
+    def versions(self, territory: str | None) -> tuple[Calendar, ...]:
+        """Every calendar the territory has had here, oldest first."""
+        code = _code_of(territory)
+        changed = self._by_code.get(code)
+        if changed is not None:
+            return changed
+        own = self._shared_code(code)
+        shared = self._by_code.get(own)
+        if shared is None:
+            shared = self._by_code[own] = (self._shipped(own),)
+        return shared
+
+    def judged_by(self, version: str) -> Calendar:
+        """The calendar of a version that an obligation names. LookupError when it is not held here."""
+        code = version.partition("@")[0]
+        for calendar in (*self.versions(code), *self.versions(MAINLAND), *self.versions(None)):
+            if calendar.version == version:
+                return calendar
+        raise LookupError(f"No calendar {version!r} is held.")
+
+    def with_days_off(
+        self, territory: str, version: str, *, added: Collection[date] = (), removed: Collection[date] = ()
+    ) -> "Calendars":
+        """These calendars and a new one in force for one territory: with days off that it decreed, or gave up.
+
+        ValueError, with a sentence for the author, when the version was used before or nothing would change.
+        """
+        code = _code_of(territory)
+        if not _CODE.fullmatch(code):
+            raise ValueError(f"{territory!r} is not a territory: FR-75, FR-974.")
+        if not _LABEL.fullmatch(version):
+            raise ValueError(f"{version!r} does not name a version: letters, digits, dots and dashes, at most 40.")
+        known = self.versions(code)
+        calendar = _changed(known[-1], f"{code}@{version}", added, removed)
+        if any(each.version == calendar.version for each in known):
+            raise ValueError(f"{calendar.version} exists: a calendar that was in force never changes.")
+        change = f"{calendar.version} +{_texts(added)} -{_texts(removed)}"
+        return Calendars(self._tz, {**self._by_code, code: (*known, calendar)}, (*self._changes, change))
+
+    @property
+    def digest(self) -> str:
+        """Of all that these calendars say: while it is the same, no judgement changes for their sake."""
+        codes = sorted({MAINLAND, *OVERSEAS_ZONES, *holidays.TERRITORIES})
+        shipped = [f"{code}@{_fingerprint(code, _zone_of(code, self._tz))}" for code in codes]
+        return hashlib.sha256("\n".join([self._tz, *shipped, *self._changes]).encode()).hexdigest()
+
+    def _shared_code(self, code: str) -> str:
+        """Which calendar a territory shares, its own name when it has one: "" for those of the zone given."""
+        if code in OVERSEAS_ZONES or code in holidays.TERRITORIES:
+            return code
+        is_mainland = code == MAINLAND or _DEPARTEMENT.fullmatch(code)
+        return MAINLAND if is_mainland and self._tz != MAINLAND_ZONE else ""
+
+    def _shipped(self, own: str) -> Calendar:
+        zone = _zone_of(own, self._tz)
+        version = f"{own or MAINLAND}@{_fingerprint(own, zone)}"
+        return Calendar(version, zone_named(zone), partial(holidays.days_off, own))
+
+
+def _code_of(territory: str | None) -> str:
+    """Country and département: what a longer name adds (`FR-34-ccas`) is a part of it."""
+    return "-".join((territory or "").split("-")[:2])
+
+
+def _zone_of(own: str, otherwise: str) -> str:
+    return OVERSEAS_ZONES.get(own, MAINLAND_ZONE if own else otherwise)
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(own: str, zone: str) -> str:
+    """Of the zone and every day off in the table's years, and in one on either side for the years beyond."""
+    years = range(holidays.YEARS.start - 1, holidays.YEARS.stop + 1)
+    days = sorted(day for year in years for day in holidays.days_off(own, year))
+    return hashlib.sha256(f"{zone} {days}".encode()).hexdigest()[:12]
+
+
+def _changed(calendar: Calendar, version: str, added: Collection[date], removed: Collection[date]) -> Calendar:
+    more, less = ({day.toordinal() for day in days} for days in (added, removed))
+    if idle := sorted(day for day in more if calendar.is_holiday(day)):
+        raise ValueError(f"{date.fromordinal(idle[0])} is a day off already.")
+    if idle := sorted(day for day in less if not calendar.is_holiday(day)):
+        raise ValueError(f"{date.fromordinal(idle[0])} is not a day off.")
+    if not (more or less):
+        raise ValueError("This calendar would be the same as the one before it.")
+
+    def days_off(year: int) -> frozenset[int]:
+        first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
+        return (calendar.days_off(year) - less) | {day for day in more if first <= day <= last}
+
+    return Calendar(version, calendar.tz, days_off)
+
+
+def _texts(days: Collection[date]) -> str:
+    return " ".join(sorted(map(str, days)))
 
 
 def zone_named(name: str) -> ZoneInfo:

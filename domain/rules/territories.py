@@ -22,7 +22,7 @@ class Territories:
         self._by_fact = by_fact
         self.positions: Mapping[str, int] = {}
         named = {shared} if by_fact is None else set(by_fact.values())
-        self.calendars: list[Calendar] = sorted({calendars.of(name) for name in named}, key=lambda one: one.name)
+        self.calendars: list[Calendar] = sorted({calendars.of(name) for name in named}, key=lambda one: one.version)
 
     def of(self, fact: Fact) -> str | None:
         return self._shared if self._by_fact is None else self._by_fact[fact.fact_id]
