@@ -17,7 +17,7 @@ from application.alerts import Alerts, Change
 from application.event_log import Stored
 from application.importing import IMPORTER
 from application.notifications import needed_kinds, recipients
-from domain.alert import ClearedBecause, Finding, Found, NearMiss, Resolved, alert_id_of
+from domain.alert import ClearedBecause, Finding, Found, NearMiss, Resolved
 from domain.correction import EntryCorrected, EntryRetracted
 from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules, Obligation, Status, evaluate
@@ -27,49 +27,11 @@ from domain.rules.obligation import Reason
 from domain.rules.rule import Rule
 from domain.rules.windows import Duration, shift_day
 from projections.agency_directory import able_to
+from projections.obligation_rows import DEADLINES, OBLIGATIONS, Judged, JudgedPathways, Row
 from projections.projection import Build, Connection, Elapsed, Page, Standing, standing_of
-
-OBLIGATIONS = """
-CREATE TABLE {obligations} (
-    pathway    uuid NOT NULL,
-    alert      uuid NOT NULL,     -- The alert that this is, or would be.
-    occurred   timestamptz,       -- The activation's point.
-    open       timestamptz,       -- Null: no beginning, no end.
-    close      timestamptz,
-    at         timestamptz,
-    raise_at   timestamptz,
-    version    integer NOT NULL,
-    raised     boolean NOT NULL,  -- Out of step, and its grace is over.
-    shadow     boolean NOT NULL,
-    territory  text COLLATE "C" NOT NULL,
-    rule       text COLLATE "C" NOT NULL,
-    status     text COLLATE "C" NOT NULL,
-    activation text COLLATE "C" NOT NULL,
-    target     text COLLATE "C",
-    reason     text COLLATE "C",
-    late_by    text COLLATE "C",
-    calendar   text COLLATE "C" NOT NULL,
-    evidence   text[] NOT NULL,
-    PRIMARY KEY (territory, pathway, alert, version)
-);
-CREATE INDEX ON {obligations} (territory, rule, status)"""
-DEADLINES = """
-CREATE TABLE {pathway_deadlines} (
-    pathway      uuid NOT NULL,
-    next_due     timestamptz,           -- When time alone may change a verdict. Null: never.
-    evaluated_at timestamptz NOT NULL,  -- Logical time of the last evaluation; it never goes back.
-    territory    text COLLATE "C" NOT NULL,
-    PRIMARY KEY (territory, pathway)
-);
-CREATE INDEX ON {pathway_deadlines} (territory, next_due, pathway) WHERE next_due IS NOT NULL"""
 
 PATHWAYS_AT_A_STRETCH = 16
 
-LOAD = """
-SELECT d.pathway, d.next_due, d.evaluated_at, o.alert, o.version, o.rule, o.activation, o.target, o.status, o.open,
-    o.close, o.at, o.raise_at, o.occurred, o.raised, o.shadow, o.reason, o.late_by, o.calendar, o.evidence
-FROM {pathway_deadlines} d LEFT JOIN {obligations} o USING (territory, pathway)
-WHERE d.territory = $1 AND d.pathway = ANY($2::uuid[])"""
 DUE = """
 SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
 OPEN_ALERTS = """
@@ -82,59 +44,6 @@ FULL JOIN (SELECT DISTINCT pathway, alert FROM {obligations} WHERE territory = $
 WHERE (a.alert IS NULL OR o.alert IS NULL) AND pathway > $2
 ORDER BY pathway LIMIT $3"""
 NEXT_DUE = "SELECT min(next_due) FROM {pathway_deadlines} WHERE territory = $1"
-PUT_ROWS = """
-UPDATE {obligations} o SET target = n.target, status = n.status, open = n.open, close = n.close, at = n.at,
-    raise_at = n.raise_at, occurred = n.occurred, raised = n.raised, shadow = n.shadow, reason = n.reason,
-    late_by = n.late_by, calendar = n.calendar, evidence = string_to_array(n.evidence, ' ')
-FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
-    $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bool[], $15::bool[],
-    $16::text[], $17::text[], $18::text[], $19::text[])
-    AS n (pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised,
-        shadow, reason, late_by, calendar, evidence)
-WHERE o.territory = $1 AND o.pathway = n.pathway AND o.alert = n.alert AND o.version = n.version"""
-DROP_ROWS = """
-DELETE FROM {obligations} o USING unnest($2::uuid[], $3::uuid[], $4::int[]) AS gone (pathway, alert, version)
-WHERE o.territory = $1 AND o.pathway = gone.pathway AND o.alert = gone.alert AND o.version = gone.version"""
-PUT_DEADLINES = """
-INSERT INTO {pathway_deadlines} (territory, pathway, next_due, evaluated_at)
-SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[])
-ON CONFLICT (territory, pathway) DO UPDATE SET next_due = excluded.next_due, evaluated_at = excluded.evaluated_at"""
-
-
-class Row(NamedTuple):
-    """One obligation as stored."""
-
-    pathway: UUID
-    alert: UUID
-    version: int
-    rule: str
-    activation: str
-    target: str | None
-    status: str
-    open: datetime | None
-    close: datetime | None
-    at: datetime | None
-    raise_at: datetime | None
-    occurred: datetime | None
-    raised: bool
-    shadow: bool
-    reason: str | None
-    late_by: str | None
-    calendar: str
-    evidence: str
-    """Fact ids, parted by spaces."""
-
-    @property
-    def key(self) -> tuple[UUID, int]:
-        return self.alert, self.version
-
-    @property
-    def tells(self) -> bool:
-        """Whether it is worth an alert."""
-        return self.raised and not self.shadow
-
-
-COLUMNS = (*Row._fields, "territory")
 
 
 class Moment(NamedTuple):
@@ -159,48 +68,6 @@ class Shift(NamedTuple):
     outcome: Obligation | ClearedBecause
 
 
-class Judged:
-    """One pathway while its moments are judged one after another."""
-
-    def __init__(self, pathway: UUID) -> None:
-        self.pathway = pathway
-        self.stored: dict[tuple[UUID, int], Row] = {}
-        self.rows: dict[tuple[UUID, int], Row] = {}
-        self.next_due: datetime | None = None
-        self.evaluated_at: datetime | None = None
-        self._alerts: dict[tuple[str, str], UUID] = {}
-
-    def put_stored(self, row: Row) -> None:
-        self.stored[row.key] = self.rows[row.key] = row
-        self._alerts[row.rule, row.activation] = row.alert
-
-    def row_of(self, obligation: Obligation) -> Row:
-        situation = (obligation.rule, obligation.activation)
-        alert = self._alerts.get(situation)
-        if alert is None:
-            alert = self._alerts[situation] = alert_id_of(obligation.rule, self.pathway, obligation.activation)
-        return Row(
-            self.pathway,
-            alert,
-            obligation.version,
-            obligation.rule,
-            obligation.activation,
-            obligation.target,
-            obligation.status.value,
-            obligation.open,
-            obligation.close,
-            obligation.at,
-            obligation.raise_at,
-            obligation.occurred,
-            obligation.raised,
-            obligation.shadow,
-            None if obligation.reason is None else obligation.reason.value,
-            obligation.late_by,
-            obligation.calendar,
-            " ".join(obligation.evidence),
-        )
-
-
 class Desynchronisation:
     """`quiet_territories`: being imported. What is found there is recorded, and nobody is told."""
 
@@ -214,6 +81,7 @@ class Desynchronisation:
     ) -> None:
         self._rules = rules
         self._calendars = calendars
+        self._judged = JudgedPathways(calendars)
         self._alerts = alerts
         self._quiet_territories = frozenset(quiet_territories)
         self._rule_of = {(rule.slug, rule.version): rule for rule in rules.ruleset}
@@ -221,7 +89,7 @@ class Desynchronisation:
         """Of the rules and the calendars: under others, everything has to be judged again."""
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
-        judged = await _load(db, build, page.territory, page.pathways)
+        judged = await self._judged.load(db, build, page.territory, page.pathways, self._rules)
         shifts: list[Shift] = []
         if page.replay:
             self._judge_ends(page, judged)
@@ -238,23 +106,23 @@ class Desynchronisation:
                     standing = step.standing
                     shifts += self._judge(mine, _moment_of(step.stored, step.standing, mine))
             await self._tell(db, page.territory, shifts)
-        await _save(db, build, page.territory, judged.values())
+        await self._judged.save(db, build, page.territory, judged.values(), remember=not page.replay)
 
     async def due(self, db: Connection, build: Build, territory: str, now: datetime, limit: int) -> list[UUID]:
         return [row["pathway"] for row in await db.fetch(build.sql(DUE), territory, now, limit)]
 
     async def elapse(self, db: Connection, build: Build, page: Elapsed) -> None:
-        judged = await _load(db, build, page.territory, page.standings)
+        judged = await self._judged.load(db, build, page.territory, page.standings, self._rules)
         shifts: list[Shift] = []
         for pathway_id, standing in page.standings.items():
             mine = judged[pathway_id]
             if page.replay:
                 while mine.next_due is not None and mine.next_due <= page.now:
-                    self._evaluate(mine, Moment(mine.next_due, standing, "", ""))
+                    mine.evaluate(standing.facts, mine.next_due)
             else:
                 shifts += self._elapse(mine, standing, page.now)
         await self._tell(db, page.territory, shifts)
-        await _save(db, build, page.territory, judged.values())
+        await self._judged.save(db, build, page.territory, judged.values(), remember=not page.replay)
 
     async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
         due: datetime | None = await db.fetchval(build.sql(NEXT_DUE), territory)
@@ -265,7 +133,7 @@ class Desynchronisation:
 
         For after a rebuild: rules or calendars may have changed. What is already so changes nothing.
         """
-        judged = await _load(db, build, page.territory, page.standings)
+        judged = await self._judged.load(db, build, page.territory, page.standings, self._rules)
         open_alerts: dict[UUID, set[UUID]] = {}
         for row in await db.fetch(OPEN_ALERTS, page.territory, list(page.standings)):
             open_alerts.setdefault(row["pathway"], set()).add(row["alert"])
@@ -308,9 +176,9 @@ class Desynchronisation:
         for pathway in page.pathways.values():
             stored, mine = last[pathway.id], judged[pathway.id]
             standing = standing_of(pathway, stored.position)
-            self._evaluate(mine, _moment_of(stored, standing, mine))
+            mine.evaluate(standing.facts, _moment_of(stored, standing, mine).now)
             while page.until is not None and mine.next_due is not None and mine.next_due <= page.until:
-                self._evaluate(mine, Moment(mine.next_due, standing, "", ""))
+                mine.evaluate(standing.facts, mine.next_due)
 
     def _elapse(self, mine: Judged, standing: Standing, until: datetime) -> Iterator[Shift]:
         """Process the deadlines up to an instant, each at its own time: judge again, never trust what was due."""
@@ -321,7 +189,7 @@ class Desynchronisation:
 
     def _judge(self, mine: Judged, moment: Moment) -> Iterator[Shift]:
         before = {row.alert: row for row in mine.rows.values() if row.tells}
-        obligations = self._evaluate(mine, moment)
+        obligations = mine.evaluate(moment.standing.facts, moment.now)
         after = {row.alert: row for row in mine.rows.values() if row.tells}
         fresh = after.keys() - before.keys()
         explained = self._explained(moment, obligations, after, fresh) if fresh else {}
@@ -348,13 +216,6 @@ class Desynchronisation:
             key=shift.key,
             correlation_id=moment.correlation_id,
         )
-
-    def _evaluate(self, mine: Judged, moment: Moment) -> tuple[Obligation, ...]:
-        facts = moment.standing.facts
-        evaluation = evaluate(facts, self._rules, self._calendars, moment.now, explained=False)
-        mine.rows = {row.key: row for row in map(mine.row_of, evaluation.obligations)}
-        mine.next_due, mine.evaluated_at = evaluation.next_due, moment.now
-        return evaluation.obligations
 
     def _explained(
         self, moment: Moment, obligations: Sequence[Obligation], raised: Mapping[UUID, Row], fresh: Collection[UUID]
@@ -461,33 +322,3 @@ def is_older(at: datetime, age: Duration, calendar: Calendar, now: datetime) -> 
         return instant_of(now) > instant_of(at) + age.exact
     last = shift_day(calendar.day_of(instant_of(at)), age, calendar)
     return calendar.day_of(instant_of(now)) > last
-
-
-async def _load(db: Connection, build: Build, territory: str, pathways: Collection[UUID]) -> dict[UUID, Judged]:
-    judged = {pathway: Judged(pathway) for pathway in pathways}
-    for pathway, next_due, evaluated_at, alert, *rest, evidence in await db.fetch(
-        build.sql(LOAD), territory, list(judged)
-    ):
-        mine = judged[pathway]
-        mine.next_due, mine.evaluated_at = next_due, evaluated_at
-        if alert is not None:
-            mine.put_stored(Row._make((pathway, alert, *rest, " ".join(evidence))))
-    return judged
-
-
-async def _save(db: Connection, build: Build, territory: str, judged: Collection[Judged]) -> None:
-    """Write what changed only: most obligations of a pathway stay as they are."""
-    evaluated = [mine for mine in judged if mine.evaluated_at is not None]
-    gone = [(mine.pathway, *key) for mine in evaluated for key in mine.stored.keys() - mine.rows.keys()]
-    added = [row for mine in evaluated for key, row in mine.rows.items() if key not in mine.stored]
-    changed = [row for mine in evaluated for key, row in mine.rows.items() if mine.stored.get(key, row) != row]
-    if gone:
-        await db.execute(build.sql(DROP_ROWS), territory, *zip(*gone, strict=True))
-    if added:
-        rows = ((*row[:-1], row.evidence.split(), territory) for row in added)
-        await build.copy(db, "obligations", COLUMNS, rows)
-    if changed:
-        await db.execute(build.sql(PUT_ROWS), territory, *zip(*changed, strict=True))
-    if evaluated:
-        deadlines = [(mine.pathway, mine.next_due, mine.evaluated_at) for mine in evaluated]
-        await db.execute(build.sql(PUT_DEADLINES), territory, *zip(*deadlines, strict=True))

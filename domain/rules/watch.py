@@ -16,7 +16,7 @@ class Watch:
     """`judge` says what `evaluate` says, near misses aside. For one pathway, under the same rules and calendars."""
 
     def __init__(self, rules: CompiledRules, calendars: Calendars) -> None:
-        self._rules = rules
+        self.rules = rules
         self._calendars = calendars
         self._now = FOREVER
         self._facts: dict[str, Fact] = {}
@@ -28,11 +28,11 @@ class Watch:
         changed = self._changed(facts) if instant >= self._now else None
         stage: Stage | None = None
         verdicts = []
-        for number, plan in enumerate(self._rules.plans):
+        for number, plan in enumerate(self.rules.plans):
             if changed is not None and self._still_holds(number, plan, changed, instant):
                 verdicts.append(self._verdicts[number])
             else:
-                stage = stage or Stage(facts, self._rules, self._calendars, now, explained=False)
+                stage = stage or Stage(facts, self.rules, self._calendars, now, explained=False)
                 verdicts.append(stage.judge(plan))
         self._now, self._verdicts = instant, verdicts
         self._facts = {fact.fact_id: fact for fact in facts}
