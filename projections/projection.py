@@ -96,7 +96,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Projection(Protocol):
-    """Read models folded from the log. Holds no state of its own between two pages."""
+    """Read models folded from the log. What one remembers between two pages, it must check against what is stored."""
 
     @property
     def name(self) -> str: ...
