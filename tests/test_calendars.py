@@ -4,12 +4,13 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.rules import Evaluation, compile_rules, evaluate, parse_rules
-from domain.rules.calendars import OVERSEAS_ZONES, Calendars, UnknownTimeZone
+from domain.rules.calendars import OVERSEAS_ZONES, Calendars, DaysChanged, UnknownTimeZone
 from domain.rules.instants import DAY, HOUR, instant_of
 from tests.support.rule_histories import fact, local, only, require
 
@@ -190,6 +191,16 @@ def test_the_digest_changes_with_the_days_of_any_territory_and_with_the_zone() -
     assert decreed().digest == decreed().digest
 
 
+def test_changes_are_data_and_their_order_makes_the_last_one_in_force() -> None:
+    changes = [
+        DaysChanged(territory="FR-971", version="2026-1", added=(DECREED,)),
+        DaysChanged(territory="FR-971-ccas", version="2026-2", removed=(DECREED,)),
+    ]
+    calendars = Calendars(changes=msgspec.json.decode(msgspec.json.encode(changes), type=list[DaysChanged]))
+    assert calendars.of("FR-971").version == "FR-971@2026-2"
+    assert calendars.digest == Calendars(changes=changes).digest
+
+
 @pytest.mark.parametrize(
     ("territory", "version", "added", "removed", "sentence"),
     [
@@ -197,7 +208,7 @@ def test_the_digest_changes_with_the_days_of_any_territory_and_with_the_zone() -
         ("FR", "1", [DECREED], [], "is not a territory"),
         ("FR-971", "", [DECREED], [], "does not name a version"),
         ("FR-971", "a@b", [DECREED], [], "does not name a version"),
-        ("FR-971", "1", [], [], "the same as the one before"),
+        ("FR-971", "1", [], [], "the same calendar as the one before"),
         ("FR-971", "1", [date(2026, 5, 27)], [], "2026-05-27 is a day off already"),
         ("FR-971", "1", [], [DECREED], "2026-06-12 is not a day off"),
         ("FR-971", "1", [DECREED], [DECREED], "2026-06-12 is not a day off"),

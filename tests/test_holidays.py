@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from domain.rules import holidays
 from domain.rules.holidays import NATIONAL, TERRITORIES, YEARS, days_off, easter_sunday
 from tests.support import holiday_table
 
@@ -64,6 +65,13 @@ def test_holidays_are_those_of_the_package_but_for_customs_and_known_mistakes(te
         assert wrong <= listed
         assert not missing & listed
         assert by_us(territory, year) == (listed - customs(territory, year) - wrong) | missing, year
+
+
+def test_the_table_decides_for_the_years_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    decreed = holidays.Holiday(date(2026, 6, 12), "FR-34", "Jour décrété", "Day decreed")
+    monkeypatch.setattr(holidays, "_table", lambda: {2026: (decreed,)})
+    assert days_off.__wrapped__("FR-34", 2026) == {decreed.date.toordinal()}
+    assert days_off.__wrapped__("FR-34", 2027) == days_off(NATIONAL, 2027)
 
 
 def test_years_around_the_table_follow_the_texts_in_force_at_its_edges() -> None:

@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache, partial
-from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
 
 from domain.errors import DomainError
 from domain.rules import holidays
@@ -107,22 +108,31 @@ class Calendar:
         return (self._working if saturdays else self._business).count(first, last)
 
 
+class DaysChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A territory decreed days off, or gave some up: from then on its calendar is another version."""
+
+    territory: str
+    version: str
+    """A name of the territory's own, such as `2026-2`, used once."""
+    added: tuple[date, ...] = ()
+    removed: tuple[date, ...] = ()
+
+
 class Calendars:
     """The calendars of each territory, the last of which is in force. `tz` is for what is not a French département.
 
-    A calendar never changes: `with_days_off` gives a territory another version, and those before it can still be asked.
+    A calendar never changes: a change gives its territory another one, and those before it can still be asked.
+    ValueError, with a sentence for the author, when a change repeats a version or changes nothing.
     """
 
-    def __init__(
-        self,
-        tz: str = MAINLAND_ZONE,
-        _held: Mapping[str, tuple[Calendar, ...]] = MappingProxyType({}),
-        _changes: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, tz: str = MAINLAND_ZONE, changes: Sequence[DaysChanged] = ()) -> None:
         self._tz = tz
-        self._by_code = dict(_held)
+        self._changes = tuple(changes)
+        self._by_code: dict[str, tuple[Calendar, ...]] = {}
         self._by_territory: dict[str | None, Calendar] = {}
-        self._changes = _changes
+        for change in changes:
+            code, known = _code_of(change.territory), self.versions(change.territory)
+            self._by_code[code] = (*known, _changed(known, code, change))
         self.default = self.of(None)
 
     def of(self, territory: str | None) -> Calendar:
@@ -155,30 +165,19 @@ class Calendars:
         raise LookupError(f"No calendar {version!r} is held.")
 
     def with_days_off(
-        self, territory: str, version: str, *, added: Collection[date] = (), removed: Collection[date] = ()
+        self, territory: str, version: str, *, added: Iterable[date] = (), removed: Iterable[date] = ()
     ) -> "Calendars":
-        """These calendars and a new one in force for one territory: with days off that it decreed, or gave up.
-
-        ValueError, with a sentence for the author, when the version was used before or nothing would change.
-        """
-        code = _code_of(territory)
-        if not _CODE.fullmatch(code):
-            raise ValueError(f"{territory!r} is not a territory: FR-75, FR-974.")
-        if not _LABEL.fullmatch(version):
-            raise ValueError(f"{version!r} does not name a version: letters, digits, dots and dashes, at most 40.")
-        known = self.versions(code)
-        calendar = _changed(known[-1], f"{code}@{version}", added, removed)
-        if any(each.version == calendar.version for each in known):
-            raise ValueError(f"{calendar.version} exists: a calendar that was in force never changes.")
-        change = f"{calendar.version} +{_texts(added)} -{_texts(removed)}"
-        return Calendars(self._tz, {**self._by_code, code: (*known, calendar)}, (*self._changes, change))
+        """These calendars, and a new one in force for one territory."""
+        change = DaysChanged(territory=territory, version=version, added=tuple(added), removed=tuple(removed))
+        return Calendars(self._tz, (*self._changes, change))
 
     @property
     def digest(self) -> str:
         """Of all that these calendars say: while it is the same, no judgement changes for their sake."""
         codes = sorted({MAINLAND, *OVERSEAS_ZONES, *holidays.TERRITORIES})
         shipped = [f"{code}@{_fingerprint(code, _zone_of(code, self._tz))}" for code in codes]
-        return hashlib.sha256("\n".join([self._tz, *shipped, *self._changes]).encode()).hexdigest()
+        changes = [msgspec.json.encode(change).decode() for change in self._changes]
+        return hashlib.sha256("\n".join([self._tz, *shipped, *changes]).encode()).hexdigest()
 
     def _shared_code(self, code: str) -> str:
         """Which calendar a territory shares, its own name when it has one: "" for those of the zone given."""
@@ -210,24 +209,28 @@ def _fingerprint(own: str, zone: str) -> str:
     return hashlib.sha256(f"{zone} {days}".encode()).hexdigest()[:12]
 
 
-def _changed(calendar: Calendar, version: str, added: Collection[date], removed: Collection[date]) -> Calendar:
-    more, less = ({day.toordinal() for day in days} for days in (added, removed))
-    if idle := sorted(day for day in more if calendar.is_holiday(day)):
+def _changed(known: Sequence[Calendar], code: str, change: DaysChanged) -> Calendar:
+    """What follows the last of the known calendars."""
+    before, version = known[-1], f"{code}@{change.version}"
+    if not _CODE.fullmatch(code):
+        raise ValueError(f"{change.territory!r} is not a territory: FR-75, FR-974.")
+    if not _LABEL.fullmatch(change.version):
+        raise ValueError(f"{change.version!r} does not name a version: letters, digits, dots and dashes, at most 40.")
+    if version in [each.version for each in known]:
+        raise ValueError(f"{version} exists: a calendar that was in force never changes.")
+    more, less = ({day.toordinal() for day in days} for days in (change.added, change.removed))
+    if idle := sorted(day for day in more if before.is_holiday(day)):
         raise ValueError(f"{date.fromordinal(idle[0])} is a day off already.")
-    if idle := sorted(day for day in less if not calendar.is_holiday(day)):
+    if idle := sorted(day for day in less if not before.is_holiday(day)):
         raise ValueError(f"{date.fromordinal(idle[0])} is not a day off.")
     if not (more or less):
-        raise ValueError("This calendar would be the same as the one before it.")
+        raise ValueError(f"{version} would be the same calendar as the one before it.")
 
     def days_off(year: int) -> frozenset[int]:
         first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
-        return (calendar.days_off(year) - less) | {day for day in more if first <= day <= last}
+        return (before.days_off(year) - less) | {day for day in more if first <= day <= last}
 
-    return Calendar(version, calendar.tz, days_off)
-
-
-def _texts(days: Collection[date]) -> str:
-    return " ".join(sorted(map(str, days)))
+    return Calendar(version, before.tz, days_off)
 
 
 def zone_named(name: str) -> ZoneInfo:
