@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from domain.errors import DomainError
 from domain.rules import Rule, Ruleset, parse_rules
 from domain.rules.rule import RuleState
 
+VERSIONS_READ_MAX = 512
+"""Kept as rules, for who asks again."""
 IN_FORCE = frozenset((RuleState.SHADOW, RuleState.ACTIVE))
 
 
@@ -278,6 +281,7 @@ def open_rulebook(territory: str, act: Act) -> Rulebook:
     )
 
 
+@lru_cache(maxsize=VERSIONS_READ_MAX)
 def read_version(document: str, state: RuleState) -> Rule:
     """A stored document as a rule, in a state that the document itself does not tell."""
     rule: Rule = parse_rules([msgspec.json.decode(document)]).rules[0]
