@@ -221,10 +221,10 @@ class Desynchronisation:
         self, moment: Moment, obligations: Sequence[Obligation], raised: Mapping[UUID, Row], fresh: Collection[UUID]
     ) -> dict[UUID, Obligation]:
         """The obligations behind new alerts, with their near misses: worth their cost only here."""
-        wanted = {(raised[alert].rule, raised[alert].version, raised[alert].activation): alert for alert in fresh}
-        again = evaluate(moment.standing.facts, self._rules, self._calendars, moment.now)
-        found = {(each.rule, each.version, each.activation): each for each in (*obligations, *again.obligations)}
-        return {alert: found[key] for key, alert in wanted.items()}
+        rules = self._rules.only(*{raised[alert].rule for alert in fresh})
+        again = evaluate(moment.standing.facts, rules, self._calendars, moment.now).obligations
+        found = {_judgement(each): each for each in (*obligations, *again)}
+        return {alert: found[_judgement(raised[alert])] for alert in fresh}
 
     def _found(self, moment: Moment, obligation: Obligation, able: Mapping[str, Sequence[str]]) -> Found:
         standing = moment.standing
@@ -253,6 +253,10 @@ class Desynchronisation:
 def _was_so_when_imported(activation: Fact, obligation: Obligation) -> bool:
     """It was out of step already in the system it came from: nobody is told of what the import brings to light."""
     return activation.actor == IMPORTER and obligation.at is not None and obligation.at <= activation.recorded_at
+
+
+def _judgement(one: Row | Obligation) -> tuple[str, int, str, str | None]:
+    return one.rule, one.version, one.activation, one.target
 
 
 def _finding(pathway: UUID, rule: Rule, obligation: Obligation) -> Finding:

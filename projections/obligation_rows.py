@@ -113,12 +113,14 @@ class Row(NamedTuple):
 
 
 COLUMNS = (*Row._fields, "territory")
+Version = tuple[str, int]
+Situation = tuple[str, str, str | None]
 
 
 class Judged:
     """One pathway while its moments are judged one after another."""
 
-    def __init__(self, pathway: UUID, watch: Watch) -> None:
+    def __init__(self, pathway: UUID, watch: Watch, paired: Collection[Version]) -> None:
         self.pathway = pathway
         self.watch = watch
         self.stored: dict[tuple[UUID, int], Row] = {}
@@ -128,12 +130,13 @@ class Judged:
         self.written_by = ""
         """The transaction that last wrote it: what is remembered of a pathway holds while no other has."""
         self.size = 0
-        self._alerts: dict[tuple[str, str], UUID] = {}
+        self._paired = paired
+        self._alerts: dict[Situation, UUID] = {}
         self._judged: dict[tuple[UUID, int], Obligation] = {}
 
     def put_stored(self, row: Row) -> None:
         self.stored[row.key] = self.rows[row.key] = row
-        self._alerts[row.rule, row.activation] = row.alert
+        self._alerts[self._situation(row)] = row.alert
 
     def evaluate(self, facts: Sequence[Fact], now: datetime) -> tuple[Obligation, ...]:
         evaluation = self.watch.judge(facts, now)
@@ -148,11 +151,17 @@ class Judged:
         return evaluation.obligations
 
     def _alert_of(self, obligation: Obligation) -> UUID:
-        situation = (obligation.rule, obligation.activation)
+        situation = self._situation(obligation)
         alert = self._alerts.get(situation)
         if alert is None:
-            alert = self._alerts[situation] = alert_id_of(obligation.rule, self.pathway, obligation.activation)
+            rule, activation, target = situation
+            alert = self._alerts[situation] = alert_id_of(rule, self.pathway, activation, target)
         return alert
+
+    def _situation(self, one: Row | Obligation) -> Situation:
+        """What makes an alert the same one: its target too, where each pair of facts is a situation of its own."""
+        is_pair = (one.rule, one.version) in self._paired
+        return one.rule, one.activation, one.target if is_pair else None
 
 
 def row_of(pathway: UUID, alert: UUID, obligation: Obligation) -> Row:
@@ -192,11 +201,12 @@ class JudgedPathways:
     ) -> dict[UUID, Judged]:
         """To be judged under these rules. What is remembered is taken out, until it is saved."""
         judged: dict[UUID, Judged] = {}
+        paired = frozenset((plan.rule.slug, plan.rule.version) for plan in rules if plan.rule.kind == "forbid")
         written = await db.fetch(build.sql(LOAD_DEADLINES), territory, list(pathways))
         for pathway, next_due, evaluated_at, written_by in written:
             known = self._take(build, pathway)
             if known is None or known.written_by != written_by or known.watch.rules is not rules:
-                known = Judged(pathway, Watch(rules, self._calendars))
+                known = Judged(pathway, Watch(rules, self._calendars), paired)
                 known.next_due, known.evaluated_at = next_due, evaluated_at
             judged[pathway] = known
         unknown = [pathway for pathway, mine in judged.items() if not mine.written_by]
@@ -206,7 +216,7 @@ class JudgedPathways:
                 judged[row.pathway].put_stored(row)
         for pathway in pathways:
             if pathway not in judged:
-                judged[pathway] = Judged(pathway, Watch(rules, self._calendars))
+                judged[pathway] = Judged(pathway, Watch(rules, self._calendars), paired)
         return judged
 
     async def save(
