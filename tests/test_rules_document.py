@@ -117,7 +117,8 @@ BAD: list[tuple[Any, str]] = [
     (require(rule=""), "/rule"),
     (require(rule=7), "/rule"),
     (require(rule="a\x00b"), "/rule"),
-    (require(kind="limit"), "/kind"),
+    (require(kind="limit"), "/when"),
+    (require(kind="forbid"), "/expect"),
     (require(kind="requires"), "/kind"),
     (require(kind=None), "/"),
     (require(version=0), "/version"),
@@ -140,9 +141,15 @@ BAD: list[tuple[Any, str]] = [
     (require(expect={"on": "referral", "match": ["theme"]}), "/expect/match"),
     (require(expect={"on": "referral", "match": {"theme": 3}}), "/expect/match/theme"),
     (require(expect={"on": "referral", "match": {"theme": "$nobody.theme"}}), "/expect/match/theme"),
-    (require(expect={"on": "referral", "relation": ["inside"]}), "/expect/relation"),
-    (require(relation=["inside"]), "/relation"),
-    (require(unless={"on": "x"}), "/unless"),
+    (require(expect={"on": "referral", "relation": ["inside"]}, relation="inside"), "/expect/relation"),
+    (require(relation=["inside", "near"]), "/relation/1"),
+    (require(relation=[]), "/relation"),
+    (require(relation=["inside"], within=None, roll="next_working"), "/roll"),
+    (require(when={"on": "x", "relation": "inside"}), "/when/relation"),
+    (require(unless={"where": {"a": 1}}), "/unless"),
+    (require(unless={"on": "x", "within": {"from": "5d", "to": "1d"}}), "/unless/within"),
+    (require(unless={"on": "self"}), "/unless/on"),
+    (require(unless={"on": "x", "relation": "inside"}), "/unless/relation"),
     (require(scope="household"), "/scope"),
     (require(count={"on": "x"}), "/count"),
     (require(gap="3d"), "/gap"),
@@ -208,7 +215,7 @@ def test_a_bad_document_is_refused_with_the_path_and_a_sentence(document: Any, p
 
 def test_the_path_names_the_document_among_several() -> None:
     with pytest.raises(RuleRefused) as refusal:
-        parse_rules([require(), [require(rule="other", kind="limit")]])
+        parse_rules([require(), [require(rule="other", kind="limits")]])
     assert refusal.value.field == "/documents/1/0/kind"
 
 

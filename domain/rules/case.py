@@ -1,10 +1,11 @@
-"""One activation of one rule while it is judged: its window, and what cuts it short (RULES 4.2, 4.10, 4.11)."""
+"""One activation of one rule while it is judged: its window, and what ends the wait before the close."""
 
 from domain.facts import Fact
 from domain.rules.calendars import Calendar
 from domain.rules.instants import FOREVER
 from domain.rules.obligation import Reason
 from domain.rules.plan import Plan
+from domain.rules.relations import Interval, Relations
 from domain.rules.rule import OnClose, OnSuspend
 from domain.rules.scene import Scene
 from domain.rules.suspensions import NOT_SUSPENDED
@@ -20,6 +21,7 @@ class Case:
         "activation",
         "close",
         "excuse",
+        "exemption",
         "horizon",
         "is_cut_open",
         "lasts_until",
@@ -40,6 +42,7 @@ class Case:
         self.shut: Placed | None = None
         self.reason: Reason | None = None
         self.excuse: Placed | None = None
+        self.exemption: Placed | None = None
         self.is_cut_open = False
         self.horizon = FOREVER
         self.lasts_until = FOREVER
@@ -77,6 +80,11 @@ class Case:
         if self.shut is None or fact.effect < self.shut.effect:
             self.shut, self.reason = fact, reason
 
+    def close_with(self, interval: Interval) -> None:
+        """Close when the activation's own interval ends; what still lasts closes nothing."""
+        if interval.end < self.close.instant:
+            self.close = Close(interval.end + 1, None if interval.exact else interval.last_day, interval.end)
+
     def cut_by(self, scene: Scene, fact: Placed, *, before: bool = False) -> None:
         """Close with this fact once it has come, ties included; `before` excludes them."""
         close = _close_with(fact, before=before)
@@ -99,6 +107,10 @@ class Case:
         if target.point < self.activation.point:
             return self.plan.window.start.count >= 0
         return self.plan.window.looks_back
+
+    def is_related(self, target: Fact, wanted: Relations) -> bool:
+        timeline = self.scene.timeline
+        return wanted.hold(timeline.interval(self.activation.fact), timeline.interval(target))
 
     def admits(self, target: Placed) -> bool:
         """Whether a target's point is in the window. A day-precise point counts if any moment of its day is."""
@@ -125,7 +137,25 @@ class Case:
         """Not after what ended the wait, nor booked for after what is known to close it."""
         if target.planned:
             return target.point < self.horizon
-        return self.shut is None or target.point <= self.shut.last
+        return (self.shut is None or target.point <= self.shut.last) and self.is_not_exempt(target)
+
+    def is_not_exempt(self, target: Placed) -> bool:
+        """It came before an exempting fact did: what was done by then stays done."""
+        return self.exemption is None or target.point <= self.exemption.point
+
+    def ended_by(self) -> tuple[Placed, Reason] | None:
+        """What ended the wait before it closed, an exemption aside."""
+        if self.excuse is not None:
+            return self.excuse, Reason.RELEASED
+        if self.shut is not None and self.reason is not None and self.shut.last < self.close.instant:
+            return self.shut, self.reason
+        return None
+
+    def was_lifted(self, ended: tuple[Placed, Reason] | None) -> bool:
+        """An exempting fact came, and nothing had ended the wait by then."""
+        if self.exemption is None:
+            return False
+        return ended is None or self.exemption.point < ended[0].effect
 
 
 def _close_with(fact: Placed, *, before: bool) -> Close:

@@ -1,6 +1,7 @@
 """Cases opened: an activation's window, cut by what the rule says ends or begins it, and by the pathway's life."""
 
 from domain.rules.case import Case
+from domain.rules.exemptions import exempting
 from domain.rules.obligation import Reason
 from domain.rules.plan import Plan, Sought
 from domain.rules.rule import Effect, Forbid, Require
@@ -11,6 +12,10 @@ from domain.rules.timeline import Placed, first_in_time, first_to_act
 
 def open_case(scene: Scene, plan: Plan, activation: Placed, body: Require | Forbid) -> Case:
     case = Case(scene, plan, activation)
+    if body.ends_with_activation:
+        case.close_with(scene.timeline.interval(activation.fact))
+    if plan.exemption is not None:
+        case.exemption = exempting(scene, plan.exemption, activation)
     if plan.is_cut:
         _apply_cuts(scene, case, body)
     if not scene.life.is_quiet:

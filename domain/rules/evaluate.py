@@ -8,10 +8,11 @@ from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendars
 from domain.rules.forbid import judge_forbid, without_mirrors
 from domain.rules.instants import FOREVER, instant_of, moment_of
+from domain.rules.limit import judge_limit
 from domain.rules.obligation import Evaluation, Obligation
 from domain.rules.plan import CompiledRules, Plan
 from domain.rules.require import judge_require
-from domain.rules.rule import Forbid, Require
+from domain.rules.rule import Forbid, Limit, Require
 from domain.rules.scene import Scene
 from domain.rules.silence import judge_silence
 from domain.rules.territories import territories_of
@@ -90,6 +91,8 @@ def _judge_in(scene: Scene, plan: Plan) -> Iterator[Obligation]:
         return judge_require(scene, plan, body)
     if isinstance(body, Forbid):
         return judge_forbid(scene, plan, body)
+    if isinstance(body, Limit):
+        return judge_limit(scene, plan, body)
     return judge_silence(scene, plan, body)
 
 

@@ -15,74 +15,24 @@ from domain.rules.calendars import Calendar
 from domain.rules.document import PLACEHOLDER
 from domain.rules.instants import instant_of, rfc3339
 from domain.rules.obligation import NearMiss, Obligation, Status
-from domain.rules.rule import Rule, Silence
+from domain.rules.relations import Relations
+from domain.rules.rule import Body, Forbid, Limit, Require, Rule, Silence
 from domain.rules.values import field_of
-from domain.rules.windows import Duration, Unit, Window
-
-FRENCH, ENGLISH = "fr", "en"
-
-UNITS: Mapping[str, Mapping[Unit, tuple[str, str]]] = {
-    FRENCH: {
-        Unit.DAYS: ("jour", "jours"),
-        Unit.BUSINESS_DAYS: ("jour ouvré", "jours ouvrés"),
-        Unit.WORKING_DAYS: ("jour ouvrable", "jours ouvrables"),
-        Unit.WEEKS: ("semaine", "semaines"),
-        Unit.MONTHS: ("mois", "mois"),
-        Unit.YEARS: ("an", "ans"),
-        Unit.HOURS: ("heure", "heures"),
-        Unit.MINUTES: ("minute", "minutes"),
-    },
-    ENGLISH: {
-        Unit.DAYS: ("day", "days"),
-        Unit.BUSINESS_DAYS: ("business day", "business days"),
-        Unit.WORKING_DAYS: ("working day (Saturdays included)", "working days (Saturdays included)"),
-        Unit.WEEKS: ("week", "weeks"),
-        Unit.MONTHS: ("month", "months"),
-        Unit.YEARS: ("year", "years"),
-        Unit.HOURS: ("hour", "hours"),
-        Unit.MINUTES: ("minute", "minutes"),
-    },
-}
-STATUS_TEXTS: Mapping[str, Mapping[Status, str]] = {
-    FRENCH: {
-        Status.PENDING: "En attente.",
-        Status.SATISFIED: "Respecté.",
-        Status.VIOLATED_OPEN: "Délai dépassé, rien n'a encore répondu.",
-        Status.VIOLATED_LATE: "Fait en retard.",
-        Status.CLEARED: "Levé.",
-        Status.WAIVED: "Dérogation accordée.",
-        Status.CANCELLED: "Sans objet.",
-    },
-    ENGLISH: {
-        Status.PENDING: "Pending.",
-        Status.SATISFIED: "Satisfied.",
-        Status.VIOLATED_OPEN: "The deadline has passed and nothing has answered it yet.",
-        Status.VIOLATED_LATE: "Done late.",
-        Status.CLEARED: "Cleared.",
-        Status.WAIVED: "Waived.",
-        Status.CANCELLED: "No longer applies.",
-    },
-}
-FAILURES: Mapping[str, Mapping[str, str]] = {
-    FRENCH: {
-        "state": "n'est pas dans un état accepté ({detail})",
-        "window": "est hors du délai ({detail})",
-        "match": "ne correspond pas sur « {field} » ({detail})",
-        "differ": "ne diffère pas sur « {field} » ({detail})",
-        "where": "ne remplit pas la condition sur « {field} » ({detail})",
-    },
-    ENGLISH: {
-        "state": "is not in an accepted state ({detail})",
-        "window": "is outside the window ({detail})",
-        "match": 'does not correspond on "{field}" ({detail})',
-        "differ": 'does not differ on "{field}" ({detail})',
-        "where": 'does not meet the condition on "{field}" ({detail})',
-    },
-}
-
+from domain.rules.windows import EVER, Duration, Unit
+from domain.rules.words import (
+    ENGLISH,
+    FAILURES,
+    FRENCH,
+    MONTHS,
+    NOT_EXEMPTING,
+    RELATIONS,
+    SAID_IN_FRENCH,
+    STATUS_TEXTS,
+    STATUS_TEXTS_OF_KIND,
+    UNITS,
+)
 
 _AWAY = re.compile(r"(before|after) by (?:P(\d+)D|(PT.+))")
-SAID_IN_FRENCH = {"absent": "absent", "same moment": "au même moment", "planned": "prévu", "cancelled": "annulé"}
 
 
 class WindowExplained(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,23 +103,23 @@ def _written(point: date) -> str:
 
 
 def _window(obligation: Obligation, rule: Rule, calendar: Calendar) -> WindowExplained:
-    window = rule.body.gap if isinstance(rule.body, Silence) else rule.body.within
-    first, last = _days(obligation, calendar)
+    first, last = _days(obligation, rule, calendar)
     return WindowExplained(
         open=rfc3339(obligation.open),
         close=rfc3339(obligation.close),
         first_day=None if first is None else first.isoformat(),
         last_day=None if last is None else last.isoformat(),
         time_zone=str(calendar.tz),
-        fr=_spell_window(FRENCH, window, first, last),
-        en=_spell_window(ENGLISH, window, first, last),
+        fr=_spell_window(FRENCH, rule.body, first, last),
+        en=_spell_window(ENGLISH, rule.body, first, last),
     )
 
 
-def _days(obligation: Obligation, calendar: Calendar) -> tuple[date | None, date | None]:
-    """The first and the last local day of the window."""
+def _days(obligation: Obligation, rule: Rule, calendar: Calendar) -> tuple[date | None, date | None]:
+    """The first and the last local day of the window: that of a limit ends with the fact that crosses it."""
     first = obligation.open and _local_day(obligation.open, calendar)
-    last = obligation.close and _local_day(obligation.close - timedelta(microseconds=1), calendar)
+    beyond = timedelta() if isinstance(rule.body, Limit) else timedelta(microseconds=1)
+    last = obligation.close and _local_day(obligation.close - beyond, calendar)
     return first, last
 
 
@@ -177,20 +127,44 @@ def _local_day(moment: datetime, calendar: Calendar) -> date:
     return date.fromordinal(calendar.day_of(instant_of(moment)))
 
 
-def _spell_window(language: str, window: Window, first: date | None, last: date | None) -> str:
-    """Both sides in the rule's units, then the days they come to and their count."""
-    start, end = (_spell_side(language, side) for side in (window.start, window.end))
-    if language == FRENCH:
-        text = f"{start} → {end}"
-        if first and last:
-            days = _counted(FRENCH, (last - first).days + 1, Unit.DAYS)
-            text += f", soit du {_spell_day(FRENCH, first)} au {_spell_day(FRENCH, last)} inclus : {days} en tout"
-        return text
-    text = f"{start} → {end}"
+def _spell_window(language: str, body: Body, first: date | None, last: date | None) -> str:
+    """In the rule's units, then the days that it comes to and their count."""
+    text = _spell_limit(language, body) if isinstance(body, Limit) else _spell_sides(language, body)
     if first and last:
-        days = _counted(ENGLISH, (last - first).days + 1, Unit.DAYS)
-        text += f", that is {_spell_day(ENGLISH, first)} to {_spell_day(ENGLISH, last)} included: {days} in all"
+        days = _counted(language, (last - first).days + 1, Unit.DAYS)
+        one, other = _spell_day(language, first), _spell_day(language, last)
+        if language == FRENCH:
+            return f"{text}, soit du {one} au {other} inclus : {days} en tout"
+        return f"{text}, that is {one} to {other} included: {days} in all"
     return text
+
+
+def _spell_limit(language: str, body: Limit) -> str:
+    if body.in_last is None:
+        return "en même temps" if language == FRENCH else "at the same time"
+    span = body.in_last.start
+    if span.unit is None:
+        return "depuis toujours" if language == FRENCH else "since ever"
+    counted = _counted(language, -span.count, span.unit)
+    return f"sur {counted} glissants" if language == FRENCH else f"in any {counted} on end"
+
+
+def _spell_sides(language: str, body: Require | Forbid | Silence) -> str:
+    """Both sides of the window; without one, the relation that stands for it; or both."""
+    window = body.gap if isinstance(body, Silence) else body.within
+    sides = " → ".join(_spell_side(language, side) for side in (window.start, window.end))
+    target = body.expect if isinstance(body, Require) else body.forbid if isinstance(body, Forbid) else body.of
+    if target.relation is None:
+        return sides
+    related = _spell_relation(language, target.relation)
+    return related if window == EVER else f"{sides}, {related}"
+
+
+def _spell_relation(language: str, relation: Relations) -> str:
+    said = [RELATIONS[language][name] for name in relation.names]
+    if language == FRENCH:
+        return f"le fait déclencheur {' ou '.join(said)}"
+    return f"the activation {' or '.join(said)}"
 
 
 def _spell_side(language: str, side: Duration) -> str:
@@ -211,17 +185,6 @@ def _counted(language: str, count: int, unit: Unit) -> str:
     return f"{count} {singular if count == 1 else plural}"
 
 
-_FRENCH_MONTHS = (
-    "janvier", "février", "mars", "avril", "mai", "juin",
-    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
-)  # fmt: skip
-_ENGLISH_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-MONTHS = {FRENCH: _FRENCH_MONTHS, ENGLISH: _ENGLISH_MONTHS}
-
-
 def _spell_day(language: str, day: date) -> str:
     number = "1er" if language == FRENCH and day.day == 1 else str(day.day)
     return f"{number} {MONTHS[language][day.month - 1]} {day.year}"
@@ -233,9 +196,13 @@ def _sentences(
     parts = []
     template = rule.text.get(language)
     if template is not None:
-        parts.append(fill(template, lambda name: _value(language, name, obligation, calendar, activation, target)))
-    parts.append(STATUS_TEXTS[language][obligation.status])
-    parts.extend(_spell_miss(language, miss) for miss in obligation.near_misses)
+        parts.append(
+            fill(template, lambda name: _value(language, name, obligation, rule, calendar, activation, target))
+        )
+    status = obligation.status
+    parts.append(STATUS_TEXTS_OF_KIND.get((language, rule.kind, status), STATUS_TEXTS[language][status]))
+    is_fault = rule.kind in ("forbid", "limit") and status is Status.VIOLATED_OPEN
+    parts.extend(_spell_miss(language, miss, is_fault=is_fault) for miss in obligation.near_misses)
     return " ".join(parts)
 
 
@@ -245,15 +212,25 @@ def fill(template: str, value: Callable[[str], str]) -> str:
 
 
 def _value(
-    language: str, name: str, obligation: Obligation, calendar: Calendar, activation: Fact, target: Fact | None
+    language: str,
+    name: str,
+    obligation: Obligation,
+    rule: Rule,
+    calendar: Calendar,
+    activation: Fact,
+    target: Fact | None,
 ) -> str:
-    first, last = _days(obligation, calendar)
+    first, last = _days(obligation, rule, calendar)
     if name == "open":
         return "…" if first is None else _spell_day(language, first)
     if name == "close":
         return "…" if last is None else _spell_day(language, last)
     if name == "late_by":
         return obligation.late_by or "…"
+    if isinstance(rule.body, Limit) and name in ("count", "max"):
+        return str(rule.body.max + (name == "count"))  # A limit is crossed by one fact too many.
+    if isinstance(rule.body, Silence) and name == "gap" and rule.body.gap.end.unit is not None:
+        return _counted(language, rule.body.gap.end.count, rule.body.gap.end.unit)
     owner, _, field = name.partition(".")
     fact = activation if owner == "when" else target if owner == "target" else None
     value = None if fact is None else field_of(fact, field)
@@ -264,9 +241,13 @@ def _value(
     return "…" if value is None else str(value)
 
 
-def _spell_miss(language: str, miss: NearMiss) -> str:
+def _spell_miss(language: str, miss: NearMiss, *, is_fault: bool) -> str:
+    """Of what should not be, near misses are facts that nearly exempted it."""
     test, _, field = miss.failed.partition(".")
-    said = FAILURES[language][test].format(detail=_spell_detail(language, miss.detail), field=field)
+    detail = RELATIONS[language][miss.detail] if test == "relation" else _spell_detail(language, miss.detail)
+    said = FAILURES[language][test].format(detail=detail, field=field)
+    if is_fault:
+        return NOT_EXEMPTING[language].format(fact_id=miss.fact_id, said=said)
     return f"Le fait {miss.fact_id} {said}." if language == FRENCH else f"Fact {miss.fact_id} {said}."
 
 

@@ -1,4 +1,4 @@
-"""Rules of kind `forbid`: no target in the window of an activation. One obligation per pair, or one that waits."""
+"""Rules of kind `forbid`: no target around an activation. One obligation for each pair, or one that waits for it."""
 
 from collections.abc import Iterator, Sequence
 

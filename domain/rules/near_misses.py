@@ -1,4 +1,7 @@
-"""Near misses: facts that would have counted, had they not failed exactly one test. They say why nothing was found."""
+"""Near misses: facts that would have counted, had they not failed exactly one test. They say why nothing was found.
+
+What is forbidden, or too many, was found: its near misses are the facts that nearly exempted it.
+"""
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
@@ -10,6 +13,7 @@ from domain.rules.case import Case
 from domain.rules.instants import iso_duration
 from domain.rules.obligation import NearMiss
 from domain.rules.plan import Sought
+from domain.rules.relations import Relations, relation_of
 from domain.rules.timeline import EMPTY_POOL, Placed, Timeline, order_of
 from domain.rules.values import Scope, field_of, key_of, reader_of
 from domain.rules.where import Predicate, found_in
@@ -17,6 +21,7 @@ from domain.rules.where import Predicate, found_in
 SHOWN_MAX = 3
 WINDOW = "window"
 STATE = "state"
+RELATION = "relation"
 
 
 def near_misses(timeline: Timeline, case: Case, used: Sequence[Placed]) -> tuple[NearMiss, ...]:
@@ -43,6 +48,8 @@ def _near(
 ) -> Iterator[tuple[Placed, str]]:
     """What may be in the window and failed one test. Ends with the third that is: none comes before these."""
     tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
+    if sought.relation is not None:
+        tests.append((RELATION, _is_related(case, sought.relation)))
     pool = timeline.all_of(sought.filter.types, sought.filter.at)
     left = SHOWN_MAX
     for index in range(bisect_left(pool.points, first), bisect_left(pool.points, end)):
@@ -66,7 +73,9 @@ def _far(
     pool = timeline.pools(sought.filter).get(key, EMPTY_POOL)
 
     def suits(target: Placed) -> bool:
-        return target.fact.fact_id not in skipped and (sought.depends is None or sought.depends(target.fact, scope))
+        if target.fact.fact_id in skipped or (sought.depends is not None and not sought.depends(target.fact, scope)):
+            return False
+        return sought.relation is None or case.is_related(target.fact, sought.relation)
 
     after = (pool.items[index] for index in range(bisect_left(pool.points, end), len(pool.items)))
     yield from islice(filter(suits, after), SHOWN_MAX)
@@ -97,6 +106,10 @@ def _has_other_key(field: str, other: Hashable) -> Predicate:
     return lambda fact, _scope: other is not None and key_of(read(fact)) not in (None, other)
 
 
+def _is_related(case: Case, wanted: Relations) -> Predicate:
+    return lambda fact, _scope: case.is_related(fact, wanted)
+
+
 def _only_failure(
     states: frozenset[FactState] | None,
     tests: Sequence[tuple[str, Predicate]],
@@ -123,6 +136,9 @@ def _detail(sought: Sought, case: Case, failed: str, target: Placed) -> str:
         return _away(case, target)
     if failed == STATE:
         return target.fact.state.value
+    if failed == RELATION:
+        interval = case.scene.timeline.interval
+        return relation_of(interval(case.activation.fact), interval(target.fact)).value
     for label, condition, holds in sought.tests:
         if label == failed and not holds(target.fact, case.scope):
             return found_in(target.fact, condition)

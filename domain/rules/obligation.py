@@ -31,12 +31,16 @@ class NearMiss(msgspec.Struct, frozen=True, gc=False):
 
     fact_id: str
     failed: str
-    """`state`, `window`, `where.<field>`, `match.<field>` or `differ.<field>`."""
+    """`state`, `window`, `relation`, `where.<field>`, `match.<field>` or `differ.<field>`."""
     detail: str
 
 
 class Obligation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One activation of one rule, judged. Instants are aware and in UTC; an open end is None."""
+    """One activation of one rule, judged. Instants are aware and in UTC; an open end is None.
+
+    Of a `forbid` rule: one activation and one forbidden target, or an activation that has none (target None).
+    Of a `limit` rule: the fact that was one too many.
+    """
 
     rule: str
     version: int
@@ -47,7 +51,8 @@ class Obligation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     open: datetime | None
     close: datetime | None
     at: datetime | None
-    """Violation: the close. Satisfied: the deciding target's point. Cancelled: what cancelled it. Pending: None."""
+    """Violation: the close; of what is forbidden or too many, the later point. Satisfied: the deciding target's point,
+    or the close when nothing forbidden came. Cancelled: what cancelled it. Pending: None."""
     late_by: str | None
     evidence: tuple[str, ...]
     near_misses: tuple[NearMiss, ...] = ()
@@ -55,8 +60,9 @@ class Obligation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     occurred: datetime | None
     """The activation's point."""
     raise_at: datetime | None = None
-    """Close and grace: before it nobody is told. None when the window never closes."""
+    """The violation and its grace: before it nobody is told. None when none can be told of, for now or ever."""
     raised: bool = False
+    """False for ever when the same two facts, the other way round, are told already (`forbid`)."""
     reason: Reason | None = None
     calendar: str = ""
     territory: str | None = None

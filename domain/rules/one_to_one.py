@@ -34,6 +34,7 @@ def _is_late(scene: Scene, case: Case, target: Placed) -> bool:
     return (
         was_open_at_close
         and case.excuse is None
+        and case.is_not_exempt(target)
         and target.point >= case.close.instant
         and target.point <= scene.now
         and not case.admits(target)

@@ -9,6 +9,7 @@ import msgspec
 from domain.facts import Fact, FactState
 from domain.rules.calendars import Calendar
 from domain.rules.instants import moment_of
+from domain.rules.relations import Relations
 from domain.rules.rule import (
     EVERY_TYPE,
     SELF,
@@ -16,7 +17,10 @@ from domain.rules.rule import (
     Body,
     Cut,
     Forbid,
+    Limit,
     Link,
+    OnSuspend,
+    Require,
     Rule,
     Ruleset,
     RuleState,
@@ -26,10 +30,10 @@ from domain.rules.rule import (
 from domain.rules.suspensions import NOT_SUSPENDED, Suspensions
 from domain.rules.values import Of, Scope, key_of, reader_of
 from domain.rules.where import Condition, Predicate, compile_where, conjuncts, is_fixed, label_of, references_of
-from domain.rules.windows import Close, Window, after_close, close_of, open_of
+from domain.rules.windows import EVER, Close, Window, after_close, close_of, open_of
 
 STRETCHES_MAX = 4_000
-TARGETS: Mapping[str, str] = {"require": "expect", "forbid": "forbid", "silence": "of"}
+TARGETS: Mapping[str, str] = {"require": "expect", "forbid": "forbid", "limit": "count", "silence": "of"}
 """By kind, the name of the selector of what is looked for around an activation."""
 CUTS = frozenset({"until", "since", "next_among", "prev_among"})
 
@@ -59,6 +63,7 @@ class Sought(msgspec.Struct, frozen=True, eq=False):
     """The correlation key of a target, from the activation (or the interval of a `while`) and the pathway."""
     depends: Predicate | None
     """Conditions on the activation that no key can express; None when there are none."""
+    relation: Relations | None
     tests: tuple[tuple[str, Condition, Predicate], ...]
     """The conditions one by one, for near misses."""
 
@@ -86,6 +91,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     window: Window
     target: str
     """The name of its targets' selector."""
+    is_duty: bool
+    """Its targets answer its activations; of the other kinds, they are what must not be."""
     takes_all: bool
     """Whatever the date and the territory."""
     is_cut: bool
@@ -94,7 +101,9 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """Its windows depend on the activation's day alone."""
     is_plain: bool
     """Counted in days, ties included: a point between open and close is in the window, and no other is."""
-    stretches: dict[tuple[int, str], Stretch]
+    exemption: "Plan | None" = None
+    """How an exempting fact is looked for: as a target of its own, in its own window."""
+    stretches: dict[tuple[int, str], Stretch] = msgspec.field(default_factory=dict)
 
     def stretch(self, point: int, day: int, calendar: Calendar, suspensions: Suspensions) -> Stretch:
         """The window of an activation. Those of days are the same for all activations of a day: kept."""
@@ -168,9 +177,8 @@ class _Compiler:
             for other in among
             if other.slug == rule.slug and other.state is rule.state and other.version > rule.version
         )
-        body = rule.body
-        window = body.gap if isinstance(body, Silence) else body.within
-        sought = self._sought(body)
+        sought = self._sought(rule.body)
+        window = _window_of(rule.body)
         is_daily = not (window.start.is_exact or window.end.is_exact)
         everywhere = rule.territories is None and rule.effective_from is None and rule.effective_to is None
         return Plan(
@@ -180,22 +188,31 @@ class _Compiler:
             types=_types_of(sought.values()),
             window=window,
             target=TARGETS[rule.kind],
+            is_duty=isinstance(rule.body, Require | Silence),
             takes_all=everywhere and not overruled,
-            is_cut=not isinstance(body, Silence) and bool(sought.keys() & CUTS),
+            is_cut=not CUTS.isdisjoint(sought),
             is_daily=is_daily,
             is_plain=is_daily and not rule.strict,
-            stretches={},
+            exemption=_exemption(rule, sought),
         )
 
     def _sought(self, body: Body) -> dict[str, Sought]:
-        if isinstance(body, Silence):
-            sought = {"of": self.seek(body.of)}
-            return sought | ({"while": self.seek(body.span)} if body.span else {})
-        name, target = ("forbid", body.forbid) if isinstance(body, Forbid) else ("expect", body.expect)
-        sought = {"when": self.seek(body.when), name: self.seek(target)}
+        match body:
+            case Silence():
+                sought = {"of": self.seek(body.of)}
+                return sought | ({"while": self.seek(body.span)} if body.span else {})
+            case Limit():
+                sought = {"count": self.seek(body.count)}
+            case Require():
+                sought = {"when": self.seek(body.when), "expect": self.seek(body.expect)} | self._cuts(body)
+            case Forbid():
+                sought = {"when": self.seek(body.when), "forbid": self.seek(body.forbid)} | self._cuts(body)
+        return sought | ({"unless": self.seek(body.unless.selector)} if body.unless else {})
+
+    def _cuts(self, body: Require | Forbid) -> dict[str, Sought]:
         cuts: dict[str, Cut | None] = {"until": body.until, "since": body.since}
-        sought |= {name: self.seek(cut.selector) for name, cut in cuts.items() if cut is not None}
-        states = target.states
+        sought = {name: self.seek(cut.selector) for name, cut in cuts.items() if cut is not None}
+        states = (body.expect if isinstance(body, Require) else body.forbid).states
         chains = {"next_among": body.next_among, "prev_among": body.prev_among}
         return sought | {
             name: self.seek(Selector(types=types, states=states)) for name, types in chains.items() if types
@@ -211,6 +228,7 @@ class _Compiler:
             filter=self._filter(selector, fixed),
             key=_key_of_origin(selector.match),
             depends=_every(depends),
+            relation=selector.relation,
             tests=tuple((label_of(part), part, compile_where(part)) for part in parts),
         )
 
@@ -229,6 +247,36 @@ class _Compiler:
                 is_self=selector.types == (SELF,),
             )
         return known
+
+
+def _window_of(body: Body) -> Window:
+    match body:
+        case Silence():
+            return body.gap
+        case Limit():
+            return body.in_last or EVER
+        case _:
+            return body.within
+
+
+def _exemption(rule: Rule, sought: Mapping[str, Sought]) -> Plan | None:
+    if isinstance(rule.body, Silence) or rule.body.unless is None:
+        return None
+    window = rule.body.unless.within
+    is_daily = not (window.start.is_exact or window.end.is_exact)
+    return Plan(
+        rule=msgspec.structs.replace(rule, strict=False, on_suspend=OnSuspend.RUN),
+        overruled=(),
+        sought={"unless": sought["unless"]},
+        types=None,
+        window=window,
+        target="unless",
+        is_duty=True,
+        takes_all=True,
+        is_cut=False,
+        is_daily=is_daily,
+        is_plain=is_daily,
+    )
 
 
 def _every(predicates: list[Predicate]) -> Predicate | None:

@@ -51,7 +51,7 @@ class Fields:
             raise RuleRefused(self.at(name), f"true or false is expected, not {name_of(value)}.")
         return value
 
-    def whole(self, name: str, default: int, least: int, most: int) -> int:
+    def whole(self, name: str, default: Any, least: int, most: int) -> int:
         value = self.take(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise RuleRefused(self.at(name), f"a whole number is expected, not {name_of(value)}.")

@@ -38,7 +38,7 @@ def judge_require(scene: Scene, plan: Plan, body: Require) -> Iterator[Obligatio
 def _within(scene: Scene, case: Case, sought: Sought, pool: Pool, needed: int) -> list[Placed]:
     """The targets that count in the window, no more than needed."""
     now = scene.now
-    is_free = case.shut is None and case.horizon >= FOREVER
+    is_free = case.shut is None and case.exemption is None and case.horizon >= FOREVER
     within: list[Placed] = []
     for target in in_window(scene, case, sought, pool):
         if target.point > now and not scene.counts(target):
@@ -55,7 +55,7 @@ def _late(scene: Scene, case: Case, sought: Sought, pool: Pool, needed: int) -> 
     late: list[Placed] = []
     for index in range(bisect_left(pool.points, case.close.instant), len(pool.items)):
         target = pool.items[index]
-        if not scene.has_come(target):
+        if not scene.has_come(target) or not case.is_not_exempt(target):
             break
         if is_target(case, sought, target) and not case.admits(target):
             late.append(target)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from domain.facts import FactState
+from domain.rules.relations import Relations
 from domain.rules.values import Reference
 from domain.rules.where import ALWAYS, Condition
 from domain.rules.windows import Duration, Window
@@ -77,6 +78,8 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
     """None: any state."""
     match: tuple[Link, ...] = ()
     differ: tuple[Link, ...] = ()
+    relation: Relations | None = None
+    """Any of these must hold from the activation's interval to the target's."""
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +87,13 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
     selector: Selector
     effect: Effect
+
+
+class Exemption(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact that lifts what the rule asks (`unless`): at any time, or in a window of its own around the activation."""
+
+    selector: Selector
+    within: Window
 
 
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,24 +122,39 @@ class Require(msgspec.Struct, frozen=True, kw_only=True, tag="require"):
     when: Selector
     expect: Selector
     within: Window
+    ends_with_activation: bool = False
+    """The window closes with the activation's own interval: no `within`, and a `relation` that is settled by then."""
     min: int = 1
     use: Use = Use.SHARED
     until: Cut | None = None
     since: Cut | None = None
     next_among: tuple[str, ...] = ()
     prev_among: tuple[str, ...] = ()
+    unless: Exemption | None = None
 
 
 class Forbid(msgspec.Struct, frozen=True, kw_only=True, tag="forbid"):
-    """No target in the window of an activation."""
+    """No target in the window of an activation, or none whose interval has a `relation` to the activation's."""
 
     when: Selector
     forbid: Selector
     within: Window
+    ends_with_activation: bool = False
     until: Cut | None = None
     since: Cut | None = None
     next_among: tuple[str, ...] = ()
     prev_among: tuple[str, ...] = ()
+    unless: Exemption | None = None
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True, tag="limit"):
+    """No more than `max` facts in a sliding window, or at a time; `match` in `count` makes groups, counted apart."""
+
+    count: Selector
+    max: int
+    in_last: Window | None
+    """Looks back from each counted fact; None: their intervals are counted, at the start of each."""
+    unless: Exemption | None = None
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
@@ -140,7 +165,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
     span: Selector | None = None
 
 
-Body = Require | Forbid | Silence
+Body = Require | Forbid | Limit | Silence
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

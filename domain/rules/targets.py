@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from domain.facts import Fact
 from domain.rules.case import Case
 from domain.rules.plan import Sought
+from domain.rules.rule import At
 from domain.rules.scene import Scene
 from domain.rules.timeline import EMPTY_POOL, Placed, Pool
 
@@ -26,20 +27,34 @@ def is_target(case: Case, sought: Sought, candidate: Placed) -> bool:
     """An event never matches itself, unless the rule speaks of `self`."""
     if candidate.fact is case.activation.fact:
         return sought.filter.is_self
-    return sought.depends is None or sought.depends(candidate.fact, case.scope)
+    if sought.depends is not None and not sought.depends(candidate.fact, case.scope):
+        return False
+    return sought.relation is None or case.is_related(candidate.fact, sought.relation)
 
 
 def in_window(scene: Scene, case: Case, sought: Sought, pool: Pool) -> Iterator[Placed]:
     """The targets in the window, in order, whether they have come or not. Innermost: it asks only what it must."""
     first, end = case.searched(scene.calendar)
     items, points = pool.items, pool.points
+    low = bisect_left(points, first)
+    if sought.relation is not None and sought.relation.is_near:
+        low, end = _near(scene, case, sought, pool, low, end)
     is_plain = case.plan.is_plain and not case.is_cut_open
-    for index in range(bisect_left(points, first), len(items)):
+    for index in range(low, len(items)):
         if points[index] >= end:
             return
         target = items[index]
         if (is_plain or case.admits(target)) and is_target(case, sought, target):
             yield target
+
+
+def _near(scene: Scene, case: Case, sought: Sought, pool: Pool, low: int, end: int) -> tuple[int, int]:
+    """Only what may share a day with the activation: nothing before it reaches its first day."""
+    interval, midnights = scene.timeline.interval(case.activation.fact), scene.calendar.midnights
+    low = max(low, bisect_left(scene.timeline.reach(pool), midnights[interval.first_day]))
+    if sought.filter.at is At.START:
+        end = min(end, midnights[interval.last_day + 1])
+    return low, end
 
 
 def following(scene: Scene, case: Case, sought: Sought, *, strict: bool = False) -> Iterator[Placed]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import date, datetime
+from itertools import accumulate
 from typing import Any
 
 from domain.facts import Fact, FactState, Precision
 from domain.rules.calendars import Calendar
-from domain.rules.instants import instant_of
+from domain.rules.instants import ENDLESS_DAY, FOREVER, instant_of
 from domain.rules.plan import Filter
+from domain.rules.relations import Interval
 from domain.rules.rule import EVERY_TYPE, At
 from domain.rules.values import Scope
 from domain.rules.vocabulary import LIFE_TYPES
@@ -78,11 +80,12 @@ def first_in_time(facts: Iterable[Placed]) -> Placed | None:
 class Pool:
     """Facts that pass one filter, in order, with their points apart for bisection."""
 
-    __slots__ = ("items", "points")
+    __slots__ = ("items", "points", "reach")
 
     def __init__(self, items: list[Placed]) -> None:
         self.items = items
         self.points = [item.point for item in items]
+        self.reach: list[int] | None = None  # The latest end of an interval so far, for who looks for intervals.
 
 
 EMPTY_POOL = Pool([])
@@ -95,6 +98,7 @@ class Timeline:
         self.calendar = calendar
         self.scope = Scope(calendar, pathway)
         self._placed: dict[tuple[int, At], Placed | None] = {}
+        self._intervals: dict[int, Interval] = {}
         self._pools: dict[int, dict[Hashable, Pool]] = {}
         self._of_types: dict[tuple[tuple[str, ...], At], Pool] = {}
         self.by_type: dict[str, list[Placed]] = {}
@@ -151,6 +155,20 @@ class Timeline:
             day = point.toordinal()
         midnights = calendar.midnights
         return Placed(fact, midnights[day], day, midnights[day + 1] - 1, exact=False)
+
+    def interval(self, fact: Fact) -> Interval:
+        found = self._intervals.get(id(fact))
+        if found is None:
+            start, end = self._place(fact, fact.start), self.place(fact, At.END)
+            last, last_day = (FOREVER, ENDLESS_DAY) if end is None else (end.last, end.day)
+            found = self._intervals[id(fact)] = Interval(start.point, last, start.day, last_day, start.exact)
+        return found
+
+    def reach(self, pool: Pool) -> list[int]:
+        """For each place in a pool, the last instant that it or any before it lasts to: it never goes back."""
+        if pool.reach is None:
+            pool.reach = list(accumulate((self.interval(placed.fact).end for placed in pool.items), max))
+        return pool.reach
 
     def pools(self, wanted: Filter) -> dict[Hashable, Pool]:
         """The facts that pass a filter, by correlation key; under None when it has none."""

@@ -116,6 +116,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         return self.end.count < 0 or (self.end.count == 0 and self.start.count < 0)
 
 
+EVER = Window(start=MINUS_INF, end=INF)
+
+
 class Close(NamedTuple):
     """Where a window ends."""
 

@@ -1,0 +1,70 @@
+"""How an alert is raised, routed and worded, as a rules document writes it. It changes no verdict."""
+
+import re
+from typing import Any
+
+from domain.rules.document.windows import read_span
+from domain.rules.reading import Fields, listed, text
+from domain.rules.refusal import RuleRefused
+from domain.rules.rule import Escalation, Raise, Route, Severity
+from domain.rules.values import Of, Reference
+from domain.rules.where import parse_reference
+
+LANGUAGES = ("fr", "en")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDERS = re.compile(r"(?:when|target|pathway|while)\.[\w-]+|open|close|late_by")
+_OF_KIND = {"limit": ("count", "max"), "silence": ("gap",)}
+"""Placeholders that one kind of rule alone can fill."""
+
+
+def read_severity(fields: Fields) -> Raise:
+    if "severity" not in fields:
+        return Raise()
+    raw = Fields(fields.take("severity"), fields.at("severity"))
+    severity = raw.choice("raise", Severity, "warning")
+    steps = listed(raw.take("escalate"), raw.at("escalate")) if "escalate" in raw else ()
+    escalate = tuple(_escalation(Fields(step, at)) for step, at in steps)
+    raw.finish()
+    return Raise(severity=severity, escalate=escalate)
+
+
+def read_route(fields: Fields) -> Route:
+    if "route" not in fields:
+        return Route()
+    raw = Fields(fields.take("route"), fields.at("route"))
+    owner = _recipient(raw.take("owner"), raw.at("owner")) if "owner" in raw else None
+    watch = listed(raw.take("watch"), raw.at("watch")) if "watch" in raw else ()
+    route = Route(owner=owner, watch=tuple(_recipient(item, at) for item, at in watch))
+    raw.finish()
+    return route
+
+
+def read_text(fields: Fields, kind: str) -> dict[str, str]:
+    if "text" not in fields:
+        return {}
+    raw = Fields(fields.take("text"), fields.at("text"))
+    spoken = {language: raw.text(language) for language in LANGUAGES if language in raw}
+    raw.finish()
+    for language, template in spoken.items():
+        for name in PLACEHOLDER.findall(template):
+            if not _PLACEHOLDERS.fullmatch(name) and name not in _OF_KIND.get(kind, ()):
+                known = ", ".join(
+                    f"{{{one}}}" for one in ("when.field", "pathway.field", "close", *_OF_KIND.get(kind, ()))
+                )
+                raise RuleRefused(raw.at(language), f"{{{name}}} is not known in a {kind} rule; write {known}.")
+    return spoken
+
+
+def _escalation(fields: Fields) -> Escalation:
+    after = read_span(fields, "after")
+    if after is None:
+        raise RuleRefused(fields.path, "`after` is missing.")
+    step = Escalation(after=after, to=fields.choice("to", Severity), notify=fields.text("notify", None))
+    fields.finish()
+    return step
+
+
+def _recipient(raw: Any, path: str) -> Reference | str:
+    value = text(raw, path)
+    known = frozenset({Of.WHEN, Of.PATHWAY})
+    return parse_reference(value, path, known) if value.startswith("$") else value

@@ -1,0 +1,171 @@
+"""What is particular to each kind of rule, as a rules document writes it; keys of other kinds are refused."""
+
+from collections.abc import Callable, Mapping
+
+from domain.facts import FactState
+from domain.rules.document.selectors import (
+    OF_ACTIVATION,
+    Groups,
+    read_activation,
+    read_counted,
+    read_cut,
+    read_exemption,
+    read_selector,
+    read_states,
+    read_target,
+    read_types,
+    unrelated,
+)
+from domain.rules.document.windows import read_gap, read_in_last, read_window, read_window_or_ever
+from domain.rules.reading import MISSING, Fields
+from domain.rules.refusal import RuleRefused
+from domain.rules.rule import At, Body, Effect, Forbid, Limit, OnClose, OnSuspend, Require, Selector, Silence, Use
+from domain.rules.values import Of
+
+SHAPES: Mapping[str, str] = {
+    "require": "has `when`, `expect` and `within`",
+    "forbid": "has `when`, `forbid`, and `within` or `relation`",
+    "limit": "has `count`, `max`, and `in_last` or `concurrent`",
+    "silence": "has `of`, `gap` and perhaps `while`",
+}
+KINDS: tuple[str, ...] = tuple(SHAPES)
+OWNERS: Mapping[str, tuple[str, ...]] = {
+    "when": ("require", "forbid"),
+    "expect": ("require",),
+    "forbid": ("forbid",),
+    "count": ("limit",),
+    "max": ("limit",),
+    "in_last": ("limit",),
+    "concurrent": ("limit",),
+    "of": ("silence",),
+    "gap": ("silence",),
+    "while": ("silence",),
+    "within": ("require", "forbid"),
+    "relation": ("require", "forbid"),
+    "bounds": ("require", "forbid"),
+    "roll": ("require", "forbid", "silence"),
+    "min": ("require",),
+    "use": ("require",),
+    "until": ("require", "forbid"),
+    "since": ("require", "forbid"),
+    "next_among": ("require", "forbid"),
+    "prev_among": ("require", "forbid"),
+    "unless": ("require", "forbid", "limit"),
+    "strict": ("require", "forbid", "silence"),
+}
+"""The kinds that know a key; all kinds know the others."""
+WHY_NOT: Mapping[tuple[str, str], str] = {
+    ("forbid", "min"): "one forbidden fact is one too many",
+    ("forbid", "use"): "what is forbidden is forbidden to each activation",
+    ("limit", "min"): "what counts is `max`",
+    ("limit", "strict"): "facts are counted in their order, ties included",
+    ("limit", "roll"): "a window that looks back is never moved",
+}
+MAX_COUNTED = 1_000
+
+
+def refuse_keys_of_others(fields: Fields, kind: str) -> None:
+    for key, owners in OWNERS.items():
+        if kind not in owners:
+            why = WHY_NOT.get((kind, key), f"it belongs to rules of kind {' or '.join(owners)}")
+            fields.refuse({key: f"`{key}` has no meaning here: {why}. A {kind} rule {SHAPES[kind]}."})
+
+
+def read_body(fields: Fields, kind: str, groups: Groups) -> Body:
+    return READERS[kind](fields, groups)
+
+
+def read_on_suspend(fields: Fields, kind: str) -> OnSuspend:
+    """Deadlines wait while the pathway is suspended; what is forbidden stays forbidden."""
+    policy = fields.choice("on_suspend", OnSuspend, "freeze" if kind in ("require", "silence") else "run")
+    if kind == "limit" and policy is OnSuspend.FREEZE:
+        raise RuleRefused(
+            fields.at("on_suspend"), "`freeze` moves a deadline; a limit has none. Write run, or nothing."
+        )
+    return policy
+
+
+def read_on_close(fields: Fields, kind: str) -> OnClose:
+    policy = fields.choice("on_close", OnClose, "cancel")
+    if kind == "limit" and policy is OnClose.FORCE:
+        raise RuleRefused(fields.at("on_close"), "`force` moves a deadline; a limit has none. Write keep, or nothing.")
+    return policy
+
+
+def _require(fields: Fields, groups: Groups) -> Require:
+    expect = read_target(fields, "expect", groups, read_states(fields), may_be_self=True)
+    return Require(
+        when=read_activation(fields, "when", groups),
+        expect=expect,
+        ends_with_activation=_ends_with_activation(fields, expect),
+        within=read_window(fields) if expect.relation is None else read_window_or_ever(fields),
+        min=fields.whole("min", 1, 1, 1_000),
+        use=fields.choice("use", Use, "shared"),
+        until=read_cut(fields, "until", groups, None),
+        since=read_cut(fields, "since", groups, Effect.DEADLINE),
+        next_among=_chain(fields, "next_among", groups),
+        prev_among=_chain(fields, "prev_among", groups),
+        unless=read_exemption(fields, groups),
+    )
+
+
+def _forbid(fields: Fields, groups: Groups) -> Forbid:
+    forbidden = read_target(fields, "forbid", groups, read_states(fields))
+    return Forbid(
+        when=read_activation(fields, "when", groups),
+        forbid=forbidden,
+        ends_with_activation=_ends_with_activation(fields, forbidden),
+        within=read_window(fields) if forbidden.relation is None else read_window_or_ever(fields),
+        until=read_cut(fields, "until", groups, None),
+        since=read_cut(fields, "since", groups, Effect.DEADLINE),
+        next_among=_chain(fields, "next_among", groups),
+        prev_among=_chain(fields, "prev_among", groups),
+        unless=read_exemption(fields, groups),
+    )
+
+
+def _limit(fields: Fields, groups: Groups) -> Limit:
+    count = read_counted(fields, groups, read_states(fields))
+    is_concurrent = fields.flag("concurrent", default=False)
+    if is_concurrent and "in_last" in fields:
+        raise RuleRefused(fields.at("in_last"), "a limit counts either in a sliding window or at a time, not both.")
+    if not is_concurrent and "in_last" not in fields:
+        raise RuleRefused(fields.path, "`in_last` (a sliding window) or `concurrent: true` (at a time) is missing.")
+    if is_concurrent and count.at is not At.START:
+        raise RuleRefused(f"{fields.at('count')}/at", "`concurrent` counts intervals: there is no point to choose.")
+    return Limit(
+        count=count,
+        max=fields.whole("max", MISSING, 0, MAX_COUNTED),
+        in_last=None if is_concurrent else read_in_last(fields),
+        unless=read_exemption(fields, groups),
+    )
+
+
+def _silence(fields: Fields, groups: Groups) -> Silence:
+    states = read_states(fields)
+    span = None
+    known = OF_ACTIVATION
+    if "while" in fields:
+        span = read_activation(fields, "while", groups, frozenset({FactState.DONE}))
+        known |= {Of.WHILE}
+    of = read_selector(unrelated(fields, "of"), groups, known=known, states=states)
+    return Silence(of=of, gap=read_gap(fields), span=span)
+
+
+READERS: Mapping[str, Callable[[Fields, Groups], Body]] = {
+    "require": _require,
+    "forbid": _forbid,
+    "limit": _limit,
+    "silence": _silence,
+}
+
+
+def _ends_with_activation(fields: Fields, target: Selector) -> bool:
+    """Nothing can change after the activation's interval, save by a target whose own point comes later."""
+    if target.relation is None or "within" in fields or target.at is not At.START:
+        return False
+    return target.relation.is_settled_by_the_end
+
+
+def _chain(fields: Fields, name: str, groups: Groups) -> tuple[str, ...]:
+    return read_types(fields.take(name), fields.at(name), groups) if name in fields else ()

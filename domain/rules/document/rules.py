@@ -1,0 +1,129 @@
+"""Whole documents: one rule, a list of rules, or groups and rules; and what every kind of rule may say."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from domain.rules.document.alerts import read_route, read_severity, read_text
+from domain.rules.document.kinds import KINDS, read_body, read_on_close, read_on_suspend, refuse_keys_of_others
+from domain.rules.document.selectors import Groups, read_groups
+from domain.rules.document.windows import read_span
+from domain.rules.reading import Fields, name_of, pointer, texts
+from domain.rules.refusal import RuleRefused
+from domain.rules.rule import Rule, Ruleset, RuleState
+from domain.rules.vocabulary import GROUPS
+
+SCOPE = {"scope": "`scope` is not known: a rule judges one pathway at a time."}
+
+
+def parse_rules(documents: Sequence[Any]) -> Ruleset:
+    """Read the documents of one text: each a rule, a list of rules, or `{groups: …, rules: […]}`."""
+    rules: list[tuple[Rule, str]] = []
+    for index, document in enumerate(documents):
+        path = "" if len(documents) == 1 else f"/documents/{index}"
+        rules.extend(_read_document(document, path))
+    if not rules:
+        raise RuleRefused("", "there is no rule here.")
+    _refuse_twins(rules)
+    return Ruleset(tuple(sorted((rule for rule, _ in rules), key=lambda rule: (rule.slug, rule.version))))
+
+
+def _read_document(document: Any, path: str) -> list[tuple[Rule, str]]:
+    groups: Groups = GROUPS
+    if isinstance(document, Mapping) and ("rules" in document or "groups" in document):
+        fields = Fields(document, path)
+        groups = read_groups(fields.take("groups", {}), fields.at("groups"))
+        document = fields.take("rules")
+        fields.finish()
+        path = fields.at("rules")
+        if not isinstance(document, list | tuple):
+            raise RuleRefused(path, f"a list of rules is expected, not {name_of(document)}.")
+    if isinstance(document, Mapping):
+        return [(parse_rule(document, path, groups), path)]
+    if not isinstance(document, list | tuple):
+        raise RuleRefused(path, f"a rule or a list of rules is expected, not {name_of(document)}.")
+    places = [(item, pointer(path, index)) for index, item in enumerate(document)]
+    return [(parse_rule(item, at, groups), at) for item, at in places]
+
+
+def _refuse_twins(rules: list[tuple[Rule, str]]) -> None:
+    seen: dict[tuple[str, int], str] = {}
+    for rule, path in rules:
+        first = seen.setdefault((rule.slug, rule.version), path)
+        if first != path:
+            raise RuleRefused(
+                pointer(path, "version"),
+                f"version {rule.version} of {rule.slug!r} is already at {first or '/'}; versions never change.",
+            )
+
+
+def parse_rule(raw: Any, path: str = "", groups: Groups = GROUPS) -> Rule:
+    """Read one rule. Raises RuleRefused."""
+    fields = Fields(raw, path)
+    slug = fields.text("rule")
+    kind = _kind(fields)
+    fields.refuse(SCOPE)
+    refuse_keys_of_others(fields, kind)
+    body = read_body(fields, kind, groups)
+    effective_from, effective_to = _effective(fields)
+    rule = Rule(
+        slug=slug,
+        version=fields.whole("version", 1, 1, 1_000_000),
+        state=fields.choice("state", RuleState, "active"),
+        territories=_territories(fields),
+        effective_from=effective_from,
+        effective_to=effective_to,
+        body=body,
+        strict=fields.flag("strict", default=False),
+        grace=read_span(fields, "grace"),
+        on_suspend=read_on_suspend(fields, kind),
+        on_close=read_on_close(fields, kind),
+        stale_after=read_span(fields, "stale_after"),
+        raises=read_severity(fields),
+        route=read_route(fields),
+        inhibited_by=texts(fields.take("inhibited_by"), fields.at("inhibited_by")) if "inhibited_by" in fields else (),
+        text=read_text(fields, kind),
+        source=dict(raw),
+    )
+    fields.finish()
+    return rule
+
+
+def _kind(fields: Fields) -> str:
+    kind = fields.take("kind")
+    if kind in KINDS:
+        return str(kind)
+    shown = repr(kind) if isinstance(kind, str) else name_of(kind)
+    raise RuleRefused(fields.at("kind"), f"{shown} is not a kind of rule; known: {', '.join(KINDS)}.")
+
+
+def _effective(fields: Fields) -> tuple[int | None, int | None]:
+    if "effective" not in fields:
+        return None, None
+    span = Fields(fields.take("effective"), fields.at("effective"))
+    first, end = _day(span, "from"), _day(span, "to")
+    span.finish()
+    if first is not None and end is not None and first >= end:
+        raise RuleRefused(span.path, "the rule is never effective: `to` (excluded) is not after `from`.")
+    return first, end
+
+
+def _day(fields: Fields, name: str) -> int | None:
+    raw = fields.take(name, None)
+    if raw is None:
+        return None
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        return raw.toordinal()
+    try:
+        return date.fromisoformat(raw).toordinal()
+    except (TypeError, ValueError):
+        raise RuleRefused(fields.at(name), f"{raw!r} is not a date such as 2026-01-31.") from None
+
+
+def _territories(fields: Fields) -> frozenset[str] | None:
+    codes = texts(fields.take("territory", "*"), fields.at("territory"))
+    if "*" in codes:
+        if len(codes) > 1:
+            raise RuleRefused(fields.at("territory"), '"*" means every territory and stands alone.')
+        return None
+    return frozenset(codes)
