@@ -36,6 +36,6 @@ def test_living_a_pathway_again_tells_what_evaluating_it_at_each_moment_tells(
 def test_what_is_worked_out_is_what_is_lived(history: History, rules: list[dict[str, Any]], days: int) -> None:
     compiled = compile_rules(parse_rules([rules]))
 
-    fast = FastReplay(compiled, CALENDARS).episodes(history, after(days))
+    fast = FastReplay(compiled, CALENDARS).judge(history, after(days))
 
     assert fast == lived(history, compiled, CALENDARS, after(days))

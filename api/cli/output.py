@@ -14,9 +14,11 @@ TERRITORY = r"[A-Z]{2}-[A-Z0-9]{1,12}"
 AGENCY = r"[a-z0-9][a-z0-9-]{1,62}"
 
 
-def _written_like(pattern: str) -> Callable[[type, str], None]:
-    def check(_type: type, value: str) -> None:
-        if not re.fullmatch(pattern, value, re.ASCII):
+def _written_like(pattern: str) -> Callable[[type, str | None], None]:
+    """Of an option that was not given there is nothing to say."""
+
+    def check(_type: type, value: str | None) -> None:
+        if value is not None and not re.fullmatch(pattern, value, re.ASCII):
             raise ValueError(say(f"doit s'écrire {pattern}", f"must be written {pattern}"))
 
     return check

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from api.cli import backtest
 from api.cli.command_line import group
 from api.cli.failure import Failure, Status
 from api.cli.files import unusable, written
@@ -16,6 +17,7 @@ from domain.errors import DomainError
 from domain.rules import RuleRefused
 
 app = group("rules")
+backtest.add_to(app)
 
 
 @app.command(

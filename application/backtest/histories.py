@@ -46,12 +46,10 @@ class History(msgspec.Struct, frozen=True):
     pathway: str
     steps: tuple[Step, ...]
 
-    def known(self, until: int) -> list[Fact]:
-        """The facts as known at an instant, whatever was recorded at it included."""
+    def known_today(self) -> list[Fact]:
+        """The facts as last known, whenever they were recorded."""
         facts: dict[str, Fact] = {}
         for step in self.steps:
-            if step.on > until:
-                break
             apply(step, facts)
         return list(facts.values())
 

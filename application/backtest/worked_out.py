@@ -5,11 +5,12 @@ both are known. Pathways and rules for which this does not hold are lived again,
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from application.backtest.histories import Cause, History, Step, apply
-from application.backtest.replay import Episode, Key, order_of, reason_of, replay
+from application.backtest.replay import Episode, Found, Key, order_of, owner_of, reason_of, replay, was_imported
 from domain.alert import ClearedBecause
 from domain.facts import Fact, FactState
 from domain.rules import Calendars, CompiledRules
@@ -35,15 +36,19 @@ Stretch: TypeAlias = tuple[Tick, Tick]
 
 
 class Unmet(NamedTuple):
-    """A stretch during which an expectation is out of step, and why it ends, when that is plain to see."""
+    """A stretch during which what an activation calls for is out of step."""
 
+    activation: Fact
+    at: int
+    """When it fell out of step."""
     first: Tick
     end: Tick
     because: ClearedBecause | None
+    """Why it ends, when that is plain to see."""
 
 
 class FastReplay:
-    """`episodes` says what `replay` says. For many pathways, under the same rules and calendars."""
+    """`judge` says what `replay` says. For many pathways, under the same rules and calendars."""
 
     def __init__(self, rules: CompiledRules, calendars: Calendars) -> None:
         self._rules = rules
@@ -54,12 +59,12 @@ class FastReplay:
         self._shut_by_force = frozenset(plan.rule.slug for plan in self._plain if plan.rule.on_close is OnClose.FORCE)
         self._subsets: dict[frozenset[str], CompiledRules] = {}
 
-    def episodes(self, history: History, until: int) -> list[Episode]:
+    def judge(self, history: History, until: int) -> Found:
         versions = _Versions.of(history, until)
         if versions is None:
             return replay(history, self._rules, self._calendars, until)
         if not versions.facts:
-            return []
+            return Found([], Counter())
         territories = territories_of(versions.facts, self._calendars)
         (calendar,) = territories.calendars
         scene = Scene(versions.facts, calendar, until, {}, territories, explained=False)
@@ -68,8 +73,8 @@ class FastReplay:
         exotic = self._exotic if versions.closing is None else self._exotic | self._shut_by_force
         found = self._worked_out(history, scene, versions, exotic)
         if exotic:
-            found += replay(history, self._only(exotic), self._calendars, until)
-            found.sort(key=order_of)
+            lived = replay(history, self._only(exotic), self._calendars, until)
+            return Found(sorted(found.episodes + lived.episodes, key=order_of), found.activations + lived.activations)
         return found
 
     def _only(self, slugs: frozenset[str]) -> CompiledRules:
@@ -78,38 +83,46 @@ class FastReplay:
             known = self._subsets[slugs] = self._rules.only(*slugs)
         return known
 
-    def _worked_out(
-        self, history: History, scene: Scene, versions: "_Versions", exotic: frozenset[str]
-    ) -> list[Episode]:
+    def _worked_out(self, history: History, scene: Scene, versions: "_Versions", exotic: frozenset[str]) -> Found:
         unmet: dict[Key, list[tuple[Unmet, Plan]]] = {}
+        activations: Counter[tuple[str, int]] = Counter()
         for plan in self._plain:
-            if plan.rule.slug not in exotic:
-                find = _unmet_of_require if isinstance(plan.rule.body, Require) else _unmet_of_silence
-                for activation, one in find(scene, plan, versions):
-                    unmet.setdefault((plan.rule.slug, activation, None), []).append((one, plan))
-        found = [
-            self._episode(history, versions, key, joined) for key, some in unmet.items() for joined in _joined(some)
-        ]
-        return sorted(found, key=order_of)
+            rule = plan.rule
+            if rule.slug in exotic:
+                continue
+            find = _unmet_of_require if isinstance(rule.body, Require) else _unmet_of_silence
+            count = 0
+            for one in find(scene, plan, versions):
+                if one is None:
+                    count += 1
+                else:
+                    unmet.setdefault((rule.slug, one.activation.fact_id, None), []).append((one, plan))
+            if count:
+                activations[rule.slug, rule.version] = count
+        found = [self._episode(history, versions, joined) for some in unmet.values() for joined in _joined(some)]
+        return Found(sorted(found, key=order_of), activations)
 
-    def _episode(self, history: History, versions: "_Versions", key: Key, joined: tuple[Unmet, Plan, Plan]) -> Episode:
+    def _episode(self, history: History, versions: "_Versions", joined: tuple[Unmet, Plan, Plan]) -> Episode:
         unmet, plan, last_plan = joined
         closed = because = None
         if unmet.end <= versions.last:
             closed = unmet.end >> STEP_BITS
-            because = self._because(history, unmet, key, last_plan)
+            because = self._because(history, unmet, last_plan)
         return Episode(
             rule=plan.rule.slug,
             version=plan.rule.version,
             pathway=history.pathway,
-            activation=key[1],
+            activation=unmet.activation.fact_id,
             target=None,
+            agency=owner_of(plan.rule, unmet.activation),
+            imported=was_imported(unmet.activation, unmet.at),
+            at=unmet.at,
             opened=unmet.first >> STEP_BITS,
             closed=closed,
             because=because,
         )
 
-    def _because(self, history: History, unmet: Unmet, key: Key, plan: Plan) -> ClearedBecause:
+    def _because(self, history: History, unmet: Unmet, plan: Plan) -> ClearedBecause:
         """What the step says, what is plain to see, or else what the evaluator says of that very moment."""
         number = unmet.end & STEPS_MAX
         cause = history.steps[number - 1].cause if number else Cause.NEWS
@@ -123,7 +136,7 @@ class FastReplay:
         now = moment_of(unmet.end >> STEP_BITS)
         assert now is not None
         stage = Stage(facts, self._rules, self._calendars, now, explained=False)
-        judged = (one for one in stage.judge(plan).obligations if one.activation == key[1])
+        judged = (one for one in stage.judge(plan).obligations if one.activation == unmet.activation.fact_id)
         return reason_of(next(judged, None))
 
 
@@ -238,7 +251,8 @@ class _Versions:
         return min(gone, self.shut_at) if ends else gone
 
 
-def _unmet_of_require(scene: Scene, plan: Plan, versions: _Versions) -> Iterator[tuple[str, Unmet]]:
+def _unmet_of_require(scene: Scene, plan: Plan, versions: _Versions) -> Iterator[Unmet | None]:
+    """None for each activation that is one at the end: they are counted."""
     body = plan.rule.body
     assert isinstance(body, Require)
     expect, needed, last = plan.sought["expect"], body.min, versions.last
@@ -247,6 +261,8 @@ def _unmet_of_require(scene: Scene, plan: Plan, versions: _Versions) -> Iterator
             continue
         case = Case(scene, plan, activation)
         known, gone = versions.spans[id(activation.fact)]
+        if gone > last:
+            yield None
         first = max(known, case.stretch.raise_at << STEP_BITS)
         end = versions.end_of(case, gone)
         if first >= end or first > last:
@@ -271,11 +287,10 @@ def _unmet_of_require(scene: Scene, plan: Plan, versions: _Versions) -> Iterator
                 break
             (met if is_within else late).append(stretch)
         else:
-            for unmet in _unmet(first, end, met, late, needed):
-                yield activation.fact.fact_id, unmet
+            yield from _unmet(case, first, end, met, late, needed)
 
 
-def _unmet_of_silence(scene: Scene, plan: Plan, versions: _Versions) -> Iterator[tuple[str, Unmet]]:
+def _unmet_of_silence(scene: Scene, plan: Plan, versions: _Versions) -> Iterator[Unmet | None]:
     contacts = scene.timeline.pools(plan.sought["of"].filter).get(None, EMPTY_POOL).items
     opening = scene.life.openings[0] if scene.life.openings else None
     if opening is not None:
@@ -289,7 +304,7 @@ def _unmet_of_silence(scene: Scene, plan: Plan, versions: _Versions) -> Iterator
 
 def _unmet_after(
     scene: Scene, plan: Plan, versions: _Versions, activation: Placed, following: Sequence[Placed]
-) -> Iterator[tuple[str, Unmet]]:
+) -> Iterator[Unmet | None]:
     """Whatever contact comes next answers; one that is booked after the deadline does not until it has come."""
     if not scene.governs(plan, activation):
         return
@@ -298,6 +313,8 @@ def _unmet_after(
     known, gone = versions.spans[id(activation.fact)] if activation.planned else versions.come(activation)
     if versions.closing is not None and activation.point > versions.closing.last:
         gone = min(gone, versions.closed_at)
+    if known <= versions.last < gone:
+        yield None
     first = max(known, case.stretch.raise_at << STEP_BITS)
     end = versions.end_of(case, gone)
     if first >= end or first > versions.last:
@@ -310,18 +327,19 @@ def _unmet_after(
         if stretch[0] <= first and stretch[1] >= end:
             return
         (met if is_within else late).append(stretch)
-    for unmet in _unmet(first, end, met, late, 1):
-        yield activation.fact.fact_id, unmet
+    yield from _unmet(case, first, end, met, late, 1)
 
 
-def _unmet(first: Tick, end: Tick, met: Sequence[Stretch], late: Sequence[Stretch], needed: int) -> Iterator[Unmet]:
+def _unmet(
+    case: Case, first: Tick, end: Tick, met: Sequence[Stretch], late: Sequence[Stretch], needed: int
+) -> Iterator[Unmet]:
     """The parts of [first, end) in which fewer answers than needed are known."""
     for begins, ends in _uncovered(first, end, (*met, *late), needed):
         because = None
         if ends < end:
             in_time = sum(known <= ends < gone for known, gone in met)
             because = ClearedBecause.LATE_EVIDENCE if in_time >= needed else ClearedBecause.DONE_LATE
-        yield Unmet(begins, ends, because)
+        yield Unmet(case.activation.fact, case.close.instant, begins, ends, because)
 
 
 def _uncovered(first: Tick, end: Tick, answers: Iterable[Stretch], needed: int) -> Iterator[Stretch]:
@@ -351,7 +369,7 @@ def _joined(some: Sequence[tuple[Unmet, Plan]]) -> Iterator[tuple[Unmet, Plan, P
     last_plan: Plan | None = None
     for unmet, plan in sorted(some, key=lambda each: each[0].first):
         if whole is not None and first_plan is not None and unmet.first == whole.end:
-            whole, last_plan = Unmet(whole.first, unmet.end, unmet.because), plan
+            whole, last_plan = whole._replace(end=unmet.end, because=unmet.because), plan
             continue
         if whole is not None and first_plan is not None and last_plan is not None:
             yield whole, first_plan, last_plan

@@ -1,5 +1,6 @@
 """Histories made up for backtests, and the slow way to live them again, on nothing but `evaluate`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from application.backtest.histories import Cause, Change, History, Step
-from application.backtest.replay import Episode, order_of, reason_of
+from application.backtest.replay import Episode, Found, order_of, owner_of, reason_of
 from domain.alert import ClearedBecause
 from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules, Obligation, evaluate
@@ -45,25 +46,28 @@ def _recorded(fact: Fact, on: int, position: int) -> Fact:
     return msgspec.structs.replace(fact, recorded_at=moment_of(on), position=position)
 
 
-def lived(history: History, rules: CompiledRules, calendars: Calendars, until: int) -> list[Episode]:
+def lived(history: History, rules: CompiledRules, calendars: Calendars, until: int) -> Found:
     """One evaluation after each recording and at each deadline; what is raised and what no longer is, compared."""
     known: dict[str, Fact] = {}
-    told: dict[Any, tuple[Obligation, int]] = {}
+    told: dict[Any, tuple[Obligation, Fact, int]] = {}
+    judged: tuple[Obligation, ...] = ()
     episodes: list[Episode] = []
     due: int | None = None
 
     def judge(now: int, cause: Cause) -> None:
-        nonlocal due
+        nonlocal due, judged
         moment = moment_of(now)
         assert moment is not None
         evaluation = evaluate(list(known.values()), rules, calendars, moment, explained=False)
         due = None if evaluation.next_due is None else instant_of(evaluation.next_due)
-        raised = {(one.rule, one.activation, one.target): one for one in evaluation.obligations if one.raised}
+        judged = evaluation.obligations
+        raised = {(one.rule, one.activation, one.target): one for one in judged if one.raised}
         for key in sorted(told.keys() - raised.keys(), key=str):
-            was, opened = told.pop(key)
-            episodes.append(_episode(was, opened, now, _because(was, cause, evaluation.obligations)))
+            was, activation, opened = told.pop(key)
+            episodes.append(_episode(rules, was, activation, opened, now, _because(was, cause, judged)))
         for key in raised.keys() - told.keys():
-            told[key] = raised[key], now
+            one = raised[key]
+            told[key] = one, known[one.activation], now
 
     for step in history.steps:
         if step.on > until:
@@ -77,8 +81,9 @@ def lived(history: History, rules: CompiledRules, calendars: Calendars, until: i
         judge(step.on, step.cause)
     while due is not None and due <= until:
         judge(due, Cause.NEWS)
-    episodes += [_episode(was, opened, None, None) for was, opened in told.values()]
-    return sorted(episodes, key=order_of)
+    episodes += [_episode(rules, *was, None, None) for was in told.values()]
+    expecting = {(one.rule, one.version, one.activation) for one in judged}
+    return Found(sorted(episodes, key=order_of), Counter((rule, version) for rule, version, _ in expecting))
 
 
 def _because(was: Obligation, cause: Cause, judged: Sequence[Obligation]) -> ClearedBecause:
@@ -93,13 +98,24 @@ def _because(was: Obligation, cause: Cause, judged: Sequence[Obligation]) -> Cle
     return reason_of(after[0] if after else None)
 
 
-def _episode(was: Obligation, opened: int, closed: int | None, because: ClearedBecause | None) -> Episode:
+def _episode(
+    rules: CompiledRules,
+    was: Obligation,
+    activation: Fact,
+    opened: int,
+    closed: int | None,
+    because: ClearedBecause | None,
+) -> Episode:
+    assert was.at is not None
     return Episode(
         rule=was.rule,
         version=was.version,
         pathway="p1",
         activation=was.activation,
         target=was.target,
+        agency=owner_of(rules.ruleset.find(was.rule, was.version), activation),
+        imported=False,
+        at=instant_of(was.at),
         opened=opened,
         closed=closed,
         because=because,
