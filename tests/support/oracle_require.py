@@ -1,0 +1,233 @@
+"""The oracle's reading of `require`: every fact is tried against every activation."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from domain.facts import Fact
+from tests.support.oracle_allen import cut_to_interval, is_related
+from tests.support.oracle_life import Pathway
+from tests.support.oracle_time import NEVER, ONE_DAY, TICK, Moment, tie
+from tests.support.oracle_verdict import End, Verdict, ends_of_life, first_end, forced, verdict
+from tests.support.oracle_where import is_chosen, is_correlated, speaks_of_state, types_of
+from tests.support.oracle_windows import ENDLESS, Frame, Windows, lateness, raise_at
+
+IsRuled = Callable[[Fact, Moment], bool]
+"""Whether an activation falls under the version that is judged: its territory, its day, the versions after it."""
+
+
+class Duty(NamedTuple):
+    """One activation and what may answer it."""
+
+    activation: Fact
+    a: Moment
+    frame: Frame
+    ends: list[End]
+    booked_before: datetime
+    """From here on no booking counts: something known will close the window."""
+
+
+class Answer(NamedTuple):
+    point: datetime
+    position: int
+    fact_id: str
+    fact: Fact
+    moment: Moment
+
+
+def require(rule: Mapping[str, Any], pathway: Pathway, is_ruled: IsRuled) -> Iterator[Verdict]:
+    duties = [duty_of(rule, pathway, activation, a) for a, activation in activations(rule["when"], pathway, is_ruled)]
+    if rule.get("use") == "one_to_one":
+        yield from one_to_one(rule, pathway, duties)
+        return
+    for duty in duties:
+        timely, late = answers(rule, pathway, duty)
+        yield settled(rule, pathway, duty, timely, late)
+
+
+def activations(when: Mapping[str, Any], pathway: Pathway, is_ruled: IsRuled) -> list[tuple[Moment, Fact]]:
+    """In any state, in order."""
+    return [
+        (moment, fact)
+        for moment, fact in pathway.in_order(when.get("at", "start"))
+        if is_chosen(fact, when, None, {}) and is_ruled(fact, moment)
+    ]
+
+
+def duty_of(rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Moment) -> Duty:
+    windows = Windows(rule, rule.get("within", ENDLESS), pathway, rule.get("on_suspend", "freeze"))
+    frame = since(rule, pathway, activation, a, windows.of(a))
+    frame = cut_to_interval(rule, rule["expect"], pathway, activation, frame)
+    frame = prev_among(rule, pathway, activation, a, frame)
+    frame, chain_cut = next_among(rule, pathway, activation, a, frame)
+    ends, frame, until_cut = until(rule, pathway, activation, a, frame)
+    frame, forced_cut = forced(rule, pathway, activation, a, frame)
+    ends += ends_of_life(rule, pathway, activation, a, "freeze")
+    return Duty(activation, a, frame, ends, min(until_cut, chain_cut, forced_cut))
+
+
+def selected(selector: Mapping[str, Any], pathway: Pathway, activation: Fact, accept: list[str] | None) -> list[Answer]:
+    """Facts of a selector that correlate with an activation, never itself save for `self`, by point and position."""
+    known = {"when": activation}
+    found = []
+    for moment, fact in pathway.in_order(selector.get("at", "start")):
+        is_self = selector["on"] == "self"
+        if (fact.fact_id == activation.fact_id) != is_self or not is_chosen(fact, selector, accept, known):
+            continue
+        if is_correlated(fact, activation, selector, known):
+            found.append(Answer(moment.first, fact.position, fact.fact_id, fact, moment))
+    return found
+
+
+def until(
+    rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Moment, frame: Frame
+) -> tuple[list[End], Frame, datetime]:
+    """What releases, the window as it is cut by now, and the instant from which no booking counts."""
+    if "until" not in rule:
+        return [], frame, NEVER
+    ends: list[End] = []
+    others = selected(rule["until"], pathway, activation, ["done"])
+    for other in sorted(others, key=lambda one: (one.moment.first, one.moment.last, one.position)):
+        o = other.moment
+        if o.last < a.first or (rule.get("strict") and tie(o, a)):
+            continue
+        if rule["until"]["effect"] == "release":
+            ends.append(End(o, other.fact, "released"))
+            continue
+        cut = o.first if rule.get("strict") else o.last + TICK
+        if o.first > pathway.now:
+            return ends, frame, cut
+        said = o.day - ONE_DAY if rule.get("strict") else o.day
+        return ends, frame.cut(cut, None if o.exact else said, o.first if o.exact else cut - TICK), NEVER
+    return ends, frame, NEVER
+
+
+def since(rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Moment, frame: Frame) -> Frame:
+    """The window opens at the last such fact before, if it opened earlier."""
+    if "since" not in rule:
+        return frame
+    before = [
+        other.moment
+        for other in selected(rule["since"], pathway, activation, ["done"])
+        if other.moment.first <= a.last and not (rule.get("strict") and tie(other.moment, a))
+    ]
+    if not before:
+        return frame
+    opens = before[-1].last + TICK if rule.get("strict") else before[-1].first
+    return frame._replace(first=max(frame.first, opens))
+
+
+def answers(rule: Mapping[str, Any], pathway: Pathway, duty: Duty) -> tuple[list[Answer], list[Answer]]:
+    """Targets in time, come or booked, and those that came after the close."""
+    expect, a = rule["expect"], duty.a
+    windows = Windows(rule, rule.get("within", ENDLESS), pathway, "run")
+    timely, late = [], []
+    for answer in selected(expect, pathway, duty.activation, rule.get("accept", ["done"])):
+        if not is_related(rule, expect, pathway, duty.activation, answer.fact):
+            continue
+        if not is_in_chain(rule, answer.fact):
+            continue
+        booked = answer.fact.state == "planned" and answer.point < duty.booked_before
+        if windows.holds(duty.frame, a, answer.moment):
+            if booked or answer.point <= pathway.now:
+                timely.append(answer)
+        elif duty.frame.close <= answer.point <= pathway.now:
+            late.append(answer)
+    return before_end(pathway, duty, timely, late)
+
+
+def before_end(
+    pathway: Pathway, duty: Duty, timely: list[Answer], late: list[Answer]
+) -> tuple[list[Answer], list[Answer]]:
+    """What ended the wait leaves only what had come or was booked; and nothing late, if it was before the close."""
+    ended = first_end(duty.ends, pathway.now)
+    if ended is None:
+        return timely, late
+    timely = [one for one in timely if one.fact.state == "planned" or one.point <= ended.moment.last]
+    return timely, late if ended.moment.last >= duty.frame.close else []
+
+
+def next_among(
+    rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Moment, frame: Frame
+) -> tuple[Frame, datetime]:
+    """The window ends with the next fact of the chain; with it comes the instant from which no booking counts."""
+    chain = chain_of(rule, "next_among", pathway, activation, a)
+    if not chain:
+        return frame, NEVER
+    nearest = min(chain, key=lambda moment: (moment.first, moment.last))
+    if nearest.first > pathway.now:
+        return frame, nearest.last + TICK
+    return frame.cut_after(nearest), NEVER
+
+
+def prev_among(rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Moment, frame: Frame) -> Frame:
+    """The window begins with the last fact of the chain before the activation."""
+    chain = chain_of(rule, "prev_among", pathway, activation, a)
+    if not chain:
+        return frame
+    nearest = max(chain, key=lambda moment: (moment.first, moment.last))
+    return frame._replace(first=max(frame.first, nearest.first))
+
+
+def chain_of(rule: Mapping[str, Any], name: str, pathway: Pathway, activation: Fact, a: Moment) -> list[Moment]:
+    if name not in rule:
+        return []
+    free = speaks_of_state(rule["expect"].get("where", {}))
+    facts = selected({"on": rule[name]}, pathway, activation, None if free else rule.get("accept", ["done"]))
+    return [one.moment for one in facts if is_beyond(rule, a, one.moment, 1 if name == "next_among" else -1)]
+
+
+def is_in_chain(rule: Mapping[str, Any], fact: Fact) -> bool:
+    chains = [types_of(rule[name]) for name in ("next_among", "prev_among") if name in rule]
+    return all(fact.type in types or "*" in types for types in chains)
+
+
+def is_beyond(rule: Mapping[str, Any], a: Moment, t: Moment, step: int) -> bool:
+    if tie(a, t):
+        return not rule.get("strict")
+    return t.first > a.first if step > 0 else t.first < a.first
+
+
+def settled(rule: Mapping[str, Any], pathway: Pathway, duty: Duty, timely: list[Answer], late: list[Answer]) -> Verdict:
+    needed, frame, a = rule.get("min", 1), duty.frame, duty.activation
+    ended = first_end(duty.ends, pathway.now)
+    used = [one.fact for one in timely[:needed]]
+    if len(timely) >= needed:
+        decisive = timely[needed - 1]
+        return verdict(rule, a, frame, "satisfied", at=decisive.point, target=decisive.fact, evidence=used)
+    if ended is not None and ended.moment.last < frame.close:
+        return verdict(rule, a, frame, "cancelled", at=ended.moment.first, evidence=[ended.fact], reason=ended.reason)
+    if pathway.now < frame.close:
+        return verdict(rule, a, frame, "pending", evidence=used)
+    if len(timely) + len(late) >= needed:
+        every = [*timely, *late][:needed]
+        return verdict(
+            rule,
+            a,
+            frame,
+            "violated_late",
+            at=frame.close,
+            target=every[-1].fact,
+            late_by=lateness(every[-1].moment, frame),
+            evidence=[one.fact for one in every],
+        )
+    last_day = frame.last_day or pathway.clock.day_of(frame.deadline)
+    raised = pathway.now >= raise_at(rule, pathway, frame.close, last_day)
+    return verdict(rule, a, frame, "violated_open", at=frame.close, evidence=used, raised=raised)
+
+
+def one_to_one(rule: Mapping[str, Any], pathway: Pathway, duties: list[Duty]) -> Iterator[Verdict]:
+    """Each target, in order, goes to the waiting duty that closes first; a late one to the first missed."""
+    offered = [answers(rule, pathway, duty) for duty in duties]
+    given: list[tuple[list[Answer], list[Answer]]] = [([], []) for _ in duties]
+    every = {answer.fact_id: answer for timely, late in offered for answer in (*timely, *late)}
+    order = sorted(range(len(duties)), key=lambda n: duties[n].frame.close)
+    needed = rule.get("min", 1)
+    for answer in sorted(every.values(), key=lambda one: one[:3]):
+        for which in (0, 1):
+            able = [n for n in order if answer in offered[n][which] and sum(map(len, given[n])) < needed]
+            if able:
+                given[able[0]][which].append(answer)
+                break
+    for duty, (timely, late) in zip(duties, given, strict=True):
+        yield settled(rule, pathway, duty, timely, late)
