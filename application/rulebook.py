@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any
 
 import yaml
@@ -50,8 +51,10 @@ def load_rules(text: str | bytes) -> Ruleset:
 
 
 def shipped_rules() -> Ruleset:
-    """The rules that come with the product."""
-    return load_rules((files("application") / "rulebook.yaml").read_text(encoding="utf-8"))
+    """The rules that come with the product: a few files by theme, read in the order of their names."""
+    folder = files("application") / "default_rules"
+    texts = [file.read_text(encoding="utf-8") for file in sorted(folder.iterdir(), key=attrgetter("name"))]
+    return load_rules("\n---\n".join(texts))
 
 
 class _Node:

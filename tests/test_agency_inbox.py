@@ -88,8 +88,8 @@ async def test_an_alert_is_in_the_inbox_until_it_is_cleared(database_url: str, p
         assert referral_id is not None
         place.pass_days(20)
         await catch_up(pool, place)
-        assert ("alert", "referral-answered") in await inbox_of(pool, place, MISSION)
-        assert ("alert", "referral-answered") in await inbox_of(pool, place, CCAS)
+        assert ("alert", "referral-acknowledged") in await inbox_of(pool, place, MISSION)
+        assert ("alert", "referral-acknowledged") in await inbox_of(pool, place, CCAS)
         await place.act(pathway_id, MISSION, MoveReferral(referral_id=referral_id, status=ReferralStatus.ACCEPTED))
         await catch_up(pool, place)
-        assert ("alert", "referral-answered") not in await inbox_of(pool, place, MISSION)
+        assert ("alert", "referral-acknowledged") not in await inbox_of(pool, place, MISSION)

@@ -30,8 +30,8 @@ from tests.support.following import CCAS, TERRITORY, all_projections, follower_o
 from tests.support.logs import START, memory_log
 
 PATHWAY = UUID("01890000-0000-7000-8000-000000000001")
-ALERT = alert_id_of("silence-90-days", PATHWAY, "fact-1")
-FINDING = Finding(pathway=PATHWAY, rule="silence-90-days", version=1, severity="warning", activation="fact-1")
+ALERT = alert_id_of("silence-90", PATHWAY, "fact-1")
+FINDING = Finding(pathway=PATHWAY, rule="silence-90", version=1, severity="warning", activation="fact-1")
 TOLD = (Recipient(CCAS, Role.ACTING, Sees.CONTENT),)
 
 
@@ -78,9 +78,9 @@ def test_a_change_that_is_not_newer_changes_nothing() -> None:
 
 
 def test_identity_is_the_situation_not_the_version_of_the_rule() -> None:
-    same = alert_id_of("silence-90-days", str(PATHWAY), "fact-1")
+    same = alert_id_of("silence-90", str(PATHWAY), "fact-1")
     assert same == ALERT
-    assert len({ALERT, alert_id_of("other", PATHWAY, "fact-1"), alert_id_of("silence-90-days", PATHWAY, "fact-2")}) == 3
+    assert len({ALERT, alert_id_of("other", PATHWAY, "fact-1"), alert_id_of("silence-90", PATHWAY, "fact-2")}) == 3
     assert ALERT.version == 8
 
 

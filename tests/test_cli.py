@@ -204,7 +204,7 @@ async def test_exported_facts_are_judged_without_a_database(here: dict[str, str]
     await unisson("facts", "export", *TERRITORY, "--output", str(file), **here)
     ran = await unisson("rules", "evaluate", "--facts", str(file), "--now", "2026-07-01", "--json")
     judged = {(one["rule"], one["status"]) for one in map(json.loads, ran.out.splitlines())}
-    assert {("referral-answered", "violated_open"), ("silence-90-days", "violated_open")} <= judged
+    assert {("referral-acknowledged", "violated_open"), ("silence-90", "violated_open")} <= judged
 
 
 @pytest.mark.parametrize(
@@ -321,8 +321,8 @@ async def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 async def test_alerts_are_found_listed_and_explained_with_no_server(here: dict[str, str], tmp_path: Path) -> None:
     await imported(here, tmp_path / "export")
     listed = json.loads((await unisson("alerts", "list", *TERRITORY, "--open", "--json", **here)).out)["alerts"]
-    assert {alert["rule"] for alert in listed} == {"referral-answered", "silence-90-days"}
-    referral = next(alert for alert in listed if alert["rule"] == "referral-answered")
+    assert {alert["rule"] for alert in listed} == {"referral-acknowledged", "silence-90"}
+    referral = next(alert for alert in listed if alert["rule"] == "referral-acknowledged")
     explained = json.loads((await unisson("alerts", "explain", referral["alert"], "--json", **here)).out)
     assert explained["explanation"]["activation"]["start"] == date(2024, 1, 10).isoformat()
     assert "17 janvier 2024" in (await unisson("alerts", "explain", referral["alert"], **here)).out
@@ -335,7 +335,7 @@ async def test_what_was_out_of_step_before_an_import_is_recorded_and_nobody_is_t
     export.tables["Enrollment"][0]["EntryDate"] = (TODAY - timedelta(days=100)).isoformat()
     await unisson("import", "hmis", str(export.write()), *TERRITORY, **here)
     listed = json.loads((await unisson("alerts", "list", *TERRITORY, "--json", **here)).out)["alerts"]
-    assert [(alert["rule"], alert["status"], alert["quiet"]) for alert in listed] == [("silence-90-days", "open", True)]
+    assert [(alert["rule"], alert["status"], alert["quiet"]) for alert in listed] == [("silence-90", "open", True)]
 
 
 async def test_the_status_of_each_view_is_told(here: dict[str, str], tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.support.following import (
     territory,
 )
 
-TRAINING_RULE = "training-need-referred"
+TRAINING_RULE = "need-to-referral"
 
 
 async def in_need(place: Territory) -> tuple[UUID, UUID]:
@@ -121,13 +121,13 @@ async def test_a_referral_nobody_answered_is_found_after_five_working_days(datab
         assert referral_id is not None
         place.clock.set(datetime(2026, 1, 12, 22, tzinfo=UTC))  # Monday of the week after, one hour before midnight.
         await catch_up(pool, place)
-        assert await alert_of_rule(pool, "referral-answered") is None
+        assert await alert_of_rule(pool, "referral-acknowledged") is None
         place.clock.advance(timedelta(hours=1))
         await catch_up(pool, place)
-        assert await alert_of_rule(pool, "referral-answered") == ("open", None, 1)
+        assert await alert_of_rule(pool, "referral-acknowledged") == ("open", None, 1)
         await place.act(pathway_id, MISSION, MoveReferral(referral_id=referral_id, status=ReferralStatus.ACCEPTED))
         await catch_up(pool, place)
-        assert await alert_of_rule(pool, "referral-answered") == ("cleared", "done_late", 1)
+        assert await alert_of_rule(pool, "referral-acknowledged") == ("cleared", "done_late", 1)
 
 
 async def test_each_contact_starts_the_silence_anew(database_url: str, pool: Pool) -> None:
@@ -137,10 +137,10 @@ async def test_each_contact_starts_the_silence_anew(database_url: str, pool: Poo
         await place.act(pathway_id, CCAS, RecordContact(channel=Channel.PHONE))
         place.pass_days(80)
         await catch_up(pool, place)
-        assert await alert_of_rule(pool, "silence-90-days") is None
+        assert await alert_of_rule(pool, "silence-90") is None
         place.pass_days(11)
         await catch_up(pool, place)
-        assert await alert_of_rule(pool, "silence-90-days") == ("open", None, 1)
+        assert await alert_of_rule(pool, "silence-90") == ("open", None, 1)
 
 
 async def test_time_passing_costs_only_what_is_due(database_url: str, pool: Pool) -> None:

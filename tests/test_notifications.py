@@ -39,9 +39,9 @@ async def test_those_who_take_part_are_told_what_it_is_about(database_url: str, 
         place.pass_days(20)
         await catch_up(pool, place)
         async with pool.acquire() as db:
-            [row] = await alerts(db, TERRITORY, MISSION, rule="referral-answered")
+            [row] = await alerts(db, TERRITORY, MISSION, rule="referral-acknowledged")
     raised = "unisson.alert.raised.v1"
-    assert await told(pool, "referral-answered") == [
+    assert await told(pool, "referral-acknowledged") == [
         (CCAS, raised, True),
         (MISSION, raised, True),
         (HOUSING, raised, True),
@@ -60,7 +60,7 @@ async def test_an_agency_outside_that_could_act_gets_a_notice_without_the_pathwa
         place.pass_days(40)
         await catch_up(pool, place)
     raised = "unisson.alert.raised.v1"
-    assert await told(pool, "training-need-referred") == [(CCAS, raised, True), (MISSION, raised, False)]
+    assert await told(pool, "need-to-referral") == [(CCAS, raised, True), (MISSION, raised, False)]
     assert await pool.fetchval("SELECT code FROM agency_inbox WHERE agency = $1 AND kind = 'alert'", MISSION) == ""
 
 
@@ -73,7 +73,7 @@ async def test_nobody_outside_is_told_when_somebody_inside_can_act(database_url:
         await place.act(pathway_id, CCAS, NEED)
         place.pass_days(40)
         await catch_up(pool, place)
-    assert [agency for agency, _, _ in await told(pool, "training-need-referred")] == [CCAS, MISSION]
+    assert [agency for agency, _, _ in await told(pool, "need-to-referral")] == [CCAS, MISSION]
 
 
 async def test_those_told_of_an_alert_are_told_that_it_is_cleared(database_url: str, pool: Pool) -> None:
@@ -83,7 +83,7 @@ async def test_those_told_of_an_alert_are_told_that_it_is_cleared(database_url: 
         await catch_up(pool, place)
         await place.act(pathway_id, CCAS, RecordContact(channel=Channel.PHONE))
         await catch_up(pool, place)
-    assert await told(pool, "silence-90-days") == [
+    assert await told(pool, "silence-90") == [
         (CCAS, "unisson.alert.raised.v1", True),
         (CCAS, "unisson.alert.cleared.v1", True),
     ]
@@ -96,9 +96,9 @@ async def test_what_is_found_long_after_is_recorded_and_nobody_is_told(database_
         long_ago = place.clock.now().date() - timedelta(days=300)
         await place.act(pathway_id, CCAS, RecordDiagnosis(needs=(FoundNeed(theme=TRAINING_NEED),), on=long_ago))
         await catch_up(pool, place)
-    assert await pool.fetchval("SELECT quiet FROM alerts WHERE rule = 'training-need-referred'") is True
-    assert await told(pool, "training-need-referred") == []
-    assert await pool.fetchval("SELECT count(*) FROM agency_inbox WHERE code = 'training-need-referred'") == 0
+    assert await pool.fetchval("SELECT quiet FROM alerts WHERE rule = 'need-to-referral'") is True
+    assert await told(pool, "need-to-referral") == []
+    assert await pool.fetchval("SELECT count(*) FROM agency_inbox WHERE code = 'need-to-referral'") == 0
 
 
 async def test_in_a_quiet_territory_nobody_is_told(database_url: str, pool: Pool) -> None:

@@ -216,7 +216,7 @@ async def test_under_other_rules_a_follower_rebuilds_and_puts_right_what_was_tol
         await place.act(pathway_id, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
         place.pass_days(60)
         await catch_up(pool, place)
-        assert await open_alerts(pool) == ["referral-answered"]
+        assert await open_alerts(pool) == ["referral-acknowledged"]
         told = await pool.fetchval("SELECT count(*) FROM outbox")
 
         changed = projections(place.log, compile_rules(load_rules(SILENCE_30)), Calendars())
@@ -225,7 +225,7 @@ async def test_under_other_rules_a_follower_rebuilds_and_puts_right_what_was_tol
                 while await open_alerts(pool) != ["silence-30-days"]:
                     await asyncio.sleep(0.05)
             assert await follower.caught_up(TERRITORY, await place.log.head(TERRITORY), 10)
-    assert await pool.fetchval("SELECT reason FROM alerts WHERE rule = 'referral-answered'") == "rule_change"
+    assert await pool.fetchval("SELECT reason FROM alerts WHERE rule = 'referral-acknowledged'") == "rule_change"
     assert await pool.fetchval("SELECT count(*) FROM outbox") == told
 
 

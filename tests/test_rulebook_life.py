@@ -152,7 +152,7 @@ def test_another_document_under_a_published_version_is_refused(active: bool) -> 
 
 
 def test_a_shipped_version_is_published_already() -> None:
-    refused(VersionImmutable, rulebook_after(), DraftRule(document=document("silence-90-days", 1)))
+    refused(VersionImmutable, rulebook_after(), DraftRule(document=document("silence-90", 1)))
 
 
 def test_a_version_before_a_published_one_is_refused() -> None:
@@ -162,38 +162,38 @@ def test_a_version_before_a_published_one_is_refused() -> None:
 
 
 def test_a_later_version_of_a_shipped_rule_takes_over_from_its_date() -> None:
-    mine = document("silence-90-days", 2)
+    mine = document("silence-90", 2)
     rulebook = rulebook_after(DraftRule(document=mine), tried(mine), published(mine))
     assert {name: state for name, state in in_force(rulebook).items() if "90" in name} == {
-        "silence-90-days@1": "active",
-        "silence-90-days@2": "active",
+        "silence-90@1": "active",
+        "silence-90@2": "active",
     }
-    assert active_version(rulebook, "silence-90-days", SHIPPED) == 2
+    assert active_version(rulebook, "silence-90", SHIPPED) == 2
 
 
 def test_what_the_product_ships_later_under_a_rule_taken_over_is_not_for_the_territory() -> None:
-    mine = document("silence-90-days", 2)
+    mine = document("silence-90", 2)
     rulebook = rulebook_after(DraftRule(document=mine), tried(mine), published(mine))
-    old = next(rule for rule in SHIPPED if rule.slug == "silence-90-days")
+    old = next(rule for rule in SHIPPED if rule.slug == "silence-90")
     later = Ruleset((old, *(msgspec.structs.replace(old, version=version) for version in (2, 3))))
     rules = rules_in_force(later, rulebook.versions.values())
     assert [(rule.version, rule.source.get("gap")) for rule in rules] == [(1, "90d"), (2, "30d")]
 
 
 def test_a_shipped_rule_may_be_retired_and_stays_so() -> None:
-    retire = RetireRule(slug="silence-90-days")
+    retire = RetireRule(slug="silence-90")
     rulebook = rulebook_after(retire, retire)
-    assert in_force(rulebook)["silence-90-days@1"] == "retired"
+    assert in_force(rulebook)["silence-90@1"] == "retired"
     assert len(rulebook.pending_events) == 2
-    refused(VersionImmutable, rulebook, DraftRule(document=document("silence-90-days", 1)))
+    refused(VersionImmutable, rulebook, DraftRule(document=document("silence-90", 1)))
 
 
 def test_retiring_a_later_version_gives_back_the_one_before() -> None:
-    mine = document("silence-90-days", 2)
+    mine = document("silence-90", 2)
     rulebook = rulebook_after(
-        DraftRule(document=mine), tried(mine), published(mine), RetireRule(slug="silence-90-days", version=2)
+        DraftRule(document=mine), tried(mine), published(mine), RetireRule(slug="silence-90", version=2)
     )
-    assert active_version(rulebook, "silence-90-days", SHIPPED) == 1
+    assert active_version(rulebook, "silence-90", SHIPPED) == 1
 
 
 def test_a_draft_is_given_up_not_retired_and_its_number_is_free_again() -> None:
@@ -211,7 +211,7 @@ def test_a_draft_is_given_up_not_retired_and_its_number_is_free_again() -> None:
         WithdrawDraft(slug="nothing", version=1),
         published(document("nothing")),
         RetireRule(slug="nothing"),
-        RetireRule(slug="silence-90-days", version=9),
+        RetireRule(slug="silence-90", version=9),
         RecordBacktest(slug="nothing", version=1, backtest=backtest(RULE)),
     ],
 )
@@ -276,8 +276,8 @@ def test_a_shadow_may_look_at_the_past_alone() -> None:
 
 
 def test_a_comparison_with_a_version_no_longer_in_force_is_worth_nothing() -> None:
-    past = document("silence-90-days", 3, effective={"from": "2026-01-01"})
-    second = document("silence-90-days", 2)
+    past = document("silence-90", 3, effective={"from": "2026-01-01"})
+    second = document("silence-90", 2)
     against_first = tried(past, difference=Difference(against=1, new=1, gone=2, same=3))
     rulebook = rulebook_after(
         DraftRule(document=past), against_first, DraftRule(document=second), tried(second), published(second)
@@ -285,7 +285,7 @@ def test_a_comparison_with_a_version_no_longer_in_force_is_worth_nothing() -> No
     refused(DifferenceRequired, rulebook, published(past), CLERK)
     tried(past, difference=Difference(against=2, new=1, gone=2, same=3)).decide(rulebook, act(), SHIPPED)
     published(past).decide(rulebook, act(CLERK), SHIPPED)
-    assert active_version(rulebook, "silence-90-days", SHIPPED) == 3
+    assert active_version(rulebook, "silence-90", SHIPPED) == 3
 
 
 # What may be drafted.

@@ -13,7 +13,7 @@ from domain.rules.rule import RuleState
 from tests.support.rulebooks import CLERK, LEAD, NOON, SHIPPED, TERRITORY, act, document, published, tried
 
 LIFE = [RuleState.DRAFT, RuleState.SHADOW, RuleState.ACTIVE, RuleState.RETIRED]
-SLUGS = st.sampled_from(["a", "b", "silence-90-days"])
+SLUGS = st.sampled_from(["a", "b", "silence-90"])
 NUMBERS = st.integers(1, 3)
 
 

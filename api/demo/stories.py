@@ -31,10 +31,10 @@ EVENING = 480
 class Fault(StrEnum):
     """What is planted in a pathway; each is found by one shipped rule."""
 
-    TRAINING_NEED_FORGOTTEN = "training-need-referred"
+    TRAINING_NEED_FORGOTTEN = "need-to-referral"
     MOVED_ALONE = "relocation-accompanied"
-    REFERRAL_UNANSWERED = "referral-answered"
-    SILENCE = "silence-90-days"
+    REFERRAL_UNANSWERED = "referral-acknowledged"
+    SILENCE = "silence-90"
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -187,6 +187,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     route: Route = Route()
     inhibited_by: tuple[str, ...] = ()
     text: Mapping[str, str] = msgspec.field(default_factory=dict)
+    basis: str = ""
+    """The text of law or the practice that it stands on."""
     source: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """The document as it was written, for those who show it."""
 

@@ -8,7 +8,6 @@ from uuid import UUID
 import domain.catalogue  # noqa: F401 - registers every event type
 from application.agencies import PARIS, Agencies
 from application.event_log import Appended, Commit, EventLog
-from application.rulebook import shipped_rules
 from domain.agency import DescribeAgency
 from domain.aggregate import Event
 from domain.clock import SettableClock
@@ -21,6 +20,7 @@ from infrastructure.database import Pool
 from projections.follower import Follower
 from projections.projection import Projection
 from projections.registry import projections
+from tests.support.four_rules import four_rules
 from tests.support.logs import postgres_log
 
 MONDAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -99,8 +99,8 @@ def follower_of(pool: Pool, place: Territory, projections: Sequence[Projection],
 
 
 def all_projections(place: Territory, **options: Collection[str]) -> tuple[Projection, ...]:
-    """Every projection, with the rules that come with the product."""
-    return projections(place.log, compile_rules(shipped_rules()), Calendars(), **options)
+    """Every projection, with four rules."""
+    return projections(place.log, compile_rules(four_rules()), Calendars(), **options)
 
 
 async def catch_up(pool: Pool, place: Territory) -> None:

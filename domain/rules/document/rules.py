@@ -13,6 +13,7 @@ from domain.rules.refusal import RuleRefused
 from domain.rules.rule import Rule, Ruleset, RuleState
 from domain.rules.vocabulary import GROUPS
 
+BASIS_MAX = 300
 SCOPE = {"scope": "`scope` is not known: a rule judges one pathway at a time."}
 
 
@@ -83,6 +84,7 @@ def parse_rule(raw: Any, path: str = "", groups: Groups = GROUPS) -> Rule:
         route=read_route(fields),
         inhibited_by=texts(fields.take("inhibited_by"), fields.at("inhibited_by")) if "inhibited_by" in fields else (),
         text=read_text(fields, kind),
+        basis=_basis(fields),
         source=dict(raw),
     )
     fields.finish()
@@ -95,6 +97,14 @@ def _kind(fields: Fields) -> str:
         return str(kind)
     shown = repr(kind) if isinstance(kind, str) else name_of(kind)
     raise RuleRefused(fields.at("kind"), f"{shown} is not a kind of rule; known: {', '.join(KINDS)}.")
+
+
+def _basis(fields: Fields) -> str:
+    """The text of law or the practice that the rule stands on: for people, it changes no verdict."""
+    basis = str(fields.text("source", ""))
+    if len(basis) > BASIS_MAX:
+        raise RuleRefused(fields.at("source"), f"the source is longer than {BASIS_MAX} characters.")
+    return basis
 
 
 def _effective(fields: Fields) -> tuple[int | None, int | None]:
