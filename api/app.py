@@ -11,7 +11,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.types import Message, Scope
 
-from api import agencies, alerts, documentation, events, health, inbox, me, metrics, pathways, timeline, webhooks
+from api import agencies, alerts, documentation, events, health, inbox, me, metrics, pathways, rules, timeline, webhooks
 from api.authentication import Door
 from api.cursors import Cursors
 from api.key_in_url import NoKeyInUrl
@@ -25,11 +25,13 @@ from application.agencies import Agencies
 from application.api_keys import Gatekeeper
 from application.pathways import Pathways
 from application.rulebook import shipped_rules
+from application.rulebooks import Rulebooks
+from application.rules_in_force import RulesInForce
 from application.webhooks import MaySend
 from application.webhooks import Message as Telling
 from domain.clock import Clock, SystemClock
 from domain.pathway import NotAParticipant
-from domain.rules import Calendars, compile_rules
+from domain.rules import Calendars
 from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.database import connect, create_pool
 from infrastructure.delivery import DeliveryWorker
@@ -87,8 +89,8 @@ async def compose(
         stack.push_async_callback(snapshots.close)
         clock = clock or SystemClock()
         calendars = Calendars()
-        rules = compile_rules(shipped_rules())
-        all_projections = projections(log, rules, calendars)
+        in_force = RulesInForce(shipped_rules())
+        all_projections = projections(log, in_force.of(()), calendars)
         await install(pool, all_projections)
         keys = PostgresApiKeys(pool)
         runtime = Runtime(
@@ -101,6 +103,7 @@ async def compose(
             follower=Follower(pool, log, all_projections, clock),
             pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots),
             agencies=Agencies(log, clock),
+            rulebooks=Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz),
             webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
             outcomes=PostgresOutcomes(pool),
             keys=keys,
@@ -108,7 +111,6 @@ async def compose(
             rates=RateLimiter(limits.requests_per_second, limits.burst),
             crowd=Crowd(limits),
             cursors=Cursors(key_file.key(key_file.epoch)),
-            rules=rules,
             calendars=calendars,
             stopping=stopping or asyncio.Event(),
         )
@@ -196,6 +198,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         inbox.routes,
         events.routes,
         agencies.routes,
+        rules.routes,
         webhooks.routes,
         me.routes,
     ]

@@ -1,5 +1,6 @@
 """Why an alert was raised: judged again, on what was known then, by the rule that raised it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,12 +9,15 @@ import msgspec
 
 from api.runtime import Runtime
 from application.pathways import fold
-from domain.rules import evaluate
+from domain.rulebook import rules_in_force
+from domain.rules import Obligation, Rule, compile_rules, evaluate
+from domain.rules.calendars import Calendar
 from domain.rules.explain import Explanation, explain
+from domain.rules.rule import RuleState
 
 ALERT = """
-SELECT territory, alert, rule, version, severity, status, reason, pathway, activation, raised_at, changed_at, closes,
-    at, known_at, recipients
+SELECT territory, alert, rule, version, severity, status, reason, pathway, activation, target, raised_at, changed_at,
+    closes, at, calendar, known_at, recipients
 FROM alerts WHERE alert = $1"""
 
 
@@ -24,17 +28,38 @@ async def alert_row(runtime: Runtime, alert: UUID) -> dict[str, Any] | None:
 
 
 async def explanation_of(runtime: Runtime, alert: dict[str, Any]) -> Explanation | None:
-    """None when the pathway can no longer be read, or the rule is no longer shipped."""
+    """None when the pathway can no longer be read, or the rule that raised it is known to nobody."""
     history = await runtime.log.read_stream(alert["territory"], alert["pathway"], until_position=alert["known_at"])
     pathway = fold(None, history)
-    if pathway is None:
+    rule = await _rule_of(runtime, alert)
+    if pathway is None or rule is None:
         return None
-    facts, calendars = pathway.facts(), runtime.calendars
     now: datetime = alert["changed_at"]
-    identity = (alert["rule"], alert["version"], alert["activation"])
-    for obligation in evaluate(facts, runtime.rules, calendars, now).obligations:
-        if (obligation.rule, obligation.version, obligation.activation) == identity:
-            rule = next(rule for rule in runtime.rules.ruleset if (rule.slug, rule.version) == identity[:2])
-            explanation = explain(obligation, facts, rule, calendars.of(alert["territory"]))
+    facts, alone = pathway.facts(), compile_rules([msgspec.structs.replace(rule, state=RuleState.ACTIVE)])
+    for obligation in evaluate(facts, alone, runtime.calendars, now).obligations:
+        if _is_about(obligation, alert):
+            explanation = explain(obligation, facts, rule, _calendar_of(runtime, alert))
             return msgspec.structs.replace(explanation, known_at=alert["known_at"])
     return None
+
+
+async def _rule_of(runtime: Runtime, alert: Mapping[str, Any]) -> Rule | None:
+    """The very version that raised the alert, whatever has become of it."""
+    book = await runtime.rulebooks.read(alert["territory"])
+    rules = rules_in_force(runtime.rulebooks.rules.shipped, book.versions.values())
+    return next((rule for rule in rules if (rule.slug, rule.version) == (alert["rule"], alert["version"])), None)
+
+
+def _is_about(obligation: Obligation, alert: Mapping[str, Any]) -> bool:
+    """The target counts only where each pair of facts is a situation of its own: then the alert names one."""
+    is_it = alert["target"] is None or obligation.target == alert["target"]
+    situation = (obligation.rule, obligation.version, obligation.activation)
+    return is_it and situation == (alert["rule"], alert["version"], alert["activation"])
+
+
+def _calendar_of(runtime: Runtime, alert: Mapping[str, Any]) -> Calendar:
+    """The version that the alert was judged by; the one in force when it is no longer known."""
+    try:
+        return runtime.calendars.judged_by(alert["calendar"])
+    except LookupError:
+        return runtime.calendars.of(alert["territory"])

@@ -32,6 +32,7 @@ TAGS = {
     "inbox": "What an agency has to do.",
     "events": "The history, as a feed.",
     "agencies": "The directory of partner services.",
+    "rules": "What being in step means in a territory.",
     "webhooks": "Being told.",
     "me": "The caller.",
 }

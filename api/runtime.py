@@ -12,9 +12,10 @@ from application.api_keys import ApiKeys, Gatekeeper
 from application.event_log import EventLog
 from application.outcomes import Outcomes
 from application.pathways import Pathways
+from application.rulebooks import Rulebooks
 from application.webhooks import Webhooks
 from domain.clock import Clock
-from domain.rules import Calendars, CompiledRules
+from domain.rules import Calendars
 from infrastructure.database import Pool
 from infrastructure.settings import Settings
 from projections.follower import Follower
@@ -32,6 +33,7 @@ class Runtime:
     follower: Follower
     pathways: Pathways
     agencies: Agencies
+    rulebooks: Rulebooks
     webhooks: Webhooks
     outcomes: Outcomes
     keys: ApiKeys
@@ -39,7 +41,6 @@ class Runtime:
     rates: RateLimiter
     crowd: Crowd
     cursors: Cursors
-    rules: CompiledRules
     calendars: Calendars
     metrics: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(good_for_seconds=1))
     health: SharedAnswer[Any] = field(default_factory=SharedAnswer)

@@ -166,7 +166,8 @@ async def read_obligations(request: ApiRequest, pathway_id: FromPath[UUID]) -> R
     runtime = request.runtime
     pathway = await runtime.pathways.read(request.user, pathway_id)
     now = runtime.clock.now()
-    judged = evaluate(pathway.facts(), runtime.rules, runtime.calendars, now).obligations
+    rules = await runtime.rulebooks.in_force(request.user.territory)
+    judged = evaluate(pathway.facts(), rules, runtime.calendars, now).obligations
     items = [obligation_view(obligation) for obligation in judged]
     return reply(Obligations(pathway_id=pathway.id, version=pathway.version, now=now, items=items))
 

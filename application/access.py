@@ -23,6 +23,10 @@ class Scope(StrEnum):
     READ = "read"
     WRITE = "write"
     MANAGE = "manage"  # Webhook endpoints and the agency's own description.
+    STEER = "steer"  # The rules of the whole territory; only for keys that were given it by name.
+
+
+USUAL_SCOPES = frozenset(Scope) - {Scope.STEER}
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +36,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     agency: str
     agent: str | None = None
     key_id: str = ""
-    scopes: frozenset[Scope] = frozenset(Scope)
+    scopes: frozenset[Scope] = USUAL_SCOPES
 
 
 class ScopeRequired(DomainError):

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import msgspec
 
-from application.access import Scope
+from application.access import USUAL_SCOPES, Scope
 from domain.clock import Clock
 from domain.errors import DomainError
 from domain.pathway import SYSTEM
@@ -93,7 +93,7 @@ def issue(
     agency: str,
     now: datetime,
     label: str = "",
-    scopes: frozenset[Scope] = frozenset(Scope),
+    scopes: frozenset[Scope] = USUAL_SCOPES,
     lifetime: timedelta = LIFETIME,
     live: bool = True,
 ) -> tuple[ApiKey, str]:

@@ -1,8 +1,9 @@
 """Use cases on rulebooks: draft a rule, keep its backtest, publish it, retire it; the rules in force of a territory."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,9 +15,18 @@ from domain.aggregate import Event
 from domain.clock import Clock
 from domain.command import Act
 from domain.errors import DomainError
-from domain.rule_publication import DraftRule, PublishRule, RecordBacktest, RetireRule, RulebookCommand, WithdrawDraft
-from domain.rulebook import Backtest, Rulebook, open_rulebook, rulebook_id_of
-from domain.rules import CompiledRules
+from domain.rule_publication import (
+    DraftRule,
+    PublishRule,
+    RecordBacktest,
+    RetireRule,
+    RulebookCommand,
+    WithdrawDraft,
+    canonical,
+)
+from domain.rulebook import IN_FORCE, Backtest, Rulebook, open_rulebook, rulebook_id_of
+from domain.rules import CompiledRules, Rule, Ruleset, parse_rules
+from domain.rules.lint import Remark, refuse_cycles, refuse_unfit_slug, remarks
 from domain.rules.rule import RuleState
 
 ATTEMPTS = 4
@@ -110,6 +120,12 @@ class Rulebooks:
             self._known.popitem(last=False)
         return rules
 
+    async def lint(self, territory: str, document: Mapping[str, Any]) -> tuple[Ruleset, list[Remark]]:
+        """The rules of a document, and what should be looked at in them here. Changes nothing. Raises RuleRefused."""
+        in_force = await self.in_force(territory)
+        ruleset = parse_rules([document])
+        return ruleset, lint_rules(ruleset, in_force.ruleset, territory)
+
     async def _decide(self, order: Order) -> Receipt:
         rulebook, act = await self._load(order.territory), self._act(order)
         version = 0 if rulebook is None else rulebook.version
@@ -166,6 +182,16 @@ class Rulebooks:
         at = self._clock.now()
         today = at.astimezone(self._zone_of(order.territory)).date()
         return Act(agency=order.by, agent=order.agent, at=at, today=today)
+
+
+def lint_rules(ruleset: Ruleset, among: Iterable[Rule] = (), territory: str | None = None) -> list[Remark]:
+    """What should be looked at in rules, where others are in force. Raises RuleRefused for what cannot be drafted."""
+    for rule in ruleset:
+        refuse_unfit_slug(rule, "")
+        canonical(rule.source)
+    others = [rule for rule in among if rule.state in IN_FORCE]
+    refuse_cycles([*others, *ruleset])
+    return remarks(ruleset.rules, others, territory)
 
 
 def _outcome(command: RulebookCommand, rulebook: Rulebook) -> Outcome:

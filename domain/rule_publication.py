@@ -6,6 +6,7 @@ Nothing is judged before it was tried on the territory's past, and nobody change
 import hashlib
 import math
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -30,10 +31,13 @@ from domain.rulebook import (
 )
 from domain.rules import Rule, RuleRefused, Ruleset, parse_rules
 from domain.rules.lint import refuse_cycles, refuse_unfit_slug
+from domain.rules.reading import pointer
 from domain.rules.rule import RuleState
 
 DOCUMENT_BYTES_MAX = 64 * 1024
 """Of one version, in its canonical form."""
+NUMBER_MAX = 2**53
+"""The largest that every reader of JSON takes for what it is."""
 VERSIONS_MAX = 1_000
 """Of all the rules of a territory together."""
 
@@ -169,16 +173,23 @@ def canonical(document: Mapping[str, Any]) -> str:
             {name: value for name, value in rule.items() if name != "state"} if isinstance(rule, Mapping) else rule
             for rule in ([rules] if isinstance(rules, Mapping) else rules)
         ]
-    return msgspec.json.encode(_plain(bare), order="deterministic", enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(_plain(bare, ""), order="deterministic").decode()
+    except UnicodeEncodeError:
+        raise RuleRefused("", "a text holds half a character.") from None
 
 
-def _plain(value: Any) -> Any:
-    """Infinity as rules write it: JSON has no such number."""
+def _plain(value: Any, path: str) -> Any:
+    """Only what JSON has: infinity as rules write it, dates as texts. Raises RuleRefused."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each, pointer(path, name)) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, pointer(path, index)) for index, each in enumerate(value)]
     if isinstance(value, float) and math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, int) and abs(value) > NUMBER_MAX:
+        raise RuleRefused(path, "this number is too large.")
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def digest_of(text: str) -> str:

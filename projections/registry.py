@@ -12,6 +12,7 @@ from projections.desynchronisation import Desynchronisation
 from projections.notifications import Notifications
 from projections.pathway_timeline import PathwayTimeline
 from projections.projection import Projection
+from projections.rulebook import Rulebook
 
 
 def projections(
@@ -20,6 +21,7 @@ def projections(
     """All of them. In `quiet_territories`, alerts are recorded and nobody is told: for the time of a large import."""
     return (
         AgencyDirectory(),
+        Rulebook(),
         PathwayTimeline(),
         AgencyInbox(),
         Desynchronisation(rules, calendars, Alerts(log), quiet_territories),

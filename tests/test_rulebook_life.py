@@ -344,6 +344,12 @@ def test_infinity_is_written_as_rules_write_it() -> None:
     assert canonical({"within": {"from": float("-inf"), "to": float("inf")}}) == '{"within":{"from":"-inf","to":"inf"}}'
 
 
+@pytest.mark.parametrize("value", [10**30, "\ud800"])
+def test_what_json_cannot_hold_is_refused(value: object) -> None:
+    with pytest.raises(RuleRefused):
+        canonical({"where": {"count": value}})
+
+
 def test_events_of_rulebooks_are_stored_and_about_no_person() -> None:
     assert len(RULEBOOK_TOPICS) == 8
     assert not any(EVENT_TYPES[topic].OF_PERSON for topic in RULEBOOK_TOPICS)

@@ -10,6 +10,7 @@ from api.cli.command_line import group
 from api.cli.failure import Failure
 from api.cli.language import say
 from api.cli.output import Agency, Json, Territory, write_json, write_line
+from application.access import USUAL_SCOPES, Scope
 from application.api_keys import LIFETIME, ApiKey, issue
 from domain.clock import SystemClock
 from infrastructure.api_keys import PostgresApiKeys
@@ -29,12 +30,26 @@ def create(
     days: Annotated[
         int, Parameter(help=say("Durée de validité, 365 jours au plus.", "How long it is valid, at most 365 days."))
     ] = LIFETIME.days,
+    steer: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help=say(
+                "Elle pourra aussi changer les règles du territoire.", "It may also change the rules of the territory."
+            ),
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     if not 0 < days <= LIFETIME.days:
         raise Failure(f"--days : de 1 à {LIFETIME.days}", f"--days: from 1 to {LIFETIME.days}")
     key, token = issue(
-        territory=territory, agency=agency, now=SystemClock().now(), label=name, lifetime=timedelta(days=days)
+        territory=territory,
+        agency=agency,
+        now=SystemClock().now(),
+        label=name,
+        lifetime=timedelta(days=days),
+        scopes=frozenset(Scope) if steer else USUAL_SCOPES,
     )
     installation.run(_add(key))
     if json:
@@ -85,6 +100,7 @@ def _told(key: ApiKey) -> dict[str, object]:
         "territory": key.territory,
         "agency": key.agency,
         "name": key.label,
+        "scopes": sorted(key.scopes),
         "state": _state(key),
         "created_at": key.created_at,
         "expires_at": key.expires_at,

@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
-from application.rulebook import shipped_rules
 from domain.command import Act
 from domain.ids import uuid7
 from domain.rule_publication import PublishRule, RecordBacktest, RulebookCommand, read_draft
 from domain.rulebook import Backtest, BacktestMode, Difference, Rulebook, open_rulebook
+from tests.support.four_rules import four_rules
 
 TERRITORY = "FR-34"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-SHIPPED = shipped_rules()
+SHIPPED = four_rules()
 LEAD, CLERK = ("departement-34", "agent-1"), ("ccas-montpellier", "agent-7")
 
 
