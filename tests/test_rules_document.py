@@ -9,7 +9,7 @@ from domain.rules import RuleRefused, parse_rules
 from domain.rules.rule import At, Effect, OnClose, OnSuspend, Require, RuleState, Severity, Silence, Use
 from domain.rules.values import Of, Reference
 from domain.rules.windows import Duration, Unit
-from tests.support.rule_histories import require, silence
+from tests.support.rule_histories import forbid, limit, require, silence
 
 FULL = {
     "rule": "besoin-formation-orientation",
@@ -81,6 +81,34 @@ def test_a_where_on_state_overrides_accept() -> None:
     (rule,) = parse_rules([require(expect=expect, accept=["done", "planned"])])
     assert isinstance(rule.body, Require)
     assert rule.body.expect.states is None
+
+
+def test_each_kind_has_its_own_defaults() -> None:
+    rules = {rule.kind: rule for rule in parse_rules([[require(), forbid(), limit(), silence()]])}
+    assert {kind: rule.on_suspend.value for kind, rule in rules.items()} == {
+        "require": "freeze",
+        "forbid": "run",
+        "limit": "run",
+        "silence": "freeze",
+    }
+    assert {rule.on_close for rule in rules.values()} == {OnClose.CANCEL}
+
+
+def test_a_key_of_another_kind_is_refused_with_what_this_kind_has() -> None:
+    with pytest.raises(RuleRefused, match=r"one too many\. A forbid rule has `when`, `forbid`"):
+        parse_rules([forbid(min=2)])
+    with pytest.raises(RuleRefused, match=r"it belongs to rules of kind limit\. A require rule"):
+        parse_rules([require(max=2)])
+
+
+def test_the_targets_of_a_chain_have_one_of_its_types() -> None:
+    expect = {"on": ["referral", "contact", "handover"]}
+    (rule,) = parse_rules([require(expect=expect, next_among=["contact", "referral"])])
+    assert isinstance(rule.body, Require)
+    assert rule.body.expect.types == ("referral", "contact")
+    (any_fact,) = parse_rules([require(expect={"on": "*"}, prev_among=["contact"])])
+    assert isinstance(any_fact.body, Require)
+    assert any_fact.body.expect.types == ("contact",)
 
 
 def test_groups_are_expanded_and_may_be_declared() -> None:
@@ -193,6 +221,46 @@ BAD: list[tuple[Any, str]] = [
     (require(text={"fr": "{when.__class__}{secret}"}), "/text/fr"),
     (require(text={"fr": "x" * 3000}), "/text/fr"),
     (require(whn={"on": "x"}), "/whn"),
+    (require(next_among=["contact"]), "/next_among"),
+    (require(text={"fr": "{count}"}), "/text/fr"),
+    (forbid(within=None), "/"),
+    (forbid(forbid=None), "/"),
+    (forbid(forbid={"on": "self"}), "/forbid/on"),
+    (forbid(forbid={"on": "x", "within": {"from": "0d", "to": "1d"}}), "/forbid/within"),
+    (forbid(min=2), "/min"),
+    (forbid(use="one_to_one"), "/use"),
+    (forbid(max=2), "/max"),
+    (forbid(relation="touches"), "/relation"),
+    (forbid(relation=[["meets"]]), "/relation/0"),
+    (forbid(within=None, relation="meets", bounds="[)"), "/bounds"),
+    (forbid(within=None, relation="meets", roll="next_working"), "/roll"),
+    (forbid(until={"on": "x", "relation": "meets", "effect": "release"}), "/until/relation"),
+    (forbid(prev_among="contact"), "/prev_among"),
+    (limit(count=None), "/"),
+    (limit(count="appointment"), "/count"),
+    (limit(count={"on": "x", "relation": "meets"}), "/count/relation"),
+    (limit(count={"on": "x", "differ": {"a": "a"}}), "/count/differ"),
+    (limit(count={"on": "x", "match": {"a": "b"}}), "/count/match/a"),
+    (limit(count={"on": "x", "match": {"a": "$pathway.a"}}), "/count/match/a"),
+    (limit(count={"on": "x", "where": {"a": "$when.b"}}), "/count/where/a"),
+    (limit(count={"on": "x", "at": "end"}, in_last=None, concurrent=True), "/count/at"),
+    (limit(max=None), "/"),
+    (limit(max=-1), "/max"),
+    (limit(max=2.5), "/max"),
+    (limit(in_last=None), "/"),
+    (limit(in_last=None, concurrent=False), "/"),
+    (limit(concurrent=True), "/in_last"),
+    (limit(concurrent="yes"), "/concurrent"),
+    (limit(in_last="-3d"), "/in_last"),
+    (limit(in_last="0d"), "/in_last"),
+    (limit(when={"on": "x"}), "/when"),
+    (limit(within={"from": "0d", "to": "1d"}), "/within"),
+    (limit(strict=True), "/strict"),
+    (limit(roll="next_working"), "/roll"),
+    (limit(on_suspend="freeze"), "/on_suspend"),
+    (limit(on_close="force"), "/on_close"),
+    (limit(unless={"on": "x", "match": {"a": 1}}), "/unless/match/a"),
+    (limit(text={"en": "{gap}"}), "/text/en"),
     ({**require(), 3: "x"}, "/"),
     (silence(gap="-3d"), "/gap"),
     (silence(gap="inf"), "/gap"),
@@ -200,6 +268,8 @@ BAD: list[tuple[Any, str]] = [
     (silence(of={"on": "contact", "where": {"a": "$while.id"}}), "/of/where/a"),
     (silence(within={"from": "0d", "to": "1d"}), "/within"),
     (silence(when={"on": "x"}), "/when"),
+    (silence(unless={"on": "x"}), "/unless"),
+    (silence(of={"on": "contact", "relation": "meets"}), "/of/relation"),
     (silence(**{"while": {"on": []}}), "/while/on"),
 ]
 

@@ -347,6 +347,18 @@ def test_a_chain_is_judged_on_the_next_fact_of_its_types() -> None:
     assert only(judged(between, "2026-06-01", back)).status is Status.VIOLATED_OPEN
 
 
+def test_under_strict_a_tie_is_no_next_one() -> None:
+    rule = require(within={"from": "0d", "to": "30d"}, expect={"on": "referral"}, next_among=["referral", "contact"])
+    facts = [DIAGNOSIS, fact("c1", "contact", "2026-01-05 12:00"), referral("r1", "2026-01-09")]
+    assert only(judged(facts, "2026-06-01", rule)).status is Status.VIOLATED_LATE
+    assert only(judged(facts, "2026-06-01", rule | {"strict": True})).status is Status.SATISFIED
+    back = rule | {"within": {"from": "-30d", "to": "0d"}, "prev_among": ["referral", "contact"]}
+    del back["next_among"]
+    facts = [referral("r1", "2026-01-02"), fact("c1", "contact", "2026-01-05 08:00"), DIAGNOSIS]
+    assert only(judged(facts, "2026-06-01", back)).status is Status.VIOLATED_OPEN
+    assert only(judged(facts, "2026-06-01", back | {"strict": True})).status is Status.SATISFIED
+
+
 # one_to_one.
 
 

@@ -24,17 +24,17 @@ def open_case(scene: Scene, plan: Plan, activation: Placed, body: Require | Forb
 
 
 def _apply_cuts(scene: Scene, case: Case, body: Require | Forbid) -> None:
-    sought = case.plan.sought
+    sought, strict = case.plan.sought, case.plan.rule.strict
     if body.until is not None:
         _apply_until(scene, case, sought["until"], body.until.effect)
     if body.since is not None:
         _apply_since(scene, case, sought["since"], body.since.effect)
     if body.next_among:
-        next_one = first_in_time(following(scene, case, sought["next_among"]))
+        next_one = first_in_time(following(scene, case, sought["next_among"], strict=strict))
         if next_one is not None:
             case.cut_by(scene, next_one)
     if body.prev_among:
-        previous = preceding(scene, case, sought["prev_among"])
+        previous = preceding(scene, case, sought["prev_among"], strict=strict)
         if previous is not None:
             case.open_from(previous.point)
 

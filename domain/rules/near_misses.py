@@ -4,7 +4,7 @@ What is forbidden, or too many, was found: its near misses are the facts that ne
 """
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,48 +13,48 @@ from domain.rules.case import Case
 from domain.rules.instants import iso_duration
 from domain.rules.obligation import NearMiss
 from domain.rules.plan import Sought
-from domain.rules.relations import Relations, relation_of
-from domain.rules.timeline import EMPTY_POOL, Placed, Timeline, order_of
+from domain.rules.relations import relation_of
+from domain.rules.timeline import EMPTY_POOL, Placed, order_of
 from domain.rules.values import Scope, field_of, key_of, reader_of
 from domain.rules.where import Predicate, found_in
+from domain.rules.windows import EVER
 
 SHOWN_MAX = 3
 WINDOW = "window"
 STATE = "state"
 RELATION = "relation"
+Check = tuple[str, Predicate]
 
 
-def near_misses(timeline: Timeline, case: Case, used: Sequence[Placed]) -> tuple[NearMiss, ...]:
+def near_misses(case: Case, used: Sequence[Placed]) -> tuple[NearMiss, ...]:
     """At most three, those in the window or nearest to it first."""
     sought, scope = case.plan.sought[case.plan.target], case.scope
     skipped = {case.activation.fact.fact_id, *(placed.fact.fact_id for placed in used)}
-    first, end = case.searched(timeline.calendar)
-    found = [
-        (_distance(case, target), order_of(target), failed, target)
-        for target, failed in (
-            *_near(timeline, case, sought, scope, skipped, first, end),
-            *((target, WINDOW) for target in _far(timeline, case, sought, scope, skipped, first, end)),
-        )
-    ]
-    found.sort(key=lambda miss: miss[:2])
+    if sought.relation is not None and case.plan.window == EVER:
+        candidates = list(_around(case, sought, scope, skipped))
+        distance = _gap
+    else:
+        first, end = case.searched(case.scene.timeline.calendar)
+        candidates = list(_near(case, sought, scope, skipped, first, end))
+        candidates += [(target, WINDOW) for target in _far(case, sought, scope, skipped, first, end)]
+        distance = _distance
+    found = sorted(candidates, key=lambda miss: (distance(case, miss[0]), order_of(miss[0])))
     return tuple(
         NearMiss(target.fact.fact_id, failed, _detail(sought, case, failed, target))
-        for _, _, failed, target in found[:SHOWN_MAX]
+        for target, failed in found[:SHOWN_MAX]
     )
 
 
 def _near(
-    timeline: Timeline, case: Case, sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
+    case: Case, sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
 ) -> Iterator[tuple[Placed, str]]:
     """What may be in the window and failed one test. Ends with the third that is: none comes before these."""
-    tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
-    if sought.relation is not None:
-        tests.append((RELATION, _is_related(case, sought.relation)))
-    pool = timeline.all_of(sought.filter.types, sought.filter.at)
+    tests = _tests(case, sought, scope)
+    pool = case.scene.timeline.all_of(sought.filter.types, sought.filter.at)
     left = SHOWN_MAX
     for index in range(bisect_left(pool.points, first), bisect_left(pool.points, end)):
         target = pool.items[index]
-        failed = _only_failure(sought.filter.states, tests, case, scope, target)
+        failed = _only_failure(sought.filter.states, tests, scope, target, case.admits)
         if failed is not None and target.fact.fact_id not in skipped:
             yield target, failed
             left -= _distance(case, target) == 0
@@ -62,15 +62,30 @@ def _near(
                 return
 
 
-def _far(
-    timeline: Timeline, case: Case, sought: Sought, scope: Scope, skipped: set[str], first: int, end: int
-) -> Iterator[Placed]:
+def _around(case: Case, sought: Sought, scope: Scope, skipped: set[str]) -> Iterator[tuple[Placed, str]]:
+    """Where a relation stands for a window: what failed one test, the nearest three before and three after."""
+    tests = _tests(case, sought, scope)
+    pool = case.scene.timeline.all_of(sought.filter.types, sought.filter.at)
+    split = bisect_left(pool.points, case.activation.point)
+    for indices in (range(split, len(pool.items)), range(split - 1, -1, -1)):
+        left = SHOWN_MAX
+        for index in indices:
+            target = pool.items[index]
+            failed = _only_failure(sought.filter.states, tests, scope, target, lambda _: True)
+            if failed is not None and target.fact.fact_id not in skipped:
+                yield target, failed
+                left -= 1
+                if not left:
+                    break
+
+
+def _far(case: Case, sought: Sought, scope: Scope, skipped: set[str], first: int, end: int) -> Iterator[Placed]:
     """What is out of the window and passed all else, nearest first: three after it, the days of three before."""
     origin = case.span if case.span is not None else case.activation.fact
     key = None if sought.key is None else sought.key(origin, case.scene.pathway)
     if key is None and sought.key is not None:
         return
-    pool = timeline.pools(sought.filter).get(key, EMPTY_POOL)
+    pool = case.scene.timeline.pools(sought.filter).get(key, EMPTY_POOL)
 
     def suits(target: Placed) -> bool:
         if target.fact.fact_id in skipped or (sought.depends is not None and not sought.depends(target.fact, scope)):
@@ -88,7 +103,13 @@ def _far(
         count, day = count + 1, target.day
 
 
-def _link_tests(sought: Sought, scope: Scope) -> Iterator[tuple[str, Predicate]]:
+def _tests(case: Case, sought: Sought, scope: Scope) -> list[Check]:
+    tests = [*_link_tests(sought, scope), *((label, holds) for label, _, holds in sought.tests)]
+    wanted = sought.relation
+    return tests if wanted is None else [*tests, (RELATION, lambda fact, _scope: case.is_related(fact, wanted))]
+
+
+def _link_tests(sought: Sought, scope: Scope) -> Iterator[Check]:
     """`match` and `differ` as tests of the candidate alone: the activation's side is read once."""
     for link in sought.selector.match:
         yield f"match.{link.field}", _has_key(link.field, key_of(scope.read(link.value)))
@@ -106,16 +127,12 @@ def _has_other_key(field: str, other: Hashable) -> Predicate:
     return lambda fact, _scope: other is not None and key_of(read(fact)) not in (None, other)
 
 
-def _is_related(case: Case, wanted: Relations) -> Predicate:
-    return lambda fact, _scope: case.is_related(fact, wanted)
-
-
 def _only_failure(
     states: frozenset[FactState] | None,
-    tests: Sequence[tuple[str, Predicate]],
-    case: Case,
+    tests: Sequence[Check],
     scope: Scope,
     target: Placed,
+    admits: Callable[[Placed], bool],
 ) -> str | None:
     """The one test that failed; None when none or several did. Stops at the second."""
     fact = target.fact
@@ -125,7 +142,7 @@ def _only_failure(
             if only is not None:
                 return None
             only = label
-    if not case.admits(target):
+    if not admits(target):
         return WINDOW if only is None else None
     return only
 
@@ -150,6 +167,13 @@ def _distance(case: Case, target: Placed) -> int:
     if target.last < case.open:
         return case.open - target.last
     return max(0, target.point - case.close.instant + 1)
+
+
+def _gap(case: Case, target: Placed) -> int:
+    """Between the two intervals; none when they share an instant."""
+    interval = case.scene.timeline.interval
+    own, other = interval(case.activation.fact), interval(target.fact)
+    return max(0, other.start - own.end, own.start - other.end)
 
 
 def _away(case: Case, target: Placed) -> str:

@@ -129,10 +129,10 @@ def _near_misses(
     if status is Status.SATISFIED:
         return ()
     if plan.is_duty or (deciding is None and not isinstance(plan.rule.body, Limit)):
-        return near_misses(scene.timeline, case, used)
+        return near_misses(case, used)
     if plan.exemption is None or status is Status.CANCELLED:
         return ()
-    return near_misses(scene.timeline, Case(scene, plan.exemption, case.activation), ())
+    return near_misses(Case(scene, plan.exemption, case.activation), ())
 
 
 def evidence_of(used: Sequence[Placed]) -> tuple[str, ...]:

@@ -93,6 +93,18 @@ def forbid(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (rule | changes).items() if value is not None}
 
 
+def limit(**changes: Any) -> dict[str, Any]:
+    """Two missed appointments are enough, or what `changes` say instead."""
+    rule = {
+        "rule": "repeated-no-show",
+        "kind": "limit",
+        "count": {"on": "appointment", "where": {"state": "no_show"}},
+        "max": 2,
+        "in_last": "60d",
+    }
+    return {name: value for name, value in (rule | changes).items() if value is not None}
+
+
 def silence(**changes: Any) -> dict[str, Any]:
     return {"rule": "silence", "kind": "silence", "of": {"on": "contact"}, "gap": "30d"} | changes
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from domain.facts import FactState
 from domain.rules.document.selectors import (
     OF_ACTIVATION,
@@ -19,7 +21,20 @@ from domain.rules.document.selectors import (
 from domain.rules.document.windows import read_gap, read_in_last, read_window, read_window_or_ever
 from domain.rules.reading import MISSING, Fields
 from domain.rules.refusal import RuleRefused
-from domain.rules.rule import At, Body, Effect, Forbid, Limit, OnClose, OnSuspend, Require, Selector, Silence, Use
+from domain.rules.rule import (
+    EVERY_TYPE,
+    At,
+    Body,
+    Effect,
+    Forbid,
+    Limit,
+    OnClose,
+    OnSuspend,
+    Require,
+    Selector,
+    Silence,
+    Use,
+)
 from domain.rules.values import Of
 
 SHAPES: Mapping[str, str] = {
@@ -94,32 +109,32 @@ def read_on_close(fields: Fields, kind: str) -> OnClose:
 
 def _require(fields: Fields, groups: Groups) -> Require:
     expect = read_target(fields, "expect", groups, read_states(fields), may_be_self=True)
+    chains = {name: _chain(fields, name, groups) for name in ("next_among", "prev_among")}
     return Require(
         when=read_activation(fields, "when", groups),
-        expect=expect,
+        expect=_in_chains(fields, "expect", expect, chains),
         ends_with_activation=_ends_with_activation(fields, expect),
         within=read_window(fields) if expect.relation is None else read_window_or_ever(fields),
         min=fields.whole("min", 1, 1, 1_000),
         use=fields.choice("use", Use, "shared"),
         until=read_cut(fields, "until", groups, None),
         since=read_cut(fields, "since", groups, Effect.DEADLINE),
-        next_among=_chain(fields, "next_among", groups),
-        prev_among=_chain(fields, "prev_among", groups),
+        **chains,
         unless=read_exemption(fields, groups),
     )
 
 
 def _forbid(fields: Fields, groups: Groups) -> Forbid:
     forbidden = read_target(fields, "forbid", groups, read_states(fields))
+    chains = {name: _chain(fields, name, groups) for name in ("next_among", "prev_among")}
     return Forbid(
         when=read_activation(fields, "when", groups),
-        forbid=forbidden,
+        forbid=_in_chains(fields, "forbid", forbidden, chains),
         ends_with_activation=_ends_with_activation(fields, forbidden),
         within=read_window(fields) if forbidden.relation is None else read_window_or_ever(fields),
         until=read_cut(fields, "until", groups, None),
         since=read_cut(fields, "since", groups, Effect.DEADLINE),
-        next_among=_chain(fields, "next_among", groups),
-        prev_among=_chain(fields, "prev_among", groups),
+        **chains,
         unless=read_exemption(fields, groups),
     )
 
@@ -165,6 +180,18 @@ def _ends_with_activation(fields: Fields, target: Selector) -> bool:
     if target.relation is None or "within" in fields or target.at is not At.START:
         return False
     return target.relation.is_settled_by_the_end
+
+
+def _in_chains(fields: Fields, name: str, target: Selector, chains: Mapping[str, tuple[str, ...]]) -> Selector:
+    """A target is the next, or the previous, of the chain's types: it has one of them."""
+    for chain, types in chains.items():
+        if not types or types == (EVERY_TYPE,):
+            continue
+        kept = types if target.types == (EVERY_TYPE,) else tuple(one for one in target.types if one in types)
+        if not kept:
+            raise RuleRefused(fields.at(chain), f"none of these types is in `{name}`: nothing could ever be the one.")
+        target = msgspec.structs.replace(target, types=kept)
+    return target
 
 
 def _chain(fields: Fields, name: str, groups: Groups) -> tuple[str, ...]:
