@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("append", "replay", "projections", "http", "startup")
+BENCHMARKS = ("append", "replay", "projections", "rules", "http", "startup")
 
 
 def main(names: list[str]) -> int:

@@ -143,7 +143,7 @@ class FastReplay:
 def _is_plain(plan: Plan) -> bool:
     """Whether each of its expectations is answered or not by each fact alone."""
     rule, body = plan.rule, plan.rule.body
-    if any(_reads_pathway(sought.selector) for sought in plan.sought.values()):
+    if any(sought.relation is not None or _reads_pathway(sought.selector) for sought in plan.sought.values()):
         return False
     if isinstance(body, Require):
         is_self = plan.sought["expect"].filter.is_self
