@@ -6,10 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from application.backtest.fast_hindsight import FastHindsight
+from application.backtest.hindsight import Hindsight
+from application.backtest.histories import History, histories_of_file
 from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules, compile_rules, evaluate, parse_rules
 from domain.rules.instants import instant_of, moment_of
-from tests.support.rule_histories import random_clock, random_facts, random_require, random_silence
+from tests.support.backtest_histories import after, random_history
+from tests.support.rule_histories import (
+    random_clock,
+    random_facts,
+    random_require,
+    random_silence,
+    require,
+    silence,
+)
 
 np = pytest.importorskip("numpy", reason="the extra `analysis` is not installed")
 
@@ -83,3 +94,28 @@ def judged_of(columns: Columns, slug: str, verdicts: Any) -> list[Judged]:
         activation = columns.ids[row].decode()
         found.append((slug, pathway, activation, answer, STATUSES[status].value, *moments, bool(raised)))
     return found
+
+
+@given(st.lists(random_history(KINDS), min_size=1, max_size=4), random_rules(), st.integers(0, 200))
+def test_hindsight_on_many_pathways_is_hindsight_on_each(
+    histories: list[History], rules: CompiledRules, days: int
+) -> None:
+    fast, slow = FastHindsight(rules, CALENDARS), Hindsight(rules, CALENDARS)
+
+    found = fast.judge_all(histories, after(days))
+
+    assert found == [slow.judge(history, after(days)) for history in histories]
+
+
+def test_without_numpy_the_evaluator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = compile_rules(parse_rules([[require(), silence()]]))
+    fact_ids = ["f00"]
+    (history,) = histories_of_file([ONE_NEED], CALENDARS)
+    monkeypatch.setattr("application.backtest.fast_hindsight.HAS_NUMPY", False)
+
+    (found,) = FastHindsight(rules, CALENDARS).judge_all([history], after(200))
+
+    assert [one.activation for one in found.episodes] == fact_ids
+
+
+ONE_NEED = b'{"pathway": "p1", "fact_id": "f00", "type": "diagnosis", "start": "2026-03-20", "attrs": {"theme": "it"}}'

@@ -77,6 +77,10 @@ class FastReplay:
             return Found(sorted(found.episodes + lived.episodes, key=order_of), found.activations + lived.activations)
         return found
 
+    def judge_all(self, histories: Sequence[History], until: int) -> list[Found]:
+        """One answer for each history, in their order."""
+        return [self.judge(history, until) for history in histories]
+
     def _only(self, slugs: frozenset[str]) -> CompiledRules:
         known = self._subsets.get(slugs)
         if known is None:
