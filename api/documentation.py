@@ -17,6 +17,7 @@ from api.problems import MEDIA_TYPE, NotFound, catalogue, language_of, title
 from api.replies import encode
 from api.request import ApiRequest
 from domain.errors import DomainError
+from domain.rules.schema import rule_schema as schema_of_rule
 
 STATIC = files("api").joinpath("static")
 STATIC_TYPES = {
@@ -134,6 +135,12 @@ async def event_schema(name: FromPath[str], version: FromPath[int]) -> ASGIRespo
     return ASGIResponse(body=encode(schema), media_type="application/schema+json", headers=PUBLIC)
 
 
+@get("/schemas/rule", name="rule-schema")
+async def rule_schema() -> ASGIResponse:
+    """The JSON Schema of a synchronisation rule, for forms and editors."""
+    return ASGIResponse(body=encode(schema_of_rule()), media_type="application/schema+json", headers=PUBLIC)
+
+
 def _kind(kind: type[DomainError]) -> ProblemKind:
     return ProblemKind(
         code=kind.code, status=kind.status, title=kind.title(), title_fr=kind.title_fr, type=f"/problems/{kind.code}"
@@ -157,5 +164,5 @@ def _html(page: str, headers: dict[str, str]) -> ASGIResponse:
 
 routes = Router(
     "/",
-    route_handlers=[read_openapi, docs, static, problems, problem, event_schemas, event_schema],
+    route_handlers=[read_openapi, docs, static, problems, problem, event_schemas, event_schema, rule_schema],
 )
