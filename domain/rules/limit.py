@@ -5,7 +5,7 @@ A crossing is a fact with which the count around it becomes one too many; what c
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from domain.rules.case import Case
@@ -16,8 +16,7 @@ from domain.rules.relations import Interval
 from domain.rules.rule import Limit
 from domain.rules.scene import Scene
 from domain.rules.suspensions import NOT_SUSPENDED
-from domain.rules.timeline import EMPTY_POOL, Placed, order_of
-from domain.rules.values import key_of, reader_of
+from domain.rules.timeline import Placed, order_of
 from domain.rules.verdict import exceeded
 from domain.rules.windows import Close
 
@@ -27,25 +26,12 @@ Crossing = tuple[Placed, list[Placed]]
 def judge_limit(scene: Scene, plan: Plan, body: Limit) -> Iterator[Obligation]:
     """By the fact that was one too many: the rule's dates and territories are asked of it, not of those counted."""
     crossings: list[Crossing] = []
-    for counted in _groups(scene, plan, body):
+    for group in scene.timeline.pools(plan.sought["count"].filter).values():
+        counted = [fact for fact in group.items if scene.counts(fact)]
         crossings += _at_a_time(scene, counted, body.max) if body.in_last is None else _in_last(scene, plan, counted)
     for fact, counted in sorted(crossings, key=lambda crossing: order_of(crossing[0])):
         if scene.governs(plan, fact):
             yield exceeded(scene, _case(scene, plan, fact), counted)
-
-
-def _groups(scene: Scene, plan: Plan, body: Limit) -> Iterable[list[Placed]]:
-    """The facts that count at this clock, those that have the fields of `match` in common together.
-
-    One that lacks such a field has nothing in common with any other.
-    """
-    readers = [reader_of(link.field) for link in body.count.match]
-    groups: defaultdict[Hashable, list[Placed]] = defaultdict(list)
-    for fact in scene.timeline.pools(plan.sought["count"].filter).get(None, EMPTY_POOL).items:
-        if scene.counts(fact):
-            shared = tuple(key_of(read(fact.fact)) for read in readers)
-            groups[fact.fact.fact_id if None in shared else shared].append(fact)
-    return groups.values()
 
 
 def _case(scene: Scene, plan: Plan, fact: Placed) -> Case:

@@ -202,7 +202,7 @@ class _Compiler:
                 sought = {"of": self.seek(body.of)}
                 return sought | ({"while": self.seek(body.span)} if body.span else {})
             case Limit():
-                sought = {"count": self.seek(msgspec.structs.replace(body.count, match=()))}
+                sought = {"count": self.seek(body.count)}
             case Require():
                 sought = {"when": self.seek(body.when), "expect": self.seek(body.expect)} | self._cuts(body)
             case Forbid():
