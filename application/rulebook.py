@@ -1,7 +1,7 @@
 """Rules as people write them, in YAML. A strict subset: no tags, anchors or aliases, no surprise booleans."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from operator import attrgetter
 from typing import Any
@@ -38,6 +38,11 @@ _WORDS: dict[str, Any] = {
 
 def load_rules(text: str | bytes) -> Ruleset:
     """Read a rules file: a rule, a list of them, `{groups, rules}`, or several such documents. Raises RuleRefused."""
+    return parse_rules(load_documents(text))
+
+
+def load_documents(text: str | bytes) -> list[Any]:
+    """The documents of a rules file, whatever they say. Raises RuleRefused for what is no YAML of this subset."""
     raw = text.encode() if isinstance(text, str) else text
     if len(raw) > SIZE_MAX:
         raise RuleRefused("", f"the document is larger than {SIZE_MAX // 1024} kB.")
@@ -47,7 +52,16 @@ def load_rules(text: str | bytes) -> Ruleset:
         raise RuleRefused("", "the document is not UTF-8 text.") from None
     except yaml.YAMLError as error:
         raise RuleRefused("", f"this is not YAML: {_place_of(error)}.") from None
-    return parse_rules([document for document in documents if document is not None])
+    return [document for document in documents if document is not None]
+
+
+def one_by_one(documents: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Each rule of documents that were found sound as a document of its own, with the groups that were declared."""
+    for document in documents:
+        groups = document.get("groups") if isinstance(document, dict) else None
+        rules = document["rules"] if isinstance(document, dict) and "rules" in document else document
+        for rule in [rules] if isinstance(rules, dict) else rules:
+            yield {"groups": groups, "rules": [rule]} if groups else rule
 
 
 def shipped_rules() -> Ruleset:

@@ -1,11 +1,11 @@
-"""`unisson rules`: judge rules on a file of facts, with no database and no server."""
+"""`unisson rules`: judge rules on a file of facts, with no database; what a territory does with them is beside."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from api.cli import backtest
+from api.cli import backtest, rulebook
 from api.cli.command_line import group
 from api.cli.failure import Failure, Status
 from api.cli.files import unusable, written
@@ -18,6 +18,7 @@ from domain.rules import RuleRefused
 
 app = group("rules")
 backtest.add_to(app)
+rulebook.add_to(app)
 
 
 @app.command(

@@ -1,0 +1,117 @@
+"""`unisson rules` on files and on a territory: linted, drafted, tried, published, retired; refused in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from application.evaluation import read_now
+from application.rulebook import shipped_rules
+from application.rulebooks import Rulebooks
+from application.rules_in_force import RulesInForce
+from domain.clock import SettableClock
+from infrastructure.database import Pool
+from tests.support.command_line import unisson
+from tests.support.logs import postgres_log
+from tests.support.rulebooks import backtest, document
+from tests.support.service import TERRITORY
+
+PLACE = ("--territory", TERRITORY, "--agency", "departement-34", "--agent", "agent-1")
+RULES = """
+- rule: contact-in-60-days
+  kind: silence
+  of: {on: contact_events}
+  gap: 60d
+  effective: {from: 2999-01-01}
+  text: {fr: "Aucun contact.", en: "No contact."}
+"""
+
+
+@pytest.fixture
+def here(database_url: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        "UNISSON_DATABASE_URL": database_url,
+        "UNISSON_DATA_DIR": str(tmp_path / "data"),
+        "UNISSON_LANG": "en",
+    }
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    return str(path)
+
+
+async def test_rules_are_said_as_sentences_with_what_is_doubtful(file: str, tmp_path: Path) -> None:
+    Path(file).write_text(RULES + "  inhibited_by: [nobody]\n")
+    ran = await unisson("rules", "lint", file)
+    assert ran.status == 0
+    assert "contact-in-60-days@1" in ran.out
+    assert "« nobody »" in ran.out
+    facts = tmp_path / "facts.ndjson"
+    facts.write_text("")
+    ran = await unisson("rules", "lint", file, "--facts", str(facts), "--now", "2026-06-01", "--json")
+    assert [remark["code"] for remark in json.loads(ran.out)["remarks"]] == ["unknown_inhibitor", "never_activated"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rule: Not a slug\nkind: silence\nof: {on: x}\ngap: 9d", "/rule"),
+        ("rule: a\nkind: magic", "/kind"),
+        ("rule: a\nkind: silence\nof: {on: x}\ngap: 9d\ninhibited_by: [a]", "circle"),
+        ("x" * 300_000, "256 kB"),
+    ],
+)
+async def test_a_file_that_could_not_be_drafted_is_refused_in_one_line(file: str, text: str, said: str) -> None:
+    Path(file).write_text(text)
+    ran = await unisson("rules", "lint", file, UNISSON_LANG="en")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert file in ran.err
+    assert said in ran.err
+
+
+async def test_a_time_without_facts_is_a_mistake(file: str) -> None:
+    assert (await unisson("rules", "lint", file, "--now", "2026-06-01")).status == 2
+
+
+async def test_a_rule_is_drafted_tried_published_and_retired(
+    here: dict[str, str], file: str, database_url: str, pool: Pool
+) -> None:
+    drafted = await unisson("rules", "draft", file, *PLACE, "--json", **here)
+    [rule] = json.loads(drafted.out)["rules"]
+    assert (rule["rule"], rule["version"], rule["state"]) == ("contact-in-60-days", 1, "draft")
+    publish = ("rules", "publish", "contact-in-60-days", "--version", "1", *PLACE)
+    untried = await unisson(*publish, "--to", "active", **here)
+    assert (untried.status, untried.out, untried.err.count("\n")) == (1, "", 1)
+    assert "tried" in untried.err
+
+    await keep_a_backtest(database_url, pool, rule["digest"])
+    for to in ("shadow", "active"):
+        assert (await unisson(*publish, "--to", to, **here)).status == 0
+        listed = await unisson("rules", "list", "--territory", TERRITORY, "--state", to, "--json", **here)
+        assert "contact-in-60-days" in [each["rule"] for each in json.loads(listed.out)["rules"]]
+    again = await unisson(*publish, "--to", "active", **here)
+    assert (again.status, again.err.count("\n")) == (1, 1)
+
+    shown = await unisson("rules", "show", "contact-in-60-days", "--territory", TERRITORY, "--json", **here)
+    assert json.loads(shown.out)["document"]["gap"] == "60d"
+    assert "60 days" in json.loads(shown.out)["sentence"]["en"]
+    assert (await unisson("rules", "retire", "contact-in-60-days", *PLACE, **here)).out.split()[1] == "retired"
+
+
+async def keep_a_backtest(database_url: str, pool: Pool, digest: str) -> None:
+    clock = SettableClock(read_now("2026-03-02"))
+    async with postgres_log(database_url, pool, clock) as log:
+        rulebooks = Rulebooks(log, clock, RulesInForce(shipped_rules()))
+        kept = backtest(document(), digest=digest)
+        await rulebooks.record_backtest(TERRITORY, "contact-in-60-days", 1, kept, by="departement-34")
+
+
+async def test_a_draft_is_given_up(here: dict[str, str], file: str) -> None:
+    await unisson("rules", "draft", file, *PLACE, **here)
+    given_up = await unisson("rules", "withdraw", "contact-in-60-days", "--version", "1", *PLACE, **here)
+    assert (given_up.status, given_up.out) == (0, "contact-in-60-days@1  withdrawn\n")
+    absent = await unisson("rules", "show", "contact-in-60-days", "--territory", TERRITORY, **here)
+    assert (absent.status, absent.err.count("\n")) == (1, 1)
