@@ -10,30 +10,33 @@ from hypothesis import strategies as st
 
 from domain.facts import Fact
 from tests.support.oracle_check import assert_agreed
-from tests.support.random_histories import CONTACTS, Learnt, histories, known, streams
+from tests.support.random_histories import CONTACTS, LONG_STAYS, Learnt, clocks, histories, known, streams
 from tests.support.random_rules import (
     RuleDocument,
     chained_requires,
+    exempted,
     forbids,
+    limits,
     one_to_one_requires,
+    related_forbids,
+    related_requires,
     requires,
     self_requires,
     silences,
 )
-from tests.support.rule_histories import random_clock
 
 often = settings(max_examples=max(100, settings().max_examples))
 NOWHERE = histories(may_move=False).map(lambda facts: [msgspec.structs.replace(fact, territory=None) for fact in facts])
 
 
 @often
-@given(histories(), requires(), random_clock())
+@given(histories(), requires(), clocks())
 def test_require_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
     assert_agreed(facts, [rule], now)
 
 
 @often
-@given(histories(), chained_requires(), random_clock())
+@given(histories(), chained_requires(), clocks())
 def test_chains_and_alternations_are_judged_as_the_long_way_says(
     facts: list[Fact], rule: RuleDocument, now: datetime
 ) -> None:
@@ -41,13 +44,13 @@ def test_chains_and_alternations_are_judged_as_the_long_way_says(
 
 
 @often
-@given(histories(), self_requires(), random_clock())
+@given(histories(), self_requires(), clocks())
 def test_late_recording_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
     assert_agreed(facts, [rule], now)
 
 
 @often
-@given(histories(may_move=False), one_to_one_requires(), random_clock())
+@given(histories(may_move=False), one_to_one_requires(), clocks())
 def test_one_target_for_one_activation_is_given_as_the_long_way_says(
     facts: list[Fact], rule: RuleDocument, now: datetime
 ) -> None:
@@ -55,19 +58,55 @@ def test_one_target_for_one_activation_is_given_as_the_long_way_says(
 
 
 @often
-@given(histories(CONTACTS), silences(), random_clock())
+@given(histories(CONTACTS), silences(), clocks())
 def test_silence_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
     assert_agreed(facts, [rule], now)
 
 
 @often
-@given(histories(), forbids(), random_clock())
+@given(histories(), forbids(), clocks())
 def test_forbid_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
     assert_agreed(facts, [rule], now)
 
 
 @often
-@given(streams(), st.one_of(requires(), forbids(), silences()), random_clock())
+@given(histories(LONG_STAYS), related_forbids(), clocks())
+def test_forbidden_relations_of_intervals_are_judged_as_the_long_way_says(
+    facts: list[Fact], rule: RuleDocument, now: datetime
+) -> None:
+    assert_agreed(facts, [rule], now)
+
+
+@often
+@given(histories(LONG_STAYS), related_requires(), clocks())
+def test_expected_relations_of_intervals_are_judged_as_the_long_way_says(
+    facts: list[Fact], rule: RuleDocument, now: datetime
+) -> None:
+    assert_agreed(facts, [rule], now)
+
+
+@often
+@given(histories(LONG_STAYS), limits(), clocks())
+def test_limit_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
+    assert_agreed(facts, [rule], now)
+
+
+@often
+@given(histories(), st.one_of(exempted(requires()), exempted(forbids())), clocks())
+def test_what_exempts_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
+    assert_agreed(facts, [rule], now)
+
+
+@often
+@given(histories(LONG_STAYS), st.one_of(exempted(related_forbids()), exempted(limits())), clocks())
+def test_what_exempts_long_stays_is_judged_as_the_long_way_says(
+    facts: list[Fact], rule: RuleDocument, now: datetime
+) -> None:
+    assert_agreed(facts, [rule], now)
+
+
+@often
+@given(streams(), st.one_of(requires(), forbids(), silences(), limits()), clocks())
 def test_what_was_learnt_late_corrected_or_retracted_is_judged_as_the_long_way_says(
     stream: list[Learnt], rule: RuleDocument, now: datetime
 ) -> None:
@@ -77,7 +116,7 @@ def test_what_was_learnt_late_corrected_or_retracted_is_judged_as_the_long_way_s
 
 
 @often
-@given(histories(), st.lists(requires(), min_size=2, max_size=3), random_clock(), st.data())
+@given(histories(), st.lists(requires(), min_size=2, max_size=3), clocks(), st.data())
 def test_the_version_of_the_day_is_the_one_that_the_long_way_takes(
     facts: list[Fact], rules: list[RuleDocument], now: datetime, data: st.DataObject
 ) -> None:
@@ -90,7 +129,7 @@ def test_the_version_of_the_day_is_the_one_that_the_long_way_takes(
 
 @pytest.mark.parametrize("tz", ["Pacific/Auckland", "America/Montreal"])
 @often
-@given(facts=NOWHERE, rule=st.one_of(requires(), forbids()), now=random_clock())
+@given(facts=NOWHERE, rule=st.one_of(requires(), forbids()), now=clocks())
 def test_a_default_time_zone_is_for_what_has_no_zone_of_its_own(
     tz: str, facts: list[Fact], rule: RuleDocument, now: datetime
 ) -> None:

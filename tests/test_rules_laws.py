@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from domain.facts import Fact
 from domain.rules import Calendars, Evaluation, Obligation, Status, compile_rules, evaluate, parse_rules
 from tests.support.oracle_check import assert_agreed
-from tests.support.random_histories import KINDS, Learnt, facts, histories, known, moved, streams
+from tests.support.random_histories import KINDS, Learnt, clocks, facts, histories, known, moved, streams
 from tests.support.random_rules import RuleDocument, every_kind, forbids, requires
-from tests.support.rule_histories import FIRST_DAY, fact, local, random_clock, require, silence
+from tests.support.rule_histories import FIRST_DAY, fact, local, require, silence
 
 HISTORIES = histories(KINDS)
 RULES = every_kind()
@@ -31,7 +31,7 @@ def as_bytes(evaluation: Evaluation) -> bytes:
 
 
 @often
-@given(HISTORIES, RULES, random_clock(), st.randoms(use_true_random=False))
+@given(HISTORIES, RULES, clocks(), st.randoms(use_true_random=False))
 def test_any_order_of_arrival_gives_the_same_obligations_byte_for_byte(
     facts: list[Fact], rule: RuleDocument, now: datetime, chance: Any
 ) -> None:
@@ -40,7 +40,7 @@ def test_any_order_of_arrival_gives_the_same_obligations_byte_for_byte(
 
 
 @often
-@given(HISTORIES, requires() | forbids(), random_clock(), st.randoms(use_true_random=False))
+@given(HISTORIES, requires() | forbids(), clocks(), st.randoms(use_true_random=False))
 def test_positions_break_ties_of_naming_only_and_never_change_a_verdict(
     facts: list[Fact], rule: RuleDocument, now: datetime, chance: Any
 ) -> None:
@@ -56,7 +56,7 @@ def test_positions_break_ties_of_naming_only_and_never_change_a_verdict(
 
 
 @often
-@given(histories(KINDS, most=8), facts("added"), RULES, random_clock())
+@given(histories(KINDS, most=8), facts("added"), RULES, clocks())
 def test_adding_a_fact_and_then_retracting_it_is_never_having_added_it(
     facts: list[Fact], added: Fact, rule: RuleDocument, now: datetime
 ) -> None:
@@ -69,7 +69,7 @@ def test_adding_a_fact_and_then_retracting_it_is_never_having_added_it(
 
 
 @often
-@given(streams(), facts("added"), st.integers(0, 20), st.integers(0, 20), RULES, random_clock())
+@given(streams(), facts("added"), st.integers(0, 20), st.integers(0, 20), RULES, clocks())
 def test_what_was_retracted_long_after_leaves_no_trace_in_what_was_learnt_since(
     stream: list[Learnt], added: Fact, first: int, second: int, rule: RuleDocument, now: datetime
 ) -> None:
@@ -85,7 +85,7 @@ def test_what_was_retracted_long_after_leaves_no_trace_in_what_was_learnt_since(
 
 
 @often
-@given(HISTORIES, RULES, random_clock(), st.integers(0, 11), st.integers(-40, 40))
+@given(HISTORIES, RULES, clocks(), st.integers(0, 11), st.integers(-40, 40))
 def test_correcting_a_date_is_retracting_and_adding_under_the_same_fact_id(
     facts: list[Fact], rule: RuleDocument, now: datetime, index: int, days: int
 ) -> None:
@@ -98,18 +98,18 @@ def test_correcting_a_date_is_retracting_and_adding_under_the_same_fact_id(
 
 
 @often
-@given(HISTORIES, RULES, random_clock())
+@given(HISTORIES, RULES, clocks())
 def test_splitting_clock_ticks_changes_nothing(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
     """Before `next_due` nothing changes: ticks may be split or skipped at will, only the due ones matter."""
     evaluation = judged(facts, rule, now)
     due = evaluation.next_due or now + timedelta(days=4_000)
     assert due > now
     for instant in (now + (due - now) / 2, due - timedelta(microseconds=1)):
-        assert as_bytes(judged(facts, rule, instant)) == as_bytes(evaluation)
+        assert judged(facts, rule, instant).obligations == evaluation.obligations
 
 
 @often
-@given(HISTORIES, RULES, random_clock())
+@given(HISTORIES, RULES, clocks())
 def test_replaying_gives_the_same_bytes(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
     assert as_bytes(judged(facts, rule, now)) == as_bytes(judged(facts, rule, now))
 
@@ -118,7 +118,7 @@ FINAL = {Status.SATISFIED, Status.VIOLATED_LATE, Status.CANCELLED}
 
 
 @often
-@given(HISTORIES, RULES, random_clock(), st.integers(0, 48) | st.integers(0, 24 * 200))
+@given(HISTORIES, RULES, clocks(), st.integers(0, 48) | st.integers(0, 24 * 200))
 def test_with_the_same_knowledge_no_verdict_flips_back(
     facts: list[Fact], rule: RuleDocument, now: datetime, hours: int
 ) -> None:
@@ -184,7 +184,7 @@ def test_hour_after_hour_of_a_busy_day_nothing_flips_back_nor_changes_unforeseen
         now += timedelta(hours=1)
         after = judged(facts, rule, now)
         if before.next_due is None or before.next_due > now:
-            assert as_bytes(after) == as_bytes(before)
+            assert after.obligations == before.obligations
         pairs = {pair_of(one): one.status for one in after.obligations}
         found = {one.activation: one.status for one in after.obligations}
         for one in before.obligations:
@@ -197,14 +197,14 @@ def test_hour_after_hour_of_a_busy_day_nothing_flips_back_nor_changes_unforeseen
 
 
 @often
-@given(busy_days(), random_clock())
+@given(busy_days(), clocks())
 def test_a_busy_day_is_judged_as_the_long_way_says(case: tuple[list[Fact], RuleDocument], now: datetime) -> None:
     facts, rule = case
     assert_agreed(facts, [rule], now + timedelta(days=16))
 
 
 @often
-@given(HISTORIES, RULES, random_clock())
+@given(HISTORIES, RULES, clocks())
 def test_publishing_an_identical_version_changes_nothing_but_its_number(
     facts: list[Fact], rule: RuleDocument, now: datetime
 ) -> None:

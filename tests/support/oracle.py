@@ -4,7 +4,7 @@ It reads rule documents as plain mappings, tries every fact against every activa
 It shares no code with `domain.rules`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,19 +24,34 @@ def long_way(facts: Sequence[Fact], rules: Sequence[Mapping[str, Any]], now: dat
     """Every verdict of every rule, sorted. An activation is judged by the clock of the pathway's territory by then."""
     territories = territories_of(facts, tz)
     verdicts: list[Verdict] = []
-    for territory in {*territories.values()}:
-        pathway = Pathway(facts, Clock(territory, tz), now)
+    for rule in rules:
+        own: list[Verdict] = []
+        order: dict[str, tuple[datetime, int, str]] = {}
+        for territory in {*territories.values()} if rule.get("state", "active") in ("active", "shadow") else ():
+            pathway = Pathway(facts, Clock(territory, tz), now)
 
-        for rule in rules:
-            if rule.get("state", "active") in ("active", "shadow"):
+            def is_ruled(fact: Fact, a: Moment, rule: Mapping[str, Any] = rule, here: str | None = territory) -> bool:
+                return territories[fact.fact_id] == here and rules_day(rule, rules, a.day.isoformat(), here)
 
-                def is_ruled(
-                    fact: Fact, a: Moment, rule: Mapping[str, Any] = rule, here: str | None = territory
-                ) -> bool:
-                    return territories[fact.fact_id] == here and rules_day(rule, rules, a.day.isoformat(), here)
-
-                verdicts.extend(KINDS[rule["kind"]](rule, pathway, is_ruled))
+            own.extend(KINDS[rule["kind"]](rule, pathway, is_ruled))
+            home = [one for one in pathway.in_order(at_of(rule)) if territories[one[1].fact_id] == territory]
+            order |= {fact.fact_id: (moment.first, fact.position, fact.fact_id) for moment, fact in home}
+        verdicts.extend(without_mirrors(own, order))
     return sorted(verdicts, key=lambda one: (one.rule, one.version, one.activation, one.target or ""))
+
+
+def at_of(rule: Mapping[str, Any]) -> str:
+    """Which point of a fact activates it, for kinds that say so."""
+    at: str = rule.get("when", {}).get("at", "start")
+    return at
+
+
+def without_mirrors(verdicts: list[Verdict], order: Mapping[str, Any]) -> Iterator[Verdict]:
+    """The same two facts forbidden both ways round make one alert: the earlier activation's."""
+    standing = {(one.activation, one.target) for one in verdicts if one.status == "violated_open"}
+    for one in verdicts:
+        twice = one.target is not None and (one.target, one.activation) in standing
+        yield one._replace(raised=False) if twice and order[one.activation] > order[one.target or ""] else one
 
 
 def rules_day(rule: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], day: str, territory: str | None) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 from domain.facts import Fact
 from tests.support.oracle_allen import span
 from tests.support.oracle_life import Pathway
-from tests.support.oracle_require import Answer, IsRuled
+from tests.support.oracle_require import IsRuled
+from tests.support.oracle_targets import Answer, exempting
 from tests.support.oracle_time import LONG_AGO
-from tests.support.oracle_unless import exempting
 from tests.support.oracle_verdict import Verdict, verdict
 from tests.support.oracle_where import is_chosen, is_correlated, is_day
 from tests.support.oracle_windows import Frame, Windows, raise_at
@@ -54,8 +54,8 @@ def is_with(rule: Mapping[str, Any], pathway: Pathway, other: Answer, answer: An
 
 
 def is_grouped(rule: Mapping[str, Any], other: Fact, fact: Fact) -> bool:
-    match = {"match": rule["count"].get("match", {})}
-    return other.fact_id == fact.fact_id or is_correlated(other, fact, match, {})
+    """A fact without the field has no group, and is not counted."""
+    return is_correlated(other, fact, {"match": rule["count"].get("match", {})}, {})
 
 
 def crossing(rule: Mapping[str, Any], pathway: Pathway, answer: Answer, frame: Frame, found: list[Fact]) -> Verdict:

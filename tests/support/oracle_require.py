@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from domain.facts import Fact
 from tests.support.oracle_allen import cut_to_interval, is_related
 from tests.support.oracle_life import Pathway
+from tests.support.oracle_targets import Answer, exempting, selected
 from tests.support.oracle_time import NEVER, ONE_DAY, TICK, Moment, tie
 from tests.support.oracle_verdict import End, Verdict, ends_of_life, first_end, forced, verdict
-from tests.support.oracle_where import is_chosen, is_correlated, speaks_of_state, types_of
+from tests.support.oracle_where import is_chosen, speaks_of_state, types_of
 from tests.support.oracle_windows import ENDLESS, Frame, Windows, lateness, raise_at
 
 IsRuled = Callable[[Fact, Moment], bool]
@@ -25,14 +26,7 @@ class Duty(NamedTuple):
     ends: list[End]
     booked_before: datetime
     """From here on no booking counts: something known will close the window."""
-
-
-class Answer(NamedTuple):
-    point: datetime
-    position: int
-    fact_id: str
-    fact: Fact
-    moment: Moment
+    exempt: Answer | None
 
 
 def require(rule: Mapping[str, Any], pathway: Pathway, is_ruled: IsRuled) -> Iterator[Verdict]:
@@ -63,20 +57,8 @@ def duty_of(rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Mome
     ends, frame, until_cut = until(rule, pathway, activation, a, frame)
     frame, forced_cut = forced(rule, pathway, activation, a, frame)
     ends += ends_of_life(rule, pathway, activation, a, "freeze")
-    return Duty(activation, a, frame, ends, min(until_cut, chain_cut, forced_cut))
-
-
-def selected(selector: Mapping[str, Any], pathway: Pathway, activation: Fact, accept: list[str] | None) -> list[Answer]:
-    """Facts of a selector that correlate with an activation, never itself save for `self`, by point and position."""
-    known = {"when": activation}
-    found = []
-    for moment, fact in pathway.in_order(selector.get("at", "start")):
-        is_self = selector["on"] == "self"
-        if (fact.fact_id == activation.fact_id) != is_self or not is_chosen(fact, selector, accept, known):
-            continue
-        if is_correlated(fact, activation, selector, known):
-            found.append(Answer(moment.first, fact.position, fact.fact_id, fact, moment))
-    return found
+    exempt = exempting(rule, pathway, activation, a)
+    return Duty(activation, a, frame, ends, min(until_cut, chain_cut, forced_cut), exempt)
 
 
 def until(
@@ -140,11 +122,28 @@ def before_end(
     pathway: Pathway, duty: Duty, timely: list[Answer], late: list[Answer]
 ) -> tuple[list[Answer], list[Answer]]:
     """What ended the wait leaves only what had come or was booked; and nothing late, if it was before the close."""
+    if duty.exempt is not None:
+        timely = [one for one in timely if one.fact.state == "planned" or one.point <= duty.exempt.point]
+        late = [one for one in late if one.point <= duty.exempt.point]
     ended = first_end(duty.ends, pathway.now)
-    if ended is None:
-        return timely, late
-    timely = [one for one in timely if one.fact.state == "planned" or one.point <= ended.moment.last]
-    return timely, late if ended.moment.last >= duty.frame.close else []
+    if ended is not None:
+        timely = [one for one in timely if one.fact.state == "planned" or one.point <= ended.moment.last]
+        late = late if ended.moment.last >= duty.frame.close else []
+    return timely, late
+
+
+def cancelled(rule: Mapping[str, Any], pathway: Pathway, duty: Duty) -> Verdict | None:
+    """By what ended the wait before the close, or by an exempting fact that came before that."""
+    ended, exempt = first_end(duty.ends, pathway.now), duty.exempt
+    if ended is not None and ended.moment.last >= duty.frame.close:
+        ended = None
+    if ended is not None and (exempt is None or ended.moment.over <= exempt.point):
+        at, fact, reason = ended.moment.first, ended.fact, ended.reason
+    elif exempt is not None:
+        at, fact, reason = exempt.point, exempt.fact, "released"
+    else:
+        return None
+    return verdict(rule, duty.activation, duty.frame, "cancelled", at=at, evidence=[fact], reason=reason)
 
 
 def next_among(
@@ -190,15 +189,10 @@ def is_beyond(rule: Mapping[str, Any], a: Moment, t: Moment, step: int) -> bool:
 
 def settled(rule: Mapping[str, Any], pathway: Pathway, duty: Duty, timely: list[Answer], late: list[Answer]) -> Verdict:
     needed, frame, a = rule.get("min", 1), duty.frame, duty.activation
-    ended = first_end(duty.ends, pathway.now)
     used = [one.fact for one in timely[:needed]]
     if len(timely) >= needed:
         decisive = timely[needed - 1]
         return verdict(rule, a, frame, "satisfied", at=decisive.point, target=decisive.fact, evidence=used)
-    if ended is not None and ended.moment.last < frame.close:
-        return verdict(rule, a, frame, "cancelled", at=ended.moment.first, evidence=[ended.fact], reason=ended.reason)
-    if pathway.now < frame.close:
-        return verdict(rule, a, frame, "pending", evidence=used)
     if len(timely) + len(late) >= needed:
         every = [*timely, *late][:needed]
         return verdict(
@@ -211,6 +205,10 @@ def settled(rule: Mapping[str, Any], pathway: Pathway, duty: Duty, timely: list[
             late_by=lateness(every[-1].moment, frame),
             evidence=[one.fact for one in every],
         )
+    if (ended := cancelled(rule, pathway, duty)) is not None:
+        return ended
+    if pathway.now < frame.close:
+        return verdict(rule, a, frame, "pending", evidence=used)
     last_day = frame.last_day or pathway.clock.day_of(frame.deadline)
     raised = pathway.now >= raise_at(rule, pathway, frame.close, last_day)
     return verdict(rule, a, frame, "violated_open", at=frame.close, evidence=used, raised=raised)

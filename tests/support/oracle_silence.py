@@ -5,7 +5,8 @@ from typing import Any
 
 from domain.facts import Fact
 from tests.support.oracle_life import Pathway
-from tests.support.oracle_require import Answer, Duty, IsRuled, before_end, settled
+from tests.support.oracle_require import Duty, IsRuled, before_end, settled
+from tests.support.oracle_targets import Answer
 from tests.support.oracle_time import Moment, is_exact
 from tests.support.oracle_verdict import Verdict, ends_of_life, forced
 from tests.support.oracle_where import is_chosen, is_correlated
@@ -52,5 +53,5 @@ def quiet(rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Moment
                 timely.append(contact)
         elif contact.point <= pathway.now:
             late.append(contact)
-    duty = Duty(activation, a, frame, ends, booked_before)
+    duty = Duty(activation, a, frame, ends, booked_before, None)
     return settled(rule, pathway, duty, *before_end(pathway, duty, timely, late))

@@ -25,6 +25,10 @@ class Verdict(NamedTuple):
     raised: bool
 
 
+RANK = ("released", "suspended", "closed")
+"""Which of those that act at one instant is named."""
+
+
 class End(NamedTuple):
     """What cancels a waiting obligation, come or not."""
 
@@ -77,7 +81,7 @@ def ends_of_life(rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a:
 def first_end(ends: Iterable[End], now: datetime) -> End | None:
     """The first to act, of those that have; one known to the day acts when the day is over."""
     over = [end for end in ends if end.moment.over <= now]
-    return min(over, key=lambda end: (end.moment.over, end.moment.first, end.fact.position), default=None)
+    return min(over, key=lambda end: (end.moment.over, RANK.index(end.reason), end.moment.first), default=None)
 
 
 def forced(

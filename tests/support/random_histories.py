@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from domain.facts import Fact, FactState, Precision
-from tests.support.rule_histories import THEMES, points
+from tests.support.rule_histories import THEMES, points, random_clock
 
 AGENCIES = ("ccas", "mission")
 TERRITORIES = ("FR-34", "FR-67", "FR-972", "FR-974", "FR-988")
@@ -26,6 +26,15 @@ KINDS = (
     "withdrawal",
     *LIFE,
 )
+LONG_STAYS = (
+    *["training"] * 4,
+    *["relocation"] * 2,
+    *["contact"] * 3,
+    "diagnosis",
+    "withdrawal",
+    "closed",
+    "suspension",
+)
 CONTACTS = ("contact", "contact", "contact", "training", *LIFE)
 STATES = ("done", "done", "done", "done", "planned", "cancelled", "no_show")
 
@@ -33,7 +42,7 @@ STATES = ("done", "done", "done", "done", "planned", "cancelled", "no_show")
 @st.composite
 def histories(draw: st.DrawFn, kinds: Sequence[str] = KINDS, most: int = 12, *, may_move: bool = True) -> list[Fact]:
     """Of one territory mostly; else of a pathway that moves, with facts that do not say where."""
-    count = draw(st.integers(1, most))
+    count = draw(st.integers(1, most) | st.integers(most // 2, most) | st.just(most))
     positions = draw(st.permutations(range(1, count + 1)))
     moves = may_move and draw(st.integers(0, 3)) == 3
     home = draw(st.sampled_from(["FR-34", "FR-34", *TERRITORIES]))
@@ -72,7 +81,7 @@ def facts(
 def _ends(kind: str, start: date | datetime) -> st.SearchStrategy[date | datetime | None]:
     if kind not in ("suspension", *LASTING):
         return st.just(start)
-    lengths = [timedelta(days=days) for days in (0, 0, 1, 2, 4, 12, 40)]
+    lengths = [timedelta(days=days) for days in (0, 0, 1, 2, 4, 4, 12, 12, 40)]
     if isinstance(start, datetime):
         lengths += [timedelta(minutes=30), timedelta(hours=5)]
     return st.sampled_from([*(start + length for length in lengths), None])
@@ -80,6 +89,11 @@ def _ends(kind: str, start: date | datetime) -> st.SearchStrategy[date | datetim
 
 def _noon(point: date | datetime) -> datetime:
     return point if isinstance(point, datetime) else datetime(point.year, point.month, point.day, 12, tzinfo=UTC)
+
+
+def clocks() -> st.SearchStrategy[datetime]:
+    """In the midst of a history; or long after it, when all is decided."""
+    return random_clock() | st.sampled_from([datetime(2026, month, 15, 10, tzinfo=UTC) for month in (5, 6, 7, 11)])
 
 
 def moved(fact: Fact, by: timedelta) -> Fact:

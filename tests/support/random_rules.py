@@ -70,6 +70,10 @@ def seldom(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from([*[None] * (3 * len(values)), *values])
 
 
+def rarely(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from([*[None] * (9 * len(values)), *values])
+
+
 def without_nothing(document: RuleDocument) -> RuleDocument:
     return {name: value for name, value in document.items() if value is not None}
 
@@ -79,12 +83,12 @@ def selectors(draw: st.DrawFn, *types: str | list[str], links: bool = True) -> R
     """Facts of one of these types, with conditions; `links` where there is an activation to correlate with."""
     selector = {
         "on": draw(st.sampled_from(types)),
-        "at": draw(seldom("end", "recorded", "start")),
-        "where": draw(seldom(*WHERES, FREE_STATE)),
+        "at": draw(rarely("end", "recorded")),
+        "where": draw(rarely(*WHERES, FREE_STATE, FREE_STATE)),
     }
     if links:
         selector["match"] = draw(seldom({"theme": "theme"}, {"agency": "agency"}, {"theme": "$when.theme"}))
-        selector["differ"] = draw(seldom({"agency": "agency"}))
+        selector["differ"] = draw(rarely({"agency": "agency"}))
     return without_nothing(selector)
 
 
@@ -109,9 +113,9 @@ def options(draw: st.DrawFn) -> RuleDocument:
             "on_suspend": draw(often(draw(st.sampled_from(["freeze", "run", "cancel"])))),
             "on_close": draw(often(draw(st.sampled_from(["cancel", "keep", "force"])))),
             "accept": draw(seldom(["done", "planned"])),
-            "territory": draw(seldom(["FR-34"], ["FR-34", "FR-974"])),
-            "effective": draw(seldom({"from": "2026-03-24"}, {"from": None, "to": "2026-04-02"})),
-            "state": draw(seldom("shadow")),
+            "territory": draw(rarely(["FR-34"], ["FR-34", "FR-974"])),
+            "effective": draw(rarely({"from": "2026-03-24"}, {"from": None, "to": "2026-04-02"})),
+            "state": draw(rarely("shadow")),
         }
     )
 
@@ -218,10 +222,6 @@ def related_forbids(draw: st.DrawFn) -> RuleDocument:
     return rule if draw(st.booleans()) else {name: value for name, value in rule.items() if name != "within"}
 
 
-def every_kind() -> st.SearchStrategy[RuleDocument]:
-    return st.one_of(requires(), chained_requires(), one_to_one_requires(), self_requires(), silences(), forbids())
-
-
 @st.composite
 def limits(draw: st.DrawFn) -> RuleDocument:
     count = draw(selectors("contact", ["training", "relocation"], "*", links=False))
@@ -241,3 +241,9 @@ def limits(draw: st.DrawFn) -> RuleDocument:
         rule["in_last"] = draw(st.sampled_from(["5d", "30d", "3bd", "1m", "48h", "inf"]))
     refused = ("on_suspend", "on_close", "strict")
     return without_nothing(rule) | {name: value for name, value in draw(options()).items() if name not in refused}
+
+
+def every_kind() -> st.SearchStrategy[RuleDocument]:
+    plain = (requires(), forbids(), limits(), silences())
+    modified = (chained_requires(), one_to_one_requires(), self_requires(), related_requires(), related_forbids())
+    return st.one_of(*plain, *modified, *map(exempted, (requires(), forbids(), related_forbids(), limits())))
