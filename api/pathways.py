@@ -1,7 +1,7 @@
 """Pathways over HTTP: opening one, every command of the catalogue, and reading back."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,9 +12,8 @@ from litestar.params import FromPath
 from api.bodies import BodyReader
 from api.conditions import etag, fingerprint, idempotency_key, if_match, is_unchanged, preferences
 from api.described import described
-from api.freshness import shown
 from api.moments import DayOrInstant, DayOrInstantOrNull
-from api.queries import Cursor, Limit, Position, QueryReader, next_page
+from api.pathway_list import list_pathways
 from api.replies import Reply, as_view, nothing, reply
 from api.request import ApiRequest, correlation_id
 from application.event_log import StaleVersion
@@ -25,7 +24,7 @@ from domain.facts import FactState, Precision
 from domain.ledger import Current
 from domain.opening import OpenPathway
 from domain.pathway import Pathway, UnknownEntry
-from projections.pathway_timeline import BEFORE_ANY, PathwayTimeline, status_of, summaries
+from projections.pathway_timeline import status_of
 
 
 class Recorded(msgspec.Struct, kw_only=True):
@@ -59,10 +58,14 @@ class PathwayView(msgspec.Struct, kw_only=True):
     """What is coded of a pathway: no name, no note."""
 
     id: UUID
+    reference: str
+    """What people call it by, such as P-00412."""
     version: int
     status: str
     referent: str | None
     participants: list[str]
+    zone: str | None
+    """Where the person last moved to, as far as it is recorded."""
     opened_at: datetime
     updated_at: datetime
     entries: list[EntryView]
@@ -72,10 +75,12 @@ def view(pathway: Pathway) -> PathwayView:
     entries = (pathway.ledger.current(entry_id) for entry_id in pathway.ledger.entries)
     return PathwayView(
         id=pathway.id,
+        reference=pathway.reference,
         version=pathway.version,
         status=status_of(pathway),
         referent=pathway.referent,
         participants=sorted(pathway.participants),
+        zone=pathway.zone,
         opened_at=pathway.created_on,
         updated_at=pathway.modified_on,
         entries=[entry_view(entry) for entry in entries if entry is not None],
@@ -144,50 +149,6 @@ async def open_pathway(request: ApiRequest) -> Reply:
     """Open a pathway for a person."""
     command, raw = await OPENING_BODY.read(request)
     return await answer(request, await request.runtime.pathways.open(order(request, command, raw)))
-
-
-class PathwaysQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    limit: Limit = 100
-    cursor: Cursor | None = None
-    at_least: Position | None = None
-
-
-class PathwayLine(msgspec.Struct, kw_only=True):
-    """Where a pathway stands."""
-
-    id: UUID
-    status: Literal["open", "suspended", "closed", "erased"]
-    referent: str | None
-    participants: tuple[str, ...]
-    version: int
-    position: int
-    """Of its last event."""
-    updated_at: datetime
-
-
-class PathwayPage(msgspec.Struct, kw_only=True):
-    items: list[PathwayLine]
-    next: str | None
-    """`cursor` of the next page; null at the end."""
-
-
-PATHWAYS_QUERY = QueryReader(PathwaysQuery)
-
-
-@get("/", name="list-pathways", opt=described(answer=PathwayPage, query=PathwaysQuery, waits=True))
-async def list_pathways(request: ApiRequest) -> Reply:
-    """List the pathways that the calling agency takes part in, oldest first."""
-    query, caller, cursors = PATHWAYS_QUERY.read(request), request.user, request.runtime.cursors
-    path = request.scope["path"]
-    after = BEFORE_ANY if query.cursor is None else cursors.open(caller, path, query, query.cursor, UUID)
-    headers = await shown(request, [PathwayTimeline.name], query.at_least)
-    async with request.runtime.pool.acquire() as db:
-        found = await summaries(db, caller.territory, caller.agency, after=after, limit=query.limit)
-    place = cursors.seal(caller, path, query, found[-1].pathway) if len(found) == query.limit else None
-    if place is not None:
-        headers |= next_page(request, cursor=place)
-    page = PathwayPage(items=[as_view(line, PathwayLine, id=line.pathway) for line in found], next=place)
-    return reply(page, headers=headers)
 
 
 @get("/{pathway_id:uuid}", name="read-pathway", opt=described(answer=PathwayView, cached=True))

@@ -1,5 +1,6 @@
 """Query strings, as strict as bodies: an unknown or repeated parameter is refused, never ignored."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -33,6 +34,15 @@ def next_page(request: ApiRequest, **place: str | int) -> dict[str, str]:
     return {"Link": f'<{request.scope["path"]}?{urlencode(asked | place)}>; rel="next"'}
 
 
+def the_instant(name: str, given: datetime | None) -> datetime | None:
+    """In UTC. Raises InvalidQuery for one that its offset puts before the first year or after the last."""
+    try:
+        return None if given is None else given.astimezone(UTC)
+    except OverflowError:
+        fault = (f"?{name}", "out_of_range", "This instant is out of range.", "Valeur hors limites.")
+        raise InvalidQuery(faults=[fault]) from None
+
+
 class QueryReader(Generic[T]):
     """Reads query strings into one type. Made once per route."""
 
@@ -52,10 +62,17 @@ class QueryReader(Generic[T]):
         except ValueError:
             raise InvalidQuery from None
         given = dict(pairs)
-        if len(given) < len(pairs) or any("\0" in value for value in given.values()):
+        if len(given) < len(pairs):
+            raise InvalidQuery(faults=self._repeated([name for name, _ in pairs]))
+        if any("\0" in value for value in given.values()):
             raise InvalidQuery
         try:
             return msgspec.convert(given, self._type, strict=False)
         except msgspec.ValidationError as error:
             pointer, code, english, french = explain(error)
             raise InvalidQuery(faults=[(f"?{pointer.removeprefix('/')}", code, english, french)]) from None
+
+    def _repeated(self, names: list[str]) -> list[tuple[str, str, str, str]]:
+        """Those known here: what was sent is not repeated."""
+        known = [name for name in self._type.__struct_fields__ if names.count(name) > 1]
+        return [(f"?{name}", "said_twice", "Given more than once.", "Donné plusieurs fois.") for name in known]

@@ -19,7 +19,7 @@ from api.request import ApiRequest
 from domain.facts import FactState, Precision
 from domain.rules import Obligation, Status, evaluate
 from domain.rules.obligation import Reason
-from projections.pathway_timeline import PathwayTimeline, timeline
+from projections.pathway_timeline import PathwayTimeline, TimelineRow, timeline
 
 
 class TimelineQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -64,11 +64,15 @@ async def read_timeline(request: ApiRequest, pathway_id: FromPath[UUID]) -> Repl
     headers = await shown(request, [PathwayTimeline.name], query.at_least)
     async with request.runtime.pool.acquire() as db:
         rows = await timeline(db, request.user.territory, pathway_id, after=query.after, limit=query.limit)
-    items = [as_view(row, TimelineEvent, type=row.topic) for row in rows]
+    items = [timeline_event(row) for row in rows]
     next_after = items[-1].position if len(items) == query.limit else None
     if next_after is not None:
         headers |= next_page(request, after=next_after)
     return reply(TimelinePage(items=items, next_after=next_after), headers=headers)
+
+
+def timeline_event(row: TimelineRow) -> TimelineEvent:
+    return as_view(row, TimelineEvent, type=row.topic)
 
 
 class FactsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -52,6 +52,8 @@ class Entry(msgspec.Struct, kw_only=True, eq=False):
     """A step that takes back the admission given by what it affects."""
     retracted: bool = False
     first_version: int = 0
+    first_position: int = 0
+    """Where it was first recorded, whatever corrected it since."""
     steps: list["Entry"] = []
     """Entries that change this one, oldest first."""
     dependents: list["Entry"] = []
@@ -101,6 +103,7 @@ class Ledger:
 
     def add(self, entry: Entry) -> None:
         entry.first_version = entry.version
+        entry.first_position = entry.first_position or entry.position
         self.entries[entry.id] = entry
         if entry.type is not None:
             self._by_type.setdefault(entry.type, []).append(entry)
@@ -162,6 +165,7 @@ class Ledger:
         """Once stored, an event's entries take the place and the time that the log gave it."""
         self._facts.clear()
         for entry in self._unstamped.pop(version, ()):
+            entry.first_position = entry.first_position or position
             if entry.version == version:
                 entry.position, entry.recorded_at = position, recorded_at
 

@@ -13,8 +13,9 @@ from eventsourcing.domain import Aggregate
 from domain.aggregate import Event
 from domain.command import Act
 from domain.errors import DomainError
-from domain.facts import Fact
+from domain.facts import Fact, FactState
 from domain.ledger import Current, Entry, Ledger, Point, point_order
+from domain.reference import reference_of
 
 SYSTEM = "unisson"
 """The agency in whose name the system itself acts: it takes part everywhere, and only raises and clears alerts."""
@@ -52,6 +53,19 @@ class Pathway(Aggregate):
                 **fields,
             )
         )
+
+    @property
+    def reference(self) -> str:
+        """What people call it by; see `domain.reference`. Empty once erased, and until its opening is stored."""
+        opening = self.ledger.entries.get(self.id)
+        return reference_of(opening.first_position) if opening and opening.first_position else ""
+
+    @property
+    def zone(self) -> str | None:
+        """Where the person last moved to; None when no move is recorded, or none took place."""
+        done = [move for move in self.ledger.of_type("relocation") if move.state is FactState.DONE]
+        latest = max(done, key=lambda move: (point_order(move.start), move.entry.first_version), default=None)
+        return None if latest is None else str(latest.attrs["to_zone"])
 
     def facts(self) -> list[Fact]:
         """What the rules see of this pathway."""

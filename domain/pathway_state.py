@@ -37,6 +37,7 @@ class EntryState(msgspec.Struct, kw_only=True, omit_defaults=True):
     dismisses: bool = False
     retracted: bool = False
     first_version: int = 0
+    first_position: int = 0
 
 
 class CodedState(msgspec.Struct, kw_only=True):

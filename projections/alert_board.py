@@ -85,6 +85,12 @@ WHERE r.territory = $1 AND r.agency = $2 AND r.alert > $3 AND ($4::text IS NULL 
     AND ($5::text IS NULL OR a.rule = $5)
     AND ($6::uuid IS NULL OR (a.pathway = $6 AND r.sees = 'content'))
 ORDER BY r.alert LIMIT $7"""
+ALERTS_OF_PATHWAYS = f"""
+SELECT l.* FROM unnest($3::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
+    SELECT {COLUMNS}, r.role, r.sees FROM alerts a JOIN alert_recipients r USING (territory, alert)
+    WHERE a.territory = $1 AND a.pathway = p.pathway AND r.agency = $2 AND r.sees = 'content'
+    ORDER BY a.position DESC LIMIT $4
+) AS l ORDER BY l.position DESC"""
 COUNTS = """
 SELECT rule, status, severity, count(*) AS alerts FROM alerts WHERE territory = $1
 GROUP BY rule, status, severity ORDER BY rule, status, severity"""
@@ -142,6 +148,16 @@ async def alerts(
     """Alerts that concern an agency, by id. By pathway, only those whose content it may see."""
     rows = await db.fetch(ALERTS_OF_AGENCY, territory, agency, after, status, rule, pathway, limit)
     return [_alert_row(row) for row in rows]
+
+
+async def alerts_of(
+    db: Connection, territory: str, agency: str, pathways: Sequence[UUID], *, each: int
+) -> dict[UUID, list[AlertRow]]:
+    """The alerts of several pathways whose content an agency may see: at most `each`, the latest changed first."""
+    found: dict[UUID, list[AlertRow]] = {pathway: [] for pathway in pathways}
+    for row in await db.fetch(ALERTS_OF_PATHWAYS, territory, agency, pathways, each):
+        found[row["pathway"]].append(_alert_row(row))
+    return found
 
 
 async def alert_counts(db: Connection, territory: str) -> list[tuple[str, str, str, int]]:

@@ -3,7 +3,7 @@
 Codes, ids, dates and states only: names, notes and the themes of health are opened elsewhere, for those with the right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -36,6 +36,7 @@ CREATE TABLE {pathway_timeline} (
 SUMMARIES = """
 CREATE TABLE {pathway_summaries} (
     pathway      uuid NOT NULL,
+    opened       bigint NOT NULL,             -- Position of its opening: its human reference.
     position     bigint NOT NULL,
     updated_at   timestamptz NOT NULL,
     version      integer NOT NULL,
@@ -47,12 +48,23 @@ CREATE TABLE {pathway_summaries} (
 )"""
 PARTICIPANTS = """
 CREATE TABLE {pathway_participants} (
-    pathway   uuid NOT NULL,
-    territory text COLLATE "C" NOT NULL,
-    agency    text COLLATE "C" NOT NULL,
+    pathway    uuid NOT NULL,
+    opened     bigint NOT NULL,       -- These six are the pathway's own, here so that a list is read in its order.
+    position   bigint NOT NULL,
+    opened_at  timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    territory  text COLLATE "C" NOT NULL,
+    agency     text COLLATE "C" NOT NULL,
+    status     text COLLATE "C" NOT NULL,
+    zone       text COLLATE "C",      -- Where the person last moved to.
     PRIMARY KEY (territory, agency, pathway)
 );
-CREATE INDEX ON {pathway_participants} (territory, pathway)"""
+CREATE INDEX ON {pathway_participants} (territory, pathway);
+CREATE INDEX ON {pathway_participants} (territory, agency, status, opened_at, opened);
+CREATE INDEX ON {pathway_participants} (territory, agency, status, updated_at, position) INCLUDE (opened_at);
+CREATE INDEX ON {pathway_participants} (territory, agency, opened);
+CREATE INDEX ON {pathway_participants} (territory, agency, zone, opened_at, opened) WHERE zone IS NOT NULL;
+CREATE INDEX ON {pathway_participants} (territory, agency, zone, updated_at, position) WHERE zone IS NOT NULL"""
 
 COLUMNS = (
     "pathway",
@@ -68,36 +80,42 @@ COLUMNS = (
     "summary",
 )
 PUT_SUMMARIES = """
-WITH member AS (SELECT * FROM unnest($8::uuid[], $9::text[]) AS m (pathway, agency)),
+WITH member AS (SELECT * FROM unnest($11::uuid[], $12::text[]) AS m (pathway, agency)),
+standing AS (
+    SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::int[],
+        $8::text[], $9::text[], $10::text[])
+        AS s (pathway, opened, position, opened_at, updated_at, version, status, referent, zone)
+),
 summarised AS (
     INSERT INTO {pathway_summaries}
-        (territory, pathway, position, updated_at, version, status, referent, participants)
-    SELECT $1, pathway, position, updated_at, version, status, referent,
+        (territory, pathway, opened, position, updated_at, version, status, referent, participants)
+    SELECT $1, pathway, opened, position, updated_at, version, status, referent,
         ARRAY(SELECT agency FROM member WHERE member.pathway = s.pathway ORDER BY agency)
-    FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::int[], $6::text[], $7::text[])
-        AS s (pathway, position, updated_at, version, status, referent)
+    FROM standing s
     ON CONFLICT (territory, pathway) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at,
         version = excluded.version, status = excluded.status, referent = excluded.referent,
         participants = excluded.participants
+    RETURNING pathway, opened
 ),
 left_out AS (
     DELETE FROM {pathway_participants} p WHERE p.territory = $1 AND p.pathway = ANY($2::uuid[])
         AND NOT EXISTS (SELECT FROM member WHERE member.pathway = p.pathway AND member.agency = p.agency)
 )
-INSERT INTO {pathway_participants} (territory, pathway, agency) SELECT $1, * FROM member ON CONFLICT DO NOTHING"""
+INSERT INTO {pathway_participants}
+    (territory, pathway, agency, opened, position, opened_at, updated_at, status, zone)
+SELECT $1, pathway, m.agency, p.opened, s.position, s.opened_at, s.updated_at, s.status, s.zone
+FROM member m JOIN standing s USING (pathway) JOIN summarised p USING (pathway)
+ON CONFLICT (territory, agency, pathway) DO UPDATE SET position = excluded.position,
+    updated_at = excluded.updated_at, status = excluded.status, zone = excluded.zone"""
 
 TIMELINE_PAGE = """
 SELECT position, version, recorded_at, occurred_at, occurred_on, topic, agency, actor, summary
 FROM pathway_timeline WHERE territory = $1 AND pathway = $2 AND position > $3 ORDER BY position LIMIT $4"""
-SUMMARY = """
-SELECT pathway, status, referent, participants, version, position, updated_at
-FROM pathway_summaries WHERE territory = $1 AND pathway = $2"""
-SUMMARIES_OF_AGENCY = """
-SELECT s.pathway, s.status, s.referent, s.participants, s.version, s.position, s.updated_at
-FROM pathway_participants p JOIN pathway_summaries s USING (territory, pathway)
-WHERE p.territory = $1 AND p.agency = $2 AND p.pathway > $3 ORDER BY p.pathway LIMIT $4"""
-
-BEFORE_ANY = UUID(int=0)
+LATEST = """
+SELECT e.* FROM unnest($2::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
+    SELECT pathway, position, version, recorded_at, occurred_at, occurred_on, topic, agency, actor, summary
+    FROM pathway_timeline t WHERE t.territory = $1 AND t.pathway = p.pathway ORDER BY position DESC LIMIT $3
+) AS e ORDER BY e.position"""
 
 
 class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,55 +129,39 @@ class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
     summary: Mapping[str, Any]
 
 
-class PathwaySummary(msgspec.Struct, frozen=True, kw_only=True):
-    pathway: UUID
-    status: str
-    referent: str | None
-    participants: tuple[str, ...]
-    version: int
-    position: int
-    updated_at: datetime
-
-
 async def timeline(
     db: Connection, territory: str, pathway: UUID, *, after: int = 0, limit: int = 100
 ) -> list[TimelineRow]:
     """A pathway's events after a position, oldest first. Whether the reader may see them is the caller's to check."""
-    rows = await db.fetch(TIMELINE_PAGE, territory, pathway, after, limit)
-    return [
-        TimelineRow(
-            position=row["position"],
-            version=row["version"],
-            recorded_at=row["recorded_at"],
-            occurred=row["occurred_at"] or row["occurred_on"],
-            topic=row["topic"],
-            agency=row["agency"],
-            actor=row["actor"],
-            summary=msgspec.json.decode(row["summary"]),
-        )
-        for row in rows
-    ]
+    return [_timeline_row(row) for row in await db.fetch(TIMELINE_PAGE, territory, pathway, after, limit)]
 
 
-async def summary(db: Connection, territory: str, pathway: UUID) -> PathwaySummary | None:
-    row = await db.fetchrow(SUMMARY, territory, pathway)
-    return None if row is None else _summary(row)
+async def latest(
+    db: Connection, territory: str, pathways: Sequence[UUID], *, each: int
+) -> dict[UUID, list[TimelineRow]]:
+    """The latest events of several pathways, at most `each` of every one, oldest first."""
+    found: dict[UUID, list[TimelineRow]] = {pathway: [] for pathway in pathways}
+    for row in await db.fetch(LATEST, territory, pathways, each):
+        found[row["pathway"]].append(_timeline_row(row))
+    return found
 
 
-async def summaries(
-    db: Connection, territory: str, agency: str, *, after: UUID = BEFORE_ANY, limit: int = 100
-) -> list[PathwaySummary]:
-    """The pathways an agency takes part in, in the order of their ids: oldest first."""
-    return [_summary(row) for row in await db.fetch(SUMMARIES_OF_AGENCY, territory, agency, after, limit)]
-
-
-def _summary(row: asyncpg.Record) -> PathwaySummary:
-    return PathwaySummary(**dict(row) | {"participants": tuple(row["participants"])})
+def _timeline_row(row: asyncpg.Record) -> TimelineRow:
+    return TimelineRow(
+        position=row["position"],
+        version=row["version"],
+        recorded_at=row["recorded_at"],
+        occurred=row["occurred_at"] or row["occurred_on"],
+        topic=row["topic"],
+        agency=row["agency"],
+        actor=row["actor"],
+        summary=msgspec.json.decode(row["summary"]),
+    )
 
 
 class PathwayTimeline:
     name = "pathway_timeline"
-    version = 1
+    version = 2
     tables: Mapping[str, str] = {
         "pathway_timeline": TIMELINE,
         "pathway_summaries": SUMMARIES,
@@ -176,21 +178,30 @@ class PathwayTimeline:
 
 async def _put_summaries(db: Connection, build: Build, page: Page) -> None:
     last = {stored.event.originator_id: stored for stored in page.events}
-    rows = [_summary_row(pathway, last[pathway.id]) for pathway in page.pathways.values()]
+    opened = {
+        event.originator_id: stored.position
+        for stored in page.events
+        if (event := stored.event).originator_version == 1
+    }
+    rows = [_summary_row(pathway, last[pathway.id], opened.get(pathway.id, 0)) for pathway in page.pathways.values()]
     members = [(pathway.id, agency) for pathway in page.pathways.values() for agency in sorted(pathway.participants)]
     pathways = [pathway for pathway, _ in members]
     agencies = [agency for _, agency in members]
     await db.execute(build.sql(PUT_SUMMARIES), page.territory, *zip(*rows, strict=True), pathways, agencies)
 
 
-def _summary_row(pathway: Pathway, last: Stored) -> tuple[Any, ...]:
+def _summary_row(pathway: Pathway, last: Stored, opened: int) -> tuple[Any, ...]:
+    """`opened` counts for a new pathway only: those known keep what they were given."""
     return (
         pathway.id,
+        opened,
         last.position,
+        pathway.created_on,
         last.event.timestamp,
         pathway.version,
         status_of(pathway),
         pathway.referent,
+        pathway.zone,
     )
 
 

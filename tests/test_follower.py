@@ -135,7 +135,7 @@ async def test_who_lost_the_lease_writes_nothing(database_url: str, pool: Pool) 
         await place.open()
         await catch_up(pool, place)
         async with pool.acquire() as db:
-            build = Build("pathway_timeline", 1, 1, tuple(PathwayTimeline.tables))
+            build = Build("pathway_timeline", PathwayTimeline.version, 1, tuple(PathwayTimeline.tables))
             [zombie] = await consumers.claim(db, TERRITORY, [build], "zombie", 0.0)
             [_] = await consumers.claim(db, TERRITORY, [build], "heir", 60.0)
             with pytest.raises(LeaseLost):
