@@ -1,7 +1,7 @@
 """The composition root: the only place where ports meet what makes them real."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -18,6 +18,7 @@ from api.key_in_url import NoKeyInUrl
 from api.limits import Crowd, Limits, RateLimiter
 from api.problems import EXCEPTION_HANDLERS
 from api.request import ApiRequest, request_id
+from api.roles import ROLES
 from api.runtime import Runtime
 from api.share import Share
 from application.access import Caller
@@ -54,7 +55,6 @@ from projections.registry import projections
 
 logger = structlog.get_logger()
 
-ROLES = frozenset({"api", "followers", "notifications"})
 KEY_USE_FLUSH_SECONDS = 30.0
 HOUSEKEEPING_SECONDS = 3600.0
 
@@ -68,16 +68,18 @@ async def compose(
     limits: Limits | None = None,
     stopping: asyncio.Event | None = None,
     allow_loopback: bool = False,
+    database: Awaitable[str] | None = None,
 ) -> AsyncIterator[Runtime]:
     """Open everything a process with these roles needs, and close it in the reverse order.
 
     A clock given here also dates the events: demonstrations and tests. Without one, the database's clock does.
     `allow_loopback` lets webhooks go to this machine: demonstrations and tests too.
+    `database` is the address of one that the caller is opening and will close; without it, it is opened here.
     """
     limits = limits or Limits()
     allow_loopback = allow_loopback or settings.allow_loopback_webhooks
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(open_database(settings))
+        url = await (database or stack.enter_async_context(open_database(settings)))
         connection = await connect(url, pgbouncer=settings.pgbouncer)
         await migrate(connection)
         await connection.close()
@@ -156,6 +158,7 @@ def create_app(
     limits: Limits | None = None,
     stopping: asyncio.Event | None = None,
     allow_loopback: bool = False,
+    database: Awaitable[str] | None = None,
 ) -> Litestar:
     """The ASGI application. Its lifespan opens and closes all that it needs; `stopping` ends every wait when set."""
 
@@ -163,7 +166,13 @@ def create_app(
     async def composed(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             composing = compose(
-                settings, roles=roles, clock=clock, limits=limits, stopping=stopping, allow_loopback=allow_loopback
+                settings,
+                roles=roles,
+                clock=clock,
+                limits=limits,
+                stopping=stopping,
+                allow_loopback=allow_loopback,
+                database=database,
             )
             try:
                 app.state.runtime = await stack.enter_async_context(composing)

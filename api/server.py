@@ -3,22 +3,18 @@
 import asyncio
 import contextlib
 import gc
-import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvicorn
 from litestar import Litestar
 
-from api.app import ROLES, create_app
+from api.app import create_app
 from api.limits import Limits
 from api.protocol import bounded, close_late
 from domain.clock import Clock
-from infrastructure.logs import configure_logs
 from infrastructure.settings import Settings
 
 GRACE_SECONDS = 5
@@ -42,16 +38,22 @@ class Server(uvicorn.Server):
             raise getattr(state, "failure", None) or RuntimeError("the application did not start") from None
         self._loop = asyncio.get_running_loop()
         _calm_the_collector()
-        if self.started:
+        if self.started and not self.should_exit:
             self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
         close_late(self.server_state.connections, self._loop.time())
         return await super().on_tick(counter)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        self._loop.call_soon_threadsafe(self._stopping.set)
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are left to whoever runs the loop: uvicorn would raise them again, in the midst of what follows."""
+        yield
+
+    def stop(self) -> None:
+        """Answer what is under way, then end."""
+        self.should_exit = True
+        self._stopping.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.set()
@@ -60,37 +62,28 @@ class Server(uvicorn.Server):
 
 def _calm_the_collector() -> None:
     """What was loaded stays: looking through it again and again would only keep clients waiting."""
-    gc.collect()
+    if gc.isenabled():  # Otherwise all there is was just loaded, and nothing of it has died yet.
+        gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 100)
 
 
-class _QuietServer(Server):
-    """For a server beside other work: signals are left to whoever runs the loop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def serve(
+def prepare(
     settings: Settings,
+    database: Awaitable[str],
     *,
-    roles: frozenset[str] = ROLES,
-    clock: Clock | None = None,
-    limits: Limits | None = None,
-    on_ready: Callable[[str], None] = lambda _url: None,
-) -> None:
-    """Run until SIGTERM or SIGINT. `on_ready` is given the address once requests are answered."""
-    configure_logs(settings.log_level)
-    # uvicorn raises SIGTERM again once it has stopped: without this, what follows `serve` would never run.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    roles: frozenset[str],
+    clock: Clock | None,
+    limits: Limits | None,
+    on_ready: Callable[[str], None],
+) -> tuple[Server, socket.socket]:
+    """All that takes long and needs no database yet: a server, and what it will listen to."""
     stopping = asyncio.Event()
-    app = create_app(settings, roles=roles, clock=clock, limits=limits, stopping=stopping)
+    app = create_app(settings, roles=roles, clock=clock, limits=limits, stopping=stopping, database=database)
     listener = listen(settings.host, settings.port)
     server = Server(config_of(app, limits or Limits()), stopping, lambda: on_ready(address_of(listener)))
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+    return server, listener
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +91,7 @@ async def serving(app: Litestar, listener: socket.socket, *, limits: Limits | No
     """The same server inside a running loop, until the block ends: the demonstration, tests. Gives its address."""
     ready = asyncio.Event()
     stopping = asyncio.Event()
-    server = _QuietServer(config_of(app, limits or Limits()), stopping, ready.set)
+    server = Server(config_of(app, limits or Limits()), stopping, ready.set)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)

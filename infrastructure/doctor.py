@@ -14,6 +14,7 @@ from domain.clock import Clock
 from infrastructure.database import Connection, connect
 from infrastructure.embedded_postgres import open_database
 from infrastructure.migrate import MigrationRefused, pending_migrations, read_migrations
+from infrastructure.open_files import FILES_MIN, attainable
 from infrastructure.postgres_binaries import OLDEST_MAJOR, PostgresError
 from infrastructure.settings import Settings, SettingsError
 
@@ -57,8 +58,7 @@ async def examine(settings: Settings | SettingsError, clock: Clock) -> list[Chec
             ]
     except (PostgresError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         checks.append(_unreachable(settings, error))
-    checks.append(_disk(settings.data_dir))
-    return checks
+    return [*checks, _disk(settings.data_dir), _open_files()]
 
 
 @contextlib.asynccontextmanager
@@ -208,6 +208,20 @@ def _disk(data_dir: Path) -> Check:
         *said,
         "Libérez de la place, ou agrandissez le volume, avant que les écritures ne soient refusées.",
         "Free some space, or enlarge the volume, before writes are refused.",
+    )
+
+
+def _open_files() -> Check:
+    """The limit of this shell, which that of the service may not be: it is read from where the command is run."""
+    files = attainable()
+    said = f"Fichiers ouverts à la fois : {files} au plus.", f"Open files: at most {files} at once."
+    if files >= FILES_MIN:
+        return _passed("open_files", *said)
+    return _failed(
+        "open_files",
+        *said,
+        f"Portez la limite à {FILES_MIN} : « ulimit -n {FILES_MIN} », ou LimitNOFILE={FILES_MIN} pour systemd.",
+        f'Raise the limit to {FILES_MIN}: "ulimit -n {FILES_MIN}", or LimitNOFILE={FILES_MIN} for systemd.',
     )
 
 

@@ -134,14 +134,16 @@ class EmbeddedPostgres:
             raise PostgresError(f"PostgreSQL did not start:\n{self._cluster.log_tail()}")
 
     async def _make_cluster(self, binaries: Binaries, lock: int) -> None:
+        """Nothing is synced to the disk on the way: all of it once, before the cluster takes its name."""
         folder = self._cluster.fresh_folder()
         where = ("-D", folder)
         how = ["--encoding=UTF8", "--auth=peer", "--no-instructions", "-U", SUPERUSER]
         how += ["--locale-provider=builtin", "--locale=C.UTF-8"] if binaries.major >= 17 else ["--locale=C"]
-        unsafe = () if self._cluster.durable else ("--no-sync",)
-        await self._run(lock, "", binaries.folder / "initdb", *where, *how, *unsafe)
-        alone = ("--single", *where, "-c", "exit_on_error=on", *(() if self._cluster.durable else ("-F",)), "postgres")
+        await self._run(lock, "", binaries.folder / "initdb", *where, *how, "--no-sync")
+        alone = ("--single", *where, "-c", "exit_on_error=on", "-F", "postgres")
         await self._run(lock, BOOTSTRAP, binaries.folder / "postgres", *alone)
+        if self._cluster.durable:
+            await self._run(lock, "", binaries.folder / "initdb", *where, "--sync-only")
         self._cluster.adopt(folder)
 
     async def _run(self, lock: int, given: str, program: Path, *arguments: str | Path) -> None:

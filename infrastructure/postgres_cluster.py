@@ -28,7 +28,7 @@ SOCKET_PATH_MAX = 103  # sun_path holds 108 bytes on Linux, 104 elsewhere, with 
 
 BOOTSTRAP = f"""\
 CREATE ROLE {ROLE} LOGIN CREATEDB;
-CREATE DATABASE {ROLE} OWNER {ROLE};
+CREATE DATABASE {ROLE} OWNER {ROLE} STRATEGY file_copy;
 """
 
 CONFIGURATION = """\

@@ -1,5 +1,6 @@
 """Each check of an installation, when it passes and when it fails."""
 
+import resource
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
+from api.limits import Limits
 from domain.clock import SettableClock, SystemClock
+from infrastructure import open_files
 from infrastructure.database import Pool
 from infrastructure.doctor import Check, examine
 from infrastructure.settings import Settings, SettingsError
@@ -25,7 +28,19 @@ def settings(database_url: str, data_dir: Path) -> Settings:
 async def test_a_new_installation_is_fit_to_run(data_dir: Path) -> None:
     checks = await examine(Settings(data_dir=data_dir), SystemClock())
     assert {check.name: check.ok for check in checks} == dict.fromkeys(
-        ("configuration", "time_zones", "key", "database", "version", "durability", "migrations", "clock", "disk"), True
+        (
+            "configuration",
+            "time_zones",
+            "key",
+            "database",
+            "version",
+            "durability",
+            "migrations",
+            "clock",
+            "disk",
+            "open_files",
+        ),
+        True,
     )
 
 
@@ -99,3 +114,28 @@ async def test_a_full_disk_fails(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(total, free))
     assert by_name(await examine(settings, SystemClock()))["disk"].ok is ok
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "ok", "asked"),
+    [
+        (1_024, 4_095, False, [4_095]),
+        (1_024, 4_096, True, [4_096]),
+        (4_096, 4_096, True, []),
+        (1_024, resource.RLIM_INFINITY, True, [4_096]),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, True, []),
+    ],
+)
+async def test_too_few_open_files_fail_unless_the_server_may_ask_for_more(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, ok: bool, asked: list[int]
+) -> None:
+    limits = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: limits.append(wanted))
+    assert by_name(await examine(settings, SystemClock()))["open_files"].ok is ok
+    open_files.allow()
+    assert limits == [(files, hard) for files in asked]
+
+
+def test_the_open_files_asked_for_are_enough_for_every_client_and_their_webhooks() -> None:
+    assert 1.5 * Limits().connections < open_files.FILES_MIN

@@ -176,7 +176,7 @@ SERVE = """
 import asyncio
 from urllib.parse import urlsplit
 from api.app import compose
-from api.server import serve
+from api.launch import serve
 from application.api_keys import issue
 from domain.clock import SystemClock
 from infrastructure.settings import read_settings

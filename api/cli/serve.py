@@ -10,6 +10,7 @@ from api.cli import installation
 from api.cli.failure import Failure, Status
 from api.cli.language import say
 from api.cli.output import write_line
+from api.roles import ROLES
 
 
 def serve(
@@ -30,8 +31,7 @@ def serve(
         ),
     ] = "api,followers,notifications",
 ) -> None:
-    from api.app import ROLES
-    from api.server import serve as run
+    from api.launch import serve as run
 
     wanted = frozenset(role.strip() for role in roles.split(",") if role.strip())
     if not wanted or wanted - ROLES:

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent.parent
 SCRIPT = """
 import asyncio, sys
 from api.app import compose
+from api.launch import serve
 from api.limits import Limits
-from api.server import serve
 from application.api_keys import issue
 from domain.clock import SystemClock
 from infrastructure.settings import read_settings
