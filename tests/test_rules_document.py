@@ -1,14 +1,17 @@
 """Rules documents: what is read, and every way to be refused, with the path and a sentence."""
 
+import re
 from typing import Any
 
 import pytest
 
 from domain.facts import FactState
 from domain.rules import RuleRefused, parse_rules
+from domain.rules.document.kinds import OWNERS
 from domain.rules.rule import At, Effect, OnClose, OnSuspend, Require, RuleState, Severity, Silence, Use
 from domain.rules.values import Of, Reference
 from domain.rules.windows import Duration, Unit
+from tests.support.documents import DOCS
 from tests.support.rule_histories import forbid, limit, require, silence
 
 FULL = {
@@ -292,3 +295,23 @@ def test_the_path_names_the_document_among_several() -> None:
 def test_a_misspelt_key_is_told_its_likely_name() -> None:
     with pytest.raises(RuleRefused, match="Did you mean `on_suspend`"):
         parse_rules([require(on_suspnd="run")])
+
+
+LANGUAGE = (DOCS / "reference" / "rule-language.md").read_text("utf-8")
+
+
+def section(heading: str) -> str:
+    return LANGUAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_reference_page_says_which_kinds_know_each_key() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([^|]*) \|$", section("By kind"), re.MULTILINE)
+    assert {key: tuple(re.findall(r"`(\w+)`", kinds)) for key, kinds in rows} == OWNERS
+
+
+def test_every_key_of_the_reference_page_is_read() -> None:
+    values: dict[str, Any] = FULL | {"source": "Code de l'action sociale", "route": {"watch": ["mission"]}}
+    rows = re.findall(r"^\| (`.*?`) \|", section("Every rule"), re.MULTILINE)
+    keys = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert keys == set(values) - set(OWNERS)
+    assert len(parse_rules([values])) == 1
