@@ -50,7 +50,7 @@ def test_late_recording_is_judged_as_the_long_way_says(facts: list[Fact], rule: 
 
 
 @often
-@given(histories(may_move=False), one_to_one_requires(), clocks())
+@given(histories(), one_to_one_requires(), clocks())
 def test_one_target_for_one_activation_is_given_as_the_long_way_says(
     facts: list[Fact], rule: RuleDocument, now: datetime
 ) -> None:
@@ -92,7 +92,9 @@ def test_limit_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocum
 
 
 @often
-@given(histories(), st.one_of(exempted(requires()), exempted(forbids())), clocks())
+@given(
+    histories(), st.one_of(*map(exempted, (requires(), forbids(), chained_requires(), one_to_one_requires()))), clocks()
+)
 def test_what_exempts_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
     assert_agreed(facts, [rule], now)
 

@@ -145,11 +145,8 @@ def chained_requires(draw: st.DrawFn) -> RuleDocument:
     """With `since`, `next_among` or `prev_among`."""
     rule = draw(requires())
     chain = draw(st.sampled_from(["since", "next_among", "prev_among"]))
-    expected = rule["expect"]["on"]
-    types = ["*"] if expected == "*" else [expected, "diagnosis"] if isinstance(expected, str) else expected
-    if chain == "since":
-        return rule | {"since": draw(cuts("deadline"))}
-    return rule | {chain: draw(st.sampled_from([types, "*"])), "strict": False}
+    types = st.sampled_from([["referral", "training"], ["referral", "training", "diagnosis"], "*"])
+    return rule | {chain: draw(cuts("deadline")) if chain == "since" else draw(types)}
 
 
 @st.composite
