@@ -11,8 +11,23 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.types import Message, Scope
 
-from api import agencies, alerts, documentation, events, health, inbox, me, metrics, pathways, rules, timeline, webhooks
+from api import (
+    agencies,
+    alerts,
+    backtests,
+    documentation,
+    events,
+    health,
+    inbox,
+    me,
+    metrics,
+    pathways,
+    rules,
+    timeline,
+    webhooks,
+)
 from api.authentication import Door
+from api.backtest_runner import BacktestRunner
 from api.cursors import Cursors
 from api.key_in_url import NoKeyInUrl
 from api.limits import Crowd, Limits, RateLimiter
@@ -34,6 +49,7 @@ from domain.clock import Clock, SystemClock
 from domain.pathway import NotAParticipant
 from domain.rules import Calendars
 from infrastructure.api_keys import PostgresApiKeys
+from infrastructure.backtests import PostgresBacktests
 from infrastructure.database import connect, create_pool
 from infrastructure.delivery import DeliveryWorker
 from infrastructure.embedded_postgres import open_database
@@ -106,6 +122,7 @@ async def compose(
             pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots),
             agencies=Agencies(log, clock),
             rulebooks=Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz),
+            backtests=PostgresBacktests(pool),
             webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
             outcomes=PostgresOutcomes(pool),
             keys=keys,
@@ -120,6 +137,8 @@ async def compose(
             await stack.enter_async_context(_running(_flush_key_uses(runtime.gatekeeper)))
         if "followers" in roles:
             await stack.enter_async_context(runtime.follower)
+            runner = BacktestRunner(settings, url, PostgresBacktests(pool), runtime.rulebooks, runtime.backtest_asked)
+            await stack.enter_async_context(_running(runner.run()))
             await stack.enter_async_context(_running(_keep_house(log, snapshots)))
         if "notifications" in roles:
             http = await stack.enter_async_context(OutgoingHttp(allow_loopback=allow_loopback))
@@ -208,6 +227,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         events.routes,
         agencies.routes,
         rules.routes,
+        backtests.routes,
         webhooks.routes,
         me.routes,
     ]

@@ -9,6 +9,7 @@ from api.limits import Crowd, Limits, RateLimiter
 from api.shared_answer import SharedAnswer
 from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
+from application.backtest.jobs import Jobs
 from application.event_log import EventLog
 from application.outcomes import Outcomes
 from application.pathways import Pathways
@@ -34,6 +35,7 @@ class Runtime:
     pathways: Pathways
     agencies: Agencies
     rulebooks: Rulebooks
+    backtests: Jobs
     webhooks: Webhooks
     outcomes: Outcomes
     keys: ApiKeys
@@ -44,5 +46,7 @@ class Runtime:
     calendars: Calendars
     metrics: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(good_for_seconds=1))
     health: SharedAnswer[Any] = field(default_factory=SharedAnswer)
+    backtest_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is one to carry out: whoever does need not wait for the next look."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop: whoever keeps a client waiting must answer now."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from application.backtest.histories import History, histories_of_file
 from application.backtest.run import Backtest, Period
-from application.backtest.table import Table
+from application.backtest.table import BacktestTable
 from domain.alert import alert_id_of
 from domain.rulebook import BacktestMode, Difference
 from domain.rules import Calendars, parse_rules
@@ -41,7 +41,7 @@ def table_of(
     mode: BacktestMode = AS_KNOWN,
     since: str | None = None,
     in_force: Sequence[dict[str, Any]] | None = None,
-) -> Table:
+) -> BacktestTable:
     period = Period(None if since is None else _instant(since), _instant("2026-06-01"))
     current = None if in_force is None else parse_rules([list(in_force)])
     trial = Backtest(parse_rules([list(rules)]), CALENDARS, CALENDARS.default, mode, period, current)

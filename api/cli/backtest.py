@@ -16,7 +16,7 @@ from api.cli.output import Json, Territory, write_json, write_line
 from api.cli.progress import bar
 from application.backtest.histories import histories_of_file, histories_of_log
 from application.backtest.run import Backtest, Period
-from application.backtest.table import RuleResult, Table
+from application.backtest.table import BacktestTable, RuleResult
 from application.evaluation import STANDARD_INPUT, read_now
 from application.facts_export import pathways_of
 from application.facts_file import FactLineRefused
@@ -102,7 +102,7 @@ def backtest(
         _show(table)
 
 
-def _on_file(rules: Ruleset, path: Path, calendars: Calendars, mode: BacktestMode, period: Period) -> Table:
+def _on_file(rules: Ruleset, path: Path, calendars: Calendars, mode: BacktestMode, period: Period) -> BacktestTable:
     try:
         with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb") as lines:
             histories = histories_of_file(lines, calendars)
@@ -122,7 +122,7 @@ def _on_file(rules: Ruleset, path: Path, calendars: Calendars, mode: BacktestMod
 
 async def _on_territory(
     rules: Ruleset, territory: str, calendars: Calendars, mode: BacktestMode, period: Period
-) -> Table:
+) -> BacktestTable:
     """Compared with the rules in force there."""
     async with installation.opened() as here:
         head = await here.log.head(territory)
@@ -165,7 +165,7 @@ def _instant(option: str, text: str, tz: str) -> int:
         ) from None
 
 
-def _show(table: Table) -> None:
+def _show(table: BacktestTable) -> None:
     write_line(
         say(
             f"parcours : {table.pathways} ; versions de faits : {table.versions} ; alertes : {table.alerts}",

@@ -89,11 +89,11 @@ def _put(plan: Plan, columns: "Columns", vectors: "Vectors", taken: Sequence[_Ta
     key = (plan.rule.slug, plan.rule.version)
     verdicts = vectors.judge(plan)
     counts = np.bincount(columns.pathway[verdicts.activation], minlength=len(taken))
-    for number in np.flatnonzero(counts):
+    for number in map(int, np.flatnonzero(counts)):
         taken[number].activations[key] = int(counts[number])
     late = CODES[Status.VIOLATED_LATE]
     is_violated = (verdicts.status == late) | (verdicts.status == CODES[Status.VIOLATED_OPEN])
-    for index in np.flatnonzero(is_violated):
+    for index in map(int, np.flatnonzero(is_violated)):
         row = int(verdicts.activation[index])
         mine = taken[int(columns.pathway[row])]
         activation = mine.fact(columns.ids[row].decode())

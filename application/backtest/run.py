@@ -9,7 +9,7 @@ import msgspec
 from application.backtest.fast_hindsight import FastHindsight
 from application.backtest.histories import History
 from application.backtest.replay import Found
-from application.backtest.table import Table, Tally
+from application.backtest.table import BacktestTable, Tally
 from application.backtest.worked_out import FastReplay
 from domain.rulebook import BacktestMode
 from domain.rules import Calendars, CompiledRules, Ruleset, compile_rules
@@ -82,13 +82,13 @@ class Backtest:
         self._waiting = []
         self._facts_waiting = 0
 
-    def table(self, known_at: int | None = None) -> Table:
+    def table(self, known_at: int | None = None) -> BacktestTable:
         """Everything that was added, counted."""
         self._judge_waiting()
         since, until = self._period.since, self._period.until
         tally = self._tally
         rules = tally.rules()
-        return Table(
+        return BacktestTable(
             mode=self._mode,
             since=None if since is None else rfc3339(moment_of(since)),
             until=rfc3339(moment_of(until)) or "",

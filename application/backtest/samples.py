@@ -25,7 +25,7 @@ class Miss(msgspec.Struct, frozen=True):
     failed: str
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
+class SampledAlert(msgspec.Struct, frozen=True, kw_only=True):
     """One alert explained, in ids and codes."""
 
     alert: UUID
@@ -70,17 +70,21 @@ class Sampler:
         if len(self._kept) > SAMPLES:
             heappop(self._kept)
 
-    def explained(self, mode: BacktestMode, rules: CompiledRules, calendars: Calendars, until: int) -> list[Sample]:
+    def explained(
+        self, mode: BacktestMode, rules: CompiledRules, calendars: Calendars, until: int
+    ) -> list[SampledAlert]:
         """Oldest first."""
         chosen = (each for *_, each in sorted(self._kept, reverse=True))
         by_date = sorted(chosen, key=lambda one: (one.episode.opened, one.episode.rule, one.episode.pathway))
         return [_explained(each, mode, rules.only(each.episode.rule), calendars, until) for each in by_date]
 
 
-def _explained(chosen: Chosen, mode: BacktestMode, rules: CompiledRules, calendars: Calendars, until: int) -> Sample:
+def _explained(
+    chosen: Chosen, mode: BacktestMode, rules: CompiledRules, calendars: Calendars, until: int
+) -> SampledAlert:
     episode = chosen.episode
     obligation = _obligation(chosen, mode, rules, calendars, until)
-    return Sample(
+    return SampledAlert(
         alert=alert_id_of(episode.rule, episode.pathway, episode.activation, episode.target),
         rule=episode.rule,
         version=episode.version,

@@ -13,7 +13,7 @@ import msgspec
 from application.backtest.histories import History
 from application.backtest.recording_lag import AgencyLag, RecordingLag, percentile
 from application.backtest.replay import Episode, Found
-from application.backtest.samples import Sample, Sampler
+from application.backtest.samples import SampledAlert, Sampler
 from domain.alert import ClearedBecause
 from domain.rulebook import BacktestMode, Difference
 from domain.rules.calendars import Calendar
@@ -28,7 +28,7 @@ FALSE_ALARMS = frozenset((ClearedBecause.LATE_EVIDENCE, ClearedBecause.CORRECTED
 Identity: TypeAlias = tuple[str, str, str, str | None]
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True):
+class AlertLoad(msgspec.Struct, frozen=True, kw_only=True):
     """How many alerts one agency would have had in one month."""
 
     month: str
@@ -67,7 +67,7 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference | None = None
 
 
-class Overlap(msgspec.Struct, frozen=True, kw_only=True):
+class RuleOverlap(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts of one rule raised while, on the same pathway, one of the other rule was open, or the other way round."""
 
     rule: str
@@ -77,13 +77,13 @@ class Overlap(msgspec.Struct, frozen=True, kw_only=True):
     """Of the alerts of `rule`."""
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class BacktestTable(msgspec.Struct, frozen=True, kw_only=True):
     """What a set of rules would have raised."""
 
     mode: BacktestMode
-    since: str | None
+    since: str | None = msgspec.field(name="from")
     """Alerts are counted from this instant on; null: from the first."""
-    until: str
+    until: str = msgspec.field(name="to")
     known_at: int | None = None
     """Position up to which the territory's log was read; null for facts from elsewhere."""
     calendar: str
@@ -92,10 +92,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """Of facts: corrections and retractions are versions too."""
     alerts: int
     rules: list[RuleResult]
-    load: list[Load]
-    overlap: list[Overlap]
+    load: list[AlertLoad]
+    overlap: list[RuleOverlap]
     recording_lag: list[AgencyLag]
-    samples: list[Sample]
+    samples: list[SampledAlert]
 
 
 class _RuleTally:
@@ -220,9 +220,9 @@ class Tally:
             else Difference(against=against.get(rule.slug), new=tally.new, gone=tally.gone, same=tally.same),
         )
 
-    def load(self) -> list[Load]:
+    def load(self) -> list[AlertLoad]:
         return [
-            Load(
+            AlertLoad(
                 month=month,
                 agency=agency,
                 severity=severity,
@@ -234,12 +234,12 @@ class Tally:
             for month, agency, severity in sorted(self._load)
         ]
 
-    def overlap(self) -> list[Overlap]:
+    def overlap(self) -> list[RuleOverlap]:
         alerts: Counter[str] = Counter()
         for (slug, _), tally in self._rules.items():
             alerts[slug] += tally.alerts
         return [
-            Overlap(rule=rule, other=other, alerts=count, percent=_percent(count, alerts[rule]) or 0)
+            RuleOverlap(rule=rule, other=other, alerts=count, percent=_percent(count, alerts[rule]) or 0)
             for (rule, other), count in sorted(self._overlap.items())
         ]
 
