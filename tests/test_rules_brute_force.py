@@ -13,6 +13,7 @@ from tests.support.oracle_check import assert_agreed
 from tests.support.random_histories import CONTACTS, LONG_STAYS, Learnt, clocks, histories, known, streams
 from tests.support.random_rules import (
     RuleDocument,
+    chained_forbids,
     chained_requires,
     exempted,
     forbids,
@@ -25,7 +26,7 @@ from tests.support.random_rules import (
     silences,
 )
 
-often = settings(max_examples=max(100, settings().max_examples))
+often = settings(max_examples=max(60, settings().max_examples))
 NOWHERE = histories(may_move=False).map(lambda facts: [msgspec.structs.replace(fact, territory=None) for fact in facts])
 
 
@@ -66,6 +67,14 @@ def test_silence_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDoc
 @often
 @given(histories(), forbids(), clocks())
 def test_forbid_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
+    assert_agreed(facts, [rule], now)
+
+
+@often
+@given(histories(), chained_forbids(), clocks())
+def test_bans_that_are_lifted_or_chained_are_judged_as_the_long_way_says(
+    facts: list[Fact], rule: RuleDocument, now: datetime
+) -> None:
     assert_agreed(facts, [rule], now)
 
 

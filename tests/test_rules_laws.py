@@ -18,7 +18,7 @@ from tests.support.rule_histories import FIRST_DAY, fact, local, require, silenc
 HISTORIES = histories(KINDS)
 RULES = every_kind()
 WEEK = timedelta(days=7)
-often = settings(max_examples=max(80, settings().max_examples))
+often = settings(max_examples=max(60, settings().max_examples))
 
 
 def judged(facts: Sequence[Fact], rule: RuleDocument, now: datetime, *, version: int = 1) -> Evaluation:

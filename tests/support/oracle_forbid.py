@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.facts import Fact
-from tests.support.oracle_allen import cut_to_interval, is_related
+from tests.support.oracle_allen import is_related
+from tests.support.oracle_duty import Duty, IsRuled, activations, cancelled, duty_of, is_in_chain
 from tests.support.oracle_life import Pathway
-from tests.support.oracle_require import Duty, IsRuled, activations, cancelled
-from tests.support.oracle_targets import Answer, exempting, selected
-from tests.support.oracle_time import Moment
-from tests.support.oracle_verdict import Verdict, ends_of_life, forced, verdict
+from tests.support.oracle_targets import Answer, selected
+from tests.support.oracle_verdict import Verdict, verdict
 from tests.support.oracle_windows import ENDLESS, Windows, raise_at
 
 
@@ -33,14 +31,6 @@ def forbid(rule: Mapping[str, Any], pathway: Pathway, is_ruled: IsRuled) -> Iter
             yield waiting(rule, pathway, duty)
 
 
-def duty_of(rule: Mapping[str, Any], pathway: Pathway, activation: Fact, a: Moment) -> Duty:
-    frame = Windows(rule, rule.get("within", ENDLESS), pathway, rule.get("on_suspend", "run")).of(a)
-    frame = cut_to_interval(rule, rule["forbid"], pathway, activation, frame)
-    frame, booked_before = forced(rule, pathway, activation, a, frame)
-    ends = ends_of_life(rule, pathway, activation, a, "run")
-    return Duty(activation, a, frame, ends, booked_before, exempting(rule, pathway, activation, a))
-
-
 def pairs_of(rule: Mapping[str, Any], pathway: Pathway, duty: Duty) -> list[Pair]:
     """Those that have come about, and that neither a closing nor a suspension forestalled."""
     windows = Windows(rule, rule.get("within", ENDLESS), pathway, rule.get("on_suspend", "run"))
@@ -52,6 +42,8 @@ def pairs_of(rule: Mapping[str, Any], pathway: Pathway, duty: Duty) -> list[Pair
         if not windows.holds(duty.frame, duty.a, answer.moment):
             continue
         if not is_related(rule, rule["forbid"], pathway, duty.activation, answer.fact):
+            continue
+        if not is_in_chain(rule, answer.fact):
             continue
         come = answer.point <= pathway.now or (answer.fact.state == "planned" and answer.point < duty.booked_before)
         pair = Pair(duty, answer)

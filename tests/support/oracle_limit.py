@@ -5,8 +5,8 @@ from typing import Any
 
 from domain.facts import Fact
 from tests.support.oracle_allen import span
+from tests.support.oracle_duty import IsRuled
 from tests.support.oracle_life import Pathway
-from tests.support.oracle_require import IsRuled
 from tests.support.oracle_targets import Answer, exempting
 from tests.support.oracle_time import LONG_AGO
 from tests.support.oracle_verdict import Verdict, verdict

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from domain.facts import Fact
+from tests.support.oracle_duty import Duty, IsRuled
 from tests.support.oracle_life import Pathway
-from tests.support.oracle_require import Duty, IsRuled, before_end, settled
+from tests.support.oracle_require import before_end, settled
 from tests.support.oracle_targets import Answer
 from tests.support.oracle_time import Moment, is_exact
 from tests.support.oracle_verdict import Verdict, ends_of_life, forced

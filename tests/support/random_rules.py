@@ -213,6 +213,16 @@ def forbids(draw: st.DrawFn) -> RuleDocument:
 
 
 @st.composite
+def chained_forbids(draw: st.DrawFn) -> RuleDocument:
+    """With `until`, `since`, `next_among` or `prev_among`."""
+    rule = draw(forbids())
+    name = draw(st.sampled_from(["until", "since", "next_among", "prev_among"]))
+    types = st.sampled_from([["diagnosis", "training"], ["diagnosis", "training", "relocation", "contact"], "*"])
+    cut = {"until": cuts("release", "deadline"), "since": cuts("deadline")}.get(name, types)
+    return rule | {name: draw(cut)}
+
+
+@st.composite
 def related_forbids(draw: st.DrawFn) -> RuleDocument:
     """By the relation of their intervals, in a window or not."""
     rule = draw(forbids()) | {"relation": draw(relations)}
@@ -242,5 +252,6 @@ def limits(draw: st.DrawFn) -> RuleDocument:
 
 def every_kind() -> st.SearchStrategy[RuleDocument]:
     plain = (requires(), forbids(), limits(), silences())
-    modified = (chained_requires(), one_to_one_requires(), self_requires(), related_requires(), related_forbids())
-    return st.one_of(*plain, *modified, *map(exempted, (requires(), forbids(), related_forbids(), limits())))
+    chains = (chained_requires(), chained_forbids(), one_to_one_requires(), self_requires())
+    related = (related_requires(), related_forbids())
+    return st.one_of(*plain, *chains, *related, *map(exempted, (requires(), forbids(), related_forbids(), limits())))
