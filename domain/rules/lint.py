@@ -9,9 +9,9 @@ import msgspec
 
 from domain.facts import Fact
 from domain.rules.calendars import Calendars
+from domain.rules.compilation import compile_rules
 from domain.rules.document import LANGUAGES
 from domain.rules.evaluate import evaluate
-from domain.rules.plan import compile_rules
 from domain.rules.reading import pointer
 from domain.rules.refusal import RuleRefused
 from domain.rules.rule import Require, Rule, RuleState, Selector, Silence, Use

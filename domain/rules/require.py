@@ -26,11 +26,15 @@ def judge_require(scene: Scene, plan: Plan, body: Require) -> Iterator[Obligatio
         return
     expect, needed = plan.sought["expect"], body.min
     for activation in activations:
+        known = scene.settled.get(activation.fact.fact_id)
+        if known is not None:
+            yield known
+            continue
         case = open_case(scene, plan, activation, body)
         pool = pool_of(scene, case, expect)
         within = _within(scene, case, expect, pool, needed)
         late = []
-        if len(within) < needed and scene.now >= case.close.instant:
+        if len(within) < needed and scene.now >= case.close.instant and case.ended_by() is None:
             late = _late(scene, case, expect, pool, needed - len(within))
         yield settle(scene, case, within, late, needed)
 
