@@ -8,11 +8,11 @@ import msgspec
 import domain.alert
 import domain.catalogue  # noqa: F401 (registers the events of pathways)
 from domain.aggregate import EVENT_TYPES, Event, compartments_of
-from domain.alert import ALERT_TOPICS
+from domain.alert import ALERT_TOPICS, TOLD_TOPICS
 from domain.compartments import Compartment, Erased
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MESSAGE_TOPICS = (*sorted(ALERT_TOPICS), "webhook.test")
+MESSAGE_TOPICS = (*sorted(TOLD_TOPICS), "webhook.test")
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):

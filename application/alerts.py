@@ -9,7 +9,7 @@ import msgspec
 
 from application.event_log import Commit, EventLog, Idempotency, StaleVersion
 from application.key_vault import KeyDestroyed
-from domain.alert import Alert, AlertEvent, Found, Resolved, decide
+from domain.alert import Alert, AlertEvent, Disclosed, Found, Resolved, decide
 
 CLIENT = "unisson"
 ATTEMPTS = 3
@@ -22,7 +22,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     alert_id: UUID
     pathway: UUID
     subject: UUID | None
-    what: Found | Resolved
+    what: Found | Disclosed | Resolved
     key: str
     correlation_id: UUID | None = None
 

@@ -97,7 +97,9 @@ class AlertRaised(Created, frozen=True, kw_only=True):
     finding: Case[Finding]
     recipients: Case[tuple[Recipient, ...]]
     quiet: Case[bool] = False
-    """Recorded, and nobody told: found long after, or by an import."""
+    """Recorded, and nobody told: found long after, by an import, or because the rules changed."""
+    hidden: Case[bool] = False
+    """Recorded, and told only once no alert that explains it is open on the pathway."""
 
     def apply(self, alert: "Alert") -> None:
         alert.revision = 1
@@ -116,6 +118,7 @@ class AlertReopened(Event, frozen=True, kw_only=True):
     recipients: Case[tuple[Recipient, ...]]
     revision: Case[int]
     quiet: Case[bool] = False
+    hidden: Case[bool] = False
 
     def apply(self, alert: "Alert") -> None:
         alert.revision = self.revision
@@ -141,8 +144,29 @@ class AlertCleared(Event, frozen=True, kw_only=True):
         alert.changed = (self.on, self.known_at)
 
 
-AlertEvent: TypeAlias = AlertRaised | AlertReopened | AlertCleared
-ALERT_TOPICS = frozenset((AlertRaised.TOPIC, AlertReopened.TOPIC, AlertCleared.TOPIC))
+@stored
+class AlertDisclosed(Event, frozen=True, kw_only=True):
+    """What hid the alert is over and it still stands: it is told now, as if it were raised."""
+
+    TOPIC: ClassVar[str] = "alert.disclosed"
+
+    on: Case[datetime]
+    known_at: Case[int]
+    pathway: Case[UUID]
+    rule: Case[str]
+    recipients: Case[tuple[Recipient, ...]]
+    quiet: Case[bool] = False
+
+    def apply(self, alert: "Alert") -> None:
+        alert.hidden = False
+        alert.quiet = self.quiet
+        alert.changed = (self.on, self.known_at)
+
+
+AlertEvent: TypeAlias = AlertRaised | AlertReopened | AlertDisclosed | AlertCleared
+TOLD_TOPICS = frozenset((AlertRaised.TOPIC, AlertReopened.TOPIC, AlertCleared.TOPIC))
+"""What agencies are told of."""
+ALERT_TOPICS = TOLD_TOPICS | {AlertDisclosed.TOPIC}
 
 
 class Alert(Aggregate):
@@ -154,6 +178,7 @@ class Alert(Aggregate):
         self.finding: Finding | None = None
         self.recipients: tuple[Recipient, ...] = ()
         self.quiet = False
+        self.hidden = False
         self.changed: tuple[datetime, int] | None = None
         self.erased = False
 
@@ -162,6 +187,7 @@ class Alert(Aggregate):
         self.finding = event.finding
         self.recipients = event.recipients
         self.quiet = event.quiet
+        self.hidden = event.hidden
         self.changed = (event.on, event.known_at)
 
     def is_past(self, on: datetime, known_at: int) -> bool:
@@ -176,6 +202,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     finding: Finding
     recipients: tuple[Recipient, ...]
     quiet: bool = False
+    hidden: bool = False
+
+
+class Disclosed(msgspec.Struct, frozen=True, kw_only=True):
+    """The situation is out of step still, and nothing hides it any more."""
+
+    on: datetime
+    known_at: int
+    quiet: bool = False
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +222,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool = False
 
 
-def decide(alert_id: UUID, alert: Alert | None, change: Found | Resolved) -> AlertEvent | None:
+def decide(alert_id: UUID, alert: Alert | None, change: Found | Disclosed | Resolved) -> AlertEvent | None:
     """The event that a change makes, None when it changes nothing: already so, or already known."""
     if alert is None:
         return _raised(alert_id, change) if isinstance(change, Found) else None
@@ -195,7 +230,11 @@ def decide(alert_id: UUID, alert: Alert | None, change: Found | Resolved) -> Ale
         return None
     if isinstance(change, Found):
         return _reopened(alert, change) if alert.status is AlertStatus.CLEARED else None
-    return _cleared(alert, change) if alert.status is AlertStatus.OPEN else None
+    if alert.status is AlertStatus.CLEARED:
+        return None
+    if isinstance(change, Disclosed):
+        return _disclosed(alert, change) if alert.hidden else None
+    return _cleared(alert, change)
 
 
 def _raised(alert_id: UUID, found: Found) -> AlertRaised:
@@ -210,6 +249,7 @@ def _raised(alert_id: UUID, found: Found) -> AlertRaised:
         finding=found.finding,
         recipients=found.recipients,
         quiet=found.quiet,
+        hidden=found.hidden,
     )
 
 
@@ -220,6 +260,18 @@ def _reopened(alert: Alert, found: Found) -> AlertReopened:
         recipients=found.recipients,
         revision=alert.revision + 1,
         quiet=found.quiet,
+        hidden=found.hidden,
+    )
+
+
+def _disclosed(alert: Alert, disclosed: Disclosed) -> AlertDisclosed:
+    assert alert.finding is not None
+    return AlertDisclosed(
+        **_header(alert, disclosed),
+        pathway=alert.finding.pathway,
+        rule=alert.finding.rule,
+        recipients=alert.recipients,
+        quiet=disclosed.quiet or alert.quiet,
     )
 
 
@@ -231,11 +283,11 @@ def _cleared(alert: Alert, resolved: Resolved) -> AlertCleared:
         pathway=alert.finding.pathway,
         rule=alert.finding.rule,
         recipients=alert.recipients,
-        quiet=resolved.quiet or alert.quiet,
+        quiet=resolved.quiet or alert.quiet or alert.hidden,
     )
 
 
-def _header(alert: Alert, change: Found | Resolved) -> dict[str, Any]:
+def _header(alert: Alert, change: Found | Disclosed | Resolved) -> dict[str, Any]:
     return {
         "originator_id": alert.id,
         "originator_version": alert.version + 1,

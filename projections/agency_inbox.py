@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.alert import AlertCleared, AlertRaised, AlertReopened, Sees
+from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Sees
 from domain.ledger import Current, point_order
 from domain.pathway import Pathway
 from projections.projection import Build, Connection, Page
@@ -115,12 +115,16 @@ async def _fold_pathways(db: Connection, build: Build, page: Page) -> None:
 
 
 async def _fold_alerts(db: Connection, build: Build, page: Page) -> None:
-    """An alert is in the inbox of all whom it concerns while it is open; a quiet one in none."""
+    """An alert is in the inbox of all whom it concerns while it is open; a quiet one in none, a hidden one later."""
     touched: dict[UUID, list[InboxItem]] = {}
     for stored in page.events:
         match stored.event:
             case AlertRaised() | AlertReopened() as event:
-                touched[event.originator_id] = [] if event.quiet else list(_alert_items(event))
+                told = not (event.quiet or event.hidden)
+                found = event.finding
+                touched[event.originator_id] = list(_alert_items(event, found.pathway, found.rule)) if told else []
+            case AlertDisclosed() as event if not event.quiet:
+                touched[event.originator_id] = list(_alert_items(event, event.pathway, event.rule))
             case AlertCleared() as event:
                 touched[event.originator_id] = []
     if touched:
@@ -130,17 +134,17 @@ async def _fold_alerts(db: Connection, build: Build, page: Page) -> None:
         await db.execute(build.sql(PUT_ITEMS), page.territory, *zip(*fresh, strict=True))
 
 
-def _alert_items(event: AlertRaised | AlertReopened) -> Iterator[InboxItem]:
+def _alert_items(event: AlertRaised | AlertReopened | AlertDisclosed, pathway: UUID, rule: str) -> Iterator[InboxItem]:
     for one in event.recipients:
         sees_content = one.sees is Sees.CONTENT
         yield InboxItem(
             one.agency,
             event.originator_id,
-            event.finding.pathway if sees_content else None,
+            pathway if sees_content else None,
             event.on,
             None,
             ItemKind.ALERT.value,
-            event.finding.rule if sees_content else "",
+            rule if sees_content else "",
         )
 
 

@@ -17,10 +17,11 @@ from application.alerts import Alerts, Change
 from application.event_log import Stored
 from application.importing import IMPORTER
 from application.notifications import needed_kinds, recipients
-from domain.alert import ClearedBecause, Finding, Found, NearMiss, Resolved
+from application.rules_in_force import RulesInForce
+from domain.alert import ClearedBecause, Disclosed, Finding, Found, NearMiss, Resolved
 from domain.correction import EntryCorrected, EntryRetracted
 from domain.facts import Fact
-from domain.rules import Calendars, CompiledRules, Obligation, Status, evaluate
+from domain.rules import Calendars, Obligation, Ruleset, Status, evaluate
 from domain.rules.calendars import Calendar
 from domain.rules.instants import instant_of
 from domain.rules.obligation import Reason
@@ -29,11 +30,16 @@ from domain.rules.windows import Duration, shift_day
 from projections.agency_directory import able_to
 from projections.obligation_rows import DEADLINES, OBLIGATIONS, Judged, JudgedPathways, Row
 from projections.projection import Build, Connection, Elapsed, Page, Standing, standing_of
+from projections.rulings import RulesHistory, Ruling, Rulings
 
 PATHWAYS_AT_A_STRETCH = 16
+RULES_CHANGED = "rulebook"
+"""The cause, where neither an event of the pathway nor a deadline is."""
 
 DUE = """
 SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
+UNDER_OTHER_RULES = """
+SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND ruling < $2 ORDER BY ruling, pathway LIMIT $3"""
 OPEN_ALERTS = """
 SELECT pathway, alert FROM alerts WHERE territory = $1 AND pathway = ANY($2::uuid[]) AND status = 'open'"""
 UNRECONCILED = """
@@ -54,45 +60,47 @@ class Moment(NamedTuple):
     cause: str
     """Topic of the event; empty when time alone passed."""
     key: str
+    ruling: Ruling
     correlation_id: UUID | None = None
     quiet: bool = False
     """Nobody is to be told."""
 
 
 class Shift(NamedTuple):
-    """An alert's situation changed: what was found, or why it is over."""
+    """An alert's situation changed: what was found, or why it is over; None: what hid it is."""
 
     alert: UUID
     moment: Moment
     key: str
-    outcome: Obligation | ClearedBecause
+    outcome: Obligation | ClearedBecause | None
+    hidden: bool = False
 
 
 class Desynchronisation:
     """`quiet_territories`: being imported. What is found there is recorded, and nobody is told."""
 
     name = "desynchronisation"
-    version = 1
+    version = 2
     tables: Mapping[str, str] = {"obligations": OBLIGATIONS, "pathway_deadlines": DEADLINES}
-    reads = frozenset({"agency_directory"})
+    reads = frozenset({"agency_directory", "rulebook"})
 
     def __init__(
-        self, rules: CompiledRules, calendars: Calendars, alerts: Alerts, quiet_territories: Collection[str] = ()
+        self, in_force: RulesInForce, calendars: Calendars, alerts: Alerts, quiet_territories: Collection[str] = ()
     ) -> None:
-        self._rules = rules
+        self._rulings = Rulings(in_force)
         self._calendars = calendars
         self._judged = JudgedPathways(calendars)
         self._alerts = alerts
         self._quiet_territories = frozenset(quiet_territories)
-        self._rule_of = {(rule.slug, rule.version): rule for rule in rules.ruleset}
-        self.meaning = _digest(rules, calendars)
-        """Of the rules and the calendars: under others, everything has to be judged again."""
+        self.meaning = _digest(in_force.shipped, calendars)
+        """Of the product's rules and the calendars: under others, everything has to be judged again."""
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
-        judged = await self._judged.load(db, build, page.territory, page.pathways, self._rules)
+        history = await self._rulings.of(db, build, page.territory)
+        judged = await self._judged.load(db, build, page.territory, page.pathways, history)
         shifts: list[Shift] = []
         if page.replay:
-            self._judge_ends(page, judged)
+            self._judge_ends(page, judged, history)
         else:
             for number, (pathway_id, steps) in enumerate(page.steps.items(), start=1):
                 if number % PATHWAYS_AT_A_STRETCH == 0:
@@ -100,27 +108,35 @@ class Desynchronisation:
                 mine = judged[pathway_id]
                 standing = page.before.get(pathway_id)
                 for step in steps:
-                    at = step.stored.event.timestamp
+                    ruling = history.at(step.stored.position)
                     if standing is not None:
-                        shifts += self._elapse(mine, standing, at)
+                        shifts += self._elapse(mine, standing, step.stored.event.timestamp, history, ruling)
                     standing = step.standing
+                    mine.come_under(ruling)
                     shifts += self._judge(mine, _moment_of(step.stored, step.standing, mine))
             await self._tell(db, page.territory, shifts)
         await self._judged.save(db, build, page.territory, judged.values(), remember=not page.replay)
 
     async def due(self, db: Connection, build: Build, territory: str, now: datetime, limit: int) -> list[UUID]:
-        return [row["pathway"] for row in await db.fetch(build.sql(DUE), territory, now, limit)]
+        """Then those that are to be judged again because the rules changed."""
+        due = {row["pathway"]: None for row in await db.fetch(build.sql(DUE), territory, now, limit)}
+        ruling = (await self._rulings.of(db, build, territory)).latest_by(now)
+        if ruling.position and len(due) < limit:
+            stale = await db.fetch(build.sql(UNDER_OTHER_RULES), territory, ruling.position, limit - len(due))
+            due |= {row["pathway"]: None for row in stale}
+        return list(due)
 
     async def elapse(self, db: Connection, build: Build, page: Elapsed) -> None:
-        judged = await self._judged.load(db, build, page.territory, page.standings, self._rules)
+        history = await self._rulings.of(db, build, page.territory)
+        judged = await self._judged.load(db, build, page.territory, page.standings, history)
+        ruling = history.latest_by(page.now)
         shifts: list[Shift] = []
         for pathway_id, standing in page.standings.items():
             mine = judged[pathway_id]
             if page.replay:
-                while mine.next_due is not None and mine.next_due <= page.now:
-                    mine.evaluate(standing.facts, mine.next_due)
+                _pass_time(mine, standing, page.now, ruling)
             else:
-                shifts += self._elapse(mine, standing, page.now)
+                shifts += self._elapse(mine, standing, page.now, history, ruling)
         await self._tell(db, page.territory, shifts)
         await self._judged.save(db, build, page.territory, judged.values(), remember=not page.replay)
 
@@ -133,14 +149,16 @@ class Desynchronisation:
 
         For after a rebuild: rules or calendars may have changed. What is already so changes nothing.
         """
-        judged = await self._judged.load(db, build, page.territory, page.standings, self._rules)
+        history = await self._rulings.of(db, build, page.territory)
+        judged = await self._judged.load(db, build, page.territory, page.standings, history)
         open_alerts: dict[UUID, set[UUID]] = {}
         for row in await db.fetch(OPEN_ALERTS, page.territory, list(page.standings)):
             open_alerts.setdefault(row["pathway"], set()).add(row["alert"])
         shifts: list[Shift] = []
         for pathway_id, standing in page.standings.items():
-            moment = Moment(page.now, standing, "", f"{self.name}:{build.number}:{pathway_id}", quiet=True)
-            shifts += self._reconcile_one(judged[pathway_id], moment, open_alerts.get(pathway_id, set()))
+            mine, key = judged[pathway_id], f"{self.name}:{build.number}:{pathway_id}"
+            moment = Moment(page.now, standing, "", key, mine.ruling, quiet=True)
+            shifts += self._reconcile_one(mine, moment, open_alerts.get(pathway_id, set()))
         await self._tell(db, page.territory, shifts)
 
     def _reconcile_one(self, mine: Judged, moment: Moment, told: Collection[UUID]) -> Iterator[Shift]:
@@ -161,31 +179,42 @@ class Desynchronisation:
         """Record the alerts that changed, in logical order; those of one pathway as they came."""
         if not shifts:
             return
-        able = await self._able(db, territory)
+        kinds = sorted(frozenset[str]().union(*(shift.moment.ruling.kinds for shift in shifts)))
+        able = {kind: await able_to(db, territory, kind) for kind in kinds}
         changes = [self._change(shift, able) for shift in sorted(shifts, key=lambda shift: shift.moment.now)]
         await self._alerts.record(territory, changes)
 
-    async def _able(self, db: Connection, territory: str) -> Mapping[str, Sequence[str]]:
-        """By kind of intervention, the agencies able to do it."""
-        kinds = sorted({kind for plan in self._rules for kind in needed_kinds(plan.rule)})
-        return {kind: await able_to(db, territory, kind) for kind in kinds}
-
-    def _judge_ends(self, page: Page, judged: Mapping[UUID, Judged]) -> None:
+    def _judge_ends(self, page: Page, judged: Mapping[UUID, Judged], history: RulesHistory) -> None:
         """Only how each pathway stands at the end counts: what was said on the way there was said long ago."""
         last = {stored.event.originator_id: stored for stored in page.events}
         for pathway in page.pathways.values():
             stored, mine = last[pathway.id], judged[pathway.id]
             standing = standing_of(pathway, stored.position)
+            mine.come_under(history.at(stored.position))
             mine.evaluate(standing.facts, _moment_of(stored, standing, mine).now)
-            while page.until is not None and mine.next_due is not None and mine.next_due <= page.until:
-                mine.evaluate(standing.facts, mine.next_due)
+            if page.until is not None:
+                _pass_time(mine, standing, page.until, history.latest_by(page.until))
 
-    def _elapse(self, mine: Judged, standing: Standing, until: datetime) -> Iterator[Shift]:
-        """Process the deadlines up to an instant, each at its own time: judge again, never trust what was due."""
-        while mine.next_due is not None and mine.next_due <= until:
-            due = mine.next_due
-            key = f"desynchronisation:{due.isoformat()}:{mine.pathway}"
-            yield from self._judge(mine, Moment(due, standing, "", key))
+    def _elapse(
+        self, mine: Judged, standing: Standing, until: datetime, history: RulesHistory, last: Ruling
+    ) -> Iterator[Shift]:
+        """Process what came up to an instant, each thing at its own time: deadlines, and changes of rules up to `last`.
+
+        A deadline is judged again, never trusted. At the same instant it comes before a change.
+        """
+        while True:
+            due = mine.next_due if mine.next_due is not None and mine.next_due <= until else None
+            change = history.after(mine.ruling.position) if mine.ruling.position < last.position else None
+            if change is not None and change.at is not None and (due is None or change.at < due):
+                mine.come_under(change)
+                now = max(change.at, mine.evaluated_at or change.at)
+                key = f"desynchronisation:{change.position}:{mine.pathway}"
+                yield from self._judge(mine, Moment(now, standing, RULES_CHANGED, key, change, quiet=True))
+            elif due is not None:
+                key = f"desynchronisation:{due.isoformat()}:{mine.pathway}"
+                yield from self._judge(mine, Moment(due, standing, "", key, mine.ruling))
+            else:
+                return
 
     def _judge(self, mine: Judged, moment: Moment) -> Iterator[Shift]:
         before = {row.alert: row for row in mine.rows.values() if row.tells}
@@ -193,20 +222,26 @@ class Desynchronisation:
         after = {row.alert: row for row in mine.rows.values() if row.tells}
         fresh = after.keys() - before.keys()
         explained = self._explained(moment, obligations, after, fresh) if fresh else {}
-        for number, alert in enumerate(sorted(fresh | (before.keys() - after.keys()))):
+        hidden = _hidden(after, moment.ruling)
+        disclosed = (before.keys() & after.keys() & _hidden(before, moment.ruling)) - hidden
+        for number, alert in enumerate(sorted(fresh | (before.keys() - after.keys()) | disclosed)):
             key = f"{moment.key}:{number}"
             if alert in fresh:
-                yield Shift(alert, moment, key, explained[alert])
+                yield Shift(alert, moment, key, explained[alert], hidden=alert in hidden)
+            elif alert in disclosed:
+                yield Shift(alert, moment, key, None)
             else:
                 yield Shift(alert, moment, key, _because(moment, before[alert], mine.rows.get(before[alert].key)))
 
     def _change(self, shift: Shift, able: Mapping[str, Sequence[str]]) -> Change:
         moment, outcome = shift.moment, shift.outcome
-        what: Found | Resolved
+        known_at = _known_at(moment)
+        what: Found | Disclosed | Resolved
         if isinstance(outcome, Obligation):
-            what = self._found(moment, outcome, able)
+            what = self._found(moment, outcome, able, hidden=shift.hidden)
+        elif outcome is None:
+            what = Disclosed(on=moment.now, known_at=known_at, quiet=moment.quiet)
         else:
-            known_at = moment.standing.position
             what = Resolved(on=moment.now, known_at=known_at, reason=outcome, quiet=moment.quiet)
         return Change(
             alert_id=shift.alert,
@@ -221,25 +256,28 @@ class Desynchronisation:
         self, moment: Moment, obligations: Sequence[Obligation], raised: Mapping[UUID, Row], fresh: Collection[UUID]
     ) -> dict[UUID, Obligation]:
         """The obligations behind new alerts, with their near misses: worth their cost only here."""
-        rules = self._rules.only(*{raised[alert].rule for alert in fresh})
+        rules = moment.ruling.rules.only(*{raised[alert].rule for alert in fresh})
         again = evaluate(moment.standing.facts, rules, self._calendars, moment.now).obligations
         found = {_judgement(each): each for each in (*obligations, *again)}
         return {alert: found[_judgement(raised[alert])] for alert in fresh}
 
-    def _found(self, moment: Moment, obligation: Obligation, able: Mapping[str, Sequence[str]]) -> Found:
+    def _found(
+        self, moment: Moment, obligation: Obligation, able: Mapping[str, Sequence[str]], *, hidden: bool
+    ) -> Found:
         standing = moment.standing
-        rule = self._rule_of[obligation.rule, obligation.version]
+        rule = moment.ruling.rule_of[obligation.rule, obligation.version]
         activation = next(fact for fact in standing.facts if fact.fact_id == obligation.activation)
         can_act = sorted({agency for kind in needed_kinds(rule) for agency in able[kind]})
         return Found(
             on=moment.now,
-            known_at=standing.position,
+            known_at=_known_at(moment),
             finding=_finding(standing.pathway, rule, obligation),
             recipients=recipients(rule, activation, standing.participants, standing.referent, can_act),
             quiet=moment.quiet
             or activation.territory in self._quiet_territories
             or _was_so_when_imported(activation, obligation)
             or self._is_stale(rule, obligation, moment.now),
+            hidden=hidden,
         )
 
     def _is_stale(self, rule: Rule, obligation: Obligation, now: datetime) -> bool:
@@ -248,6 +286,31 @@ class Desynchronisation:
             return False
         calendar = self._calendars.of(obligation.territory)
         return is_older(obligation.at, rule.stale_after, calendar, now)
+
+
+def _pass_time(mine: Judged, standing: Standing, until: datetime, ruling: Ruling) -> None:
+    """Where it leads to judge a pathway at each deadline and change of rules up to an instant; nobody is told."""
+    if ruling.at is not None and mine.ruling.position < ruling.position:
+        mine.come_under(ruling)
+        mine.evaluate(standing.facts, max(ruling.at, mine.evaluated_at or ruling.at))
+    while mine.next_due is not None and mine.next_due <= until:
+        mine.evaluate(standing.facts, mine.next_due)
+
+
+def _hidden(open_: Mapping[UUID, Row], ruling: Ruling) -> set[UUID]:
+    """Alerts that another open one of the same pathway explains, as their rules say (`inhibited_by`)."""
+    if not ruling.hidden_by:
+        return set()
+    rules = {row.rule for row in open_.values()}
+    nobody = frozenset[str]()
+    return {
+        alert for alert, row in open_.items() if not rules.isdisjoint(ruling.hidden_by.get(row.rule_version, nobody))
+    }
+
+
+def _known_at(moment: Moment) -> int:
+    """How much of the log was known: the pathway, and the rules that it was judged by."""
+    return max(moment.standing.position, moment.ruling.position)
 
 
 def _was_so_when_imported(activation: Fact, obligation: Obligation) -> bool:
@@ -282,7 +345,7 @@ def _moment_of(stored: Stored, standing: Standing, mine: Judged) -> Moment:
     if mine.evaluated_at is not None and mine.evaluated_at > now:
         now = mine.evaluated_at
     key = f"desynchronisation:{stored.position}:{mine.pathway}"
-    return Moment(now, standing, stored.topic, key, stored.correlation_id)
+    return Moment(now, standing, stored.topic, key, mine.ruling, stored.correlation_id)
 
 
 def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
@@ -294,6 +357,8 @@ def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
             return ClearedBecause.RETRACTED
         case EntryCorrected.TOPIC:
             return ClearedBecause.CORRECTED
+        case _ if moment.cause == RULES_CHANGED:
+            return ClearedBecause.RULE_CHANGE
     if now is None:
         return ClearedBecause.RELEASED
     match now.status:
@@ -306,8 +371,8 @@ def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
     return ClearedBecause.SUSPENDED if now.calendar == was.calendar else ClearedBecause.CALENDAR_CHANGE
 
 
-def _digest(rules: CompiledRules, calendars: Calendars) -> str:
-    sources = [rule.source for rule in rules.ruleset]
+def _digest(rules: Ruleset, calendars: Calendars) -> str:
+    sources = [rule.source for rule in rules]
     text = msgspec.json.encode([calendars.digest, sources], order="deterministic", enc_hook=str)
     return hashlib.sha256(text).hexdigest()
 

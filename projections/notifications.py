@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.event_log import Stored
-from domain.alert import AlertCleared, AlertRaised, AlertReopened, Recipient, Sees
+from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Sees
 from projections.projection import Build, Connection, Page
 
 ADD = """
@@ -45,24 +45,28 @@ class Notifications:
 
 
 def messages_of(stored: Stored) -> Iterator[OutboxRow]:
-    """One message per agency that must hear of an alert's change. A quiet alert tells nobody."""
+    """One message per agency that must hear of an alert's change. A quiet alert tells nobody, a hidden one later."""
+    topic = stored.topic
     match stored.event:
         case AlertRaised() | AlertReopened() as event:
-            pathway, told, quiet = event.finding.pathway, event.recipients, event.quiet
+            pathway, told, quiet = event.finding.pathway, event.recipients, event.quiet or event.hidden
+        case AlertDisclosed() as event:
+            pathway, told, quiet = event.pathway, event.recipients, event.quiet
+            topic = AlertRaised.TOPIC  # To whoever hears of it only now.
         case AlertCleared() as event:
             pathway, told, quiet = event.pathway, event.recipients, event.quiet
         case _:
             return
     if not quiet:
         for one in told:
-            yield _message(stored, pathway, one)
+            yield _message(stored, topic, pathway, one)
 
 
-def _message(stored: Stored, pathway: UUID, one: Recipient) -> OutboxRow:
+def _message(stored: Stored, topic: str, pathway: UUID, one: Recipient) -> OutboxRow:
     return OutboxRow(
         message_id_of(stored.territory, stored.position, one.agency),
         one.agency,
-        f"unisson.{stored.topic}.v1",
+        f"unisson.{topic}.v1",
         stored.event.originator_id,
         pathway if one.sees is Sees.CONTENT else None,
         stored.position,

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from domain.alert import alert_id_of
 from domain.facts import Fact
-from domain.rules import Calendars, CompiledRules, Obligation
+from domain.rules import Calendars, Obligation
 from domain.rules.watch import Watch
 from projections.projection import Build, Connection
+from projections.rulings import RulesHistory, Ruling, Version
 
 REMEMBERED_MAX = 50_000
 """Obligations remembered, each pathway counting for one more."""
@@ -47,13 +48,15 @@ CREATE TABLE {pathway_deadlines} (
     pathway      uuid NOT NULL,
     next_due     timestamptz,           -- When time alone may change a verdict. Null: never.
     evaluated_at timestamptz NOT NULL,  -- Logical time of the last evaluation; it never goes back.
+    ruling       bigint NOT NULL,       -- Position of the last change of rules that it was judged under.
     territory    text COLLATE "C" NOT NULL,
     PRIMARY KEY (territory, pathway)
 );
-CREATE INDEX ON {pathway_deadlines} (territory, next_due, pathway) WHERE next_due IS NOT NULL"""
+CREATE INDEX ON {pathway_deadlines} (territory, next_due, pathway) WHERE next_due IS NOT NULL;
+CREATE INDEX ON {pathway_deadlines} (territory, ruling, pathway)"""
 
 LOAD_DEADLINES = """
-SELECT pathway, next_due, evaluated_at, xmin::text AS written_by FROM {pathway_deadlines}
+SELECT pathway, next_due, evaluated_at, ruling, xmin::text AS written_by FROM {pathway_deadlines}
 WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
 LOAD_OBLIGATIONS = """
 SELECT pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised, shadow,
@@ -73,9 +76,10 @@ DROP_ROWS = """
 DELETE FROM {obligations} o USING unnest($2::uuid[], $3::uuid[], $4::int[]) AS gone (pathway, alert, version)
 WHERE o.territory = $1 AND o.pathway = gone.pathway AND o.alert = gone.alert AND o.version = gone.version"""
 PUT_DEADLINES = """
-INSERT INTO {pathway_deadlines} (territory, pathway, next_due, evaluated_at)
-SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[])
-ON CONFLICT (territory, pathway) DO UPDATE SET next_due = excluded.next_due, evaluated_at = excluded.evaluated_at
+INSERT INTO {pathway_deadlines} (territory, pathway, next_due, evaluated_at, ruling)
+SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
+ON CONFLICT (territory, pathway) DO UPDATE
+SET next_due = excluded.next_due, evaluated_at = excluded.evaluated_at, ruling = excluded.ruling
 RETURNING pathway, xmin::text AS written_by"""
 
 
@@ -107,22 +111,25 @@ class Row(NamedTuple):
         return self.alert, self.version
 
     @property
+    def rule_version(self) -> Version:
+        return self.rule, self.version
+
+    @property
     def tells(self) -> bool:
         """Whether it is worth an alert."""
         return self.raised and not self.shadow
 
 
 COLUMNS = (*Row._fields, "territory")
-Version = tuple[str, int]
 Situation = tuple[str, str, str | None]
 
 
 class Judged:
     """One pathway while its moments are judged one after another."""
 
-    def __init__(self, pathway: UUID, watch: Watch, paired: Collection[Version]) -> None:
+    def __init__(self, pathway: UUID, ruling: Ruling, calendars: Calendars) -> None:
         self.pathway = pathway
-        self.watch = watch
+        self.ruling = ruling
         self.stored: dict[tuple[UUID, int], Row] = {}
         self.rows: dict[tuple[UUID, int], Row] = {}
         self.next_due: datetime | None = None
@@ -130,7 +137,8 @@ class Judged:
         self.written_by = ""
         """The transaction that last wrote it: what is remembered of a pathway holds while no other has."""
         self.size = 0
-        self._paired = paired
+        self._calendars = calendars
+        self._watch = Watch(ruling.rules, calendars)
         self._alerts: dict[Situation, UUID] = {}
         self._judged: dict[tuple[UUID, int], Obligation] = {}
 
@@ -138,8 +146,14 @@ class Judged:
         self.stored[row.key] = self.rows[row.key] = row
         self._alerts[self._situation(row)] = row.alert
 
+    def come_under(self, ruling: Ruling) -> None:
+        """To be judged by other rules from now on."""
+        if ruling.rules is not self.ruling.rules:
+            self._watch, self._judged = Watch(ruling.rules, self._calendars), {}
+        self.ruling = ruling
+
     def evaluate(self, facts: Sequence[Fact], now: datetime) -> tuple[Obligation, ...]:
-        evaluation = self.watch.judge(facts, now)
+        evaluation = self._watch.judge(facts, now)
         before, judged, rows = self._judged, {}, {}
         for obligation in evaluation.obligations:
             key = (self._alert_of(obligation), obligation.version)
@@ -160,7 +174,7 @@ class Judged:
 
     def _situation(self, one: Row | Obligation) -> Situation:
         """What makes an alert the same one: its target too, where each pair of facts is a situation of its own."""
-        is_pair = (one.rule, one.version) in self._paired
+        is_pair = (one.rule, one.version) in self.ruling.pairs
         return one.rule, one.activation, one.target if is_pair else None
 
 
@@ -197,16 +211,15 @@ class JudgedPathways:
         self._size = 0
 
     async def load(
-        self, db: Connection, build: Build, territory: str, pathways: Collection[UUID], rules: CompiledRules
+        self, db: Connection, build: Build, territory: str, pathways: Collection[UUID], history: RulesHistory
     ) -> dict[UUID, Judged]:
-        """To be judged under these rules. What is remembered is taken out, until it is saved."""
+        """Each under the rules that it was last judged by. What is remembered is taken out, until it is saved."""
         judged: dict[UUID, Judged] = {}
-        paired = frozenset((plan.rule.slug, plan.rule.version) for plan in rules if plan.rule.kind == "forbid")
         written = await db.fetch(build.sql(LOAD_DEADLINES), territory, list(pathways))
-        for pathway, next_due, evaluated_at, written_by in written:
+        for pathway, next_due, evaluated_at, ruling, written_by in written:
             known = self._take(build, pathway)
-            if known is None or known.written_by != written_by or known.watch.rules is not rules:
-                known = Judged(pathway, Watch(rules, self._calendars), paired)
+            if known is None or known.written_by != written_by:
+                known = Judged(pathway, history.at(ruling), self._calendars)
                 known.next_due, known.evaluated_at = next_due, evaluated_at
             judged[pathway] = known
         unknown = [pathway for pathway, mine in judged.items() if not mine.written_by]
@@ -216,7 +229,7 @@ class JudgedPathways:
                 judged[row.pathway].put_stored(row)
         for pathway in pathways:
             if pathway not in judged:
-                judged[pathway] = Judged(pathway, Watch(rules, self._calendars), paired)
+                judged[pathway] = Judged(pathway, history.at(0), self._calendars)
         return judged
 
     async def save(
@@ -234,7 +247,7 @@ class JudgedPathways:
             await build.copy(db, "obligations", COLUMNS, rows)
         if changes.changed:
             await db.execute(build.sql(PUT_ROWS), territory, *zip(*changes.changed, strict=True))
-        deadlines = [(mine.pathway, mine.next_due, mine.evaluated_at) for mine in evaluated]
+        deadlines = [(mine.pathway, mine.next_due, mine.evaluated_at, mine.ruling.position) for mine in evaluated]
         written = await db.fetch(build.sql(PUT_DEADLINES), territory, *zip(*deadlines, strict=True))
         if remember:
             self._remember(build, evaluated, {row["pathway"]: row["written_by"] for row in written})

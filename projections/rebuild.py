@@ -46,6 +46,7 @@ WHERE territory = $1 AND (name, build) IN (SELECT * FROM unnest($2::text[], $3::
 LIVE_POSITIONS = """
 SELECT c.territory, c.position FROM consumers c JOIN projection_builds b USING (name, build)
 WHERE c.name = $1 AND b.status = 'live' ORDER BY c.territory"""
+HOLD_BACK_ONE = "SELECT position FROM consumers WHERE territory = $1 AND name = $2 AND build = $3 FOR UPDATE"
 HOLD_BACK = LIVE_POSITIONS + " FOR UPDATE OF c"
 REPLAYED = """
 UPDATE consumers SET replayed = $4, position = position + $5, moved_at = clock_timestamp()
@@ -187,7 +188,6 @@ class Rebuild:
             async with self._pool.acquire() as db, db.transaction():
                 await db.execute("SET LOCAL lock_timeout = '30s'; SET LOCAL statement_timeout = '60s'")
                 await builds.lock_builds(db)
-                was_outdated = bool(await builds.outdated(db, [self._projections[name]]))
                 for row in await db.fetch(HOLD_BACK, name):
                     await self._finish(db, await self._place(db, row["territory"], name), row["position"])
                 await builds.put_in_use(db, build)
@@ -195,24 +195,28 @@ class Rebuild:
             async with self._pool.acquire() as db, db.transaction():
                 await builds.lock_builds(db)
                 await builds.drop_unused(db, name)
-            if was_outdated:
-                await self._reconcile(self._projections[name], build)
+            await self._reconcile(self._projections[name], build)
 
     async def _reconcile(self, projection: Projection, build: Build) -> None:
-        """Other rules find other things: what was told under those before is put right, quietly."""
+        """What was told under other rules, or not yet under these, is put right, quietly."""
         if not isinstance(projection, Reconcilable):
             return
         for territory in await self._log.territories():
-            after = UUID(int=0)
-            async with self._pool.acquire() as db:
-                position = (await self._place(db, territory, projection.name)).consumer.position
-                folds = PathwayFolds(self._log, territory)
-                while ids := await projection.unreconciled(db, build, territory, after, DUE_PER_BATCH):
-                    after = ids[-1]
-                    standings = await folds.standings(ids, position)
-                    now = self._clock.now()
-                    page = Elapsed(territory=territory, now=now, standings=standings, replay=False)
-                    await projection.reconcile(db, build, page)
+            after: UUID | None = UUID(int=0)
+            while after is not None:
+                after = await self._reconcile_some(projection, build, territory, after)
+
+    async def _reconcile_some(self, projection: Reconcilable, build: Build, territory: str, after: UUID) -> UUID | None:
+        """With the follower held back: rows and alerts must be of one moment. Where to go on; None at the end."""
+        async with self._pool.acquire() as db, db.transaction():
+            position = await db.fetchval(HOLD_BACK_ONE, territory, build.name, build.number)
+            ids = await projection.unreconciled(db, build, territory, after, DUE_PER_BATCH)
+            if position is None or not ids:
+                return None
+            standings = await PathwayFolds(self._log, territory).standings(ids, position)
+            page = Elapsed(territory=territory, now=self._clock.now(), standings=standings, replay=False)
+            await projection.reconcile(db, build, page)
+            return ids[-1]
 
     async def _places(self, territory: str) -> list[list[Place]]:
         """Builds that are equally far, together: they are fed from one reading."""

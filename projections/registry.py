@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from application.alerts import Alerts
 from application.event_log import EventLog
+from application.rules_in_force import RulesInForce
 from domain.rules import Calendars, CompiledRules
 from projections.agency_directory import AgencyDirectory
 from projections.agency_inbox import AgencyInbox
@@ -24,7 +25,7 @@ def projections(
         Rulebook(),
         PathwayTimeline(),
         AgencyInbox(),
-        Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
+        Desynchronisation(RulesInForce(rules.ruleset), calendars, Alerts(log), quiet_territories),
         AlertBoard(),
         Notifications(),
     )

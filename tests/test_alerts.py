@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from application.alerts import Alerts, Change
@@ -10,11 +11,13 @@ from application.event_log import Appended, Commit, EventLog
 from domain.alert import (
     Alert,
     AlertCleared,
+    AlertDisclosed,
     AlertEvent,
     AlertRaised,
     AlertReopened,
     AlertStatus,
     ClearedBecause,
+    Disclosed,
     Finding,
     Found,
     Recipient,
@@ -43,7 +46,7 @@ def resolved(day: int) -> Resolved:
     return Resolved(on=START + timedelta(days=day), known_at=day, reason=ClearedBecause.DONE_LATE)
 
 
-def after(*changes: Found | Resolved) -> tuple[Alert | None, list[type[AlertEvent]]]:
+def after(*changes: Found | Disclosed | Resolved) -> tuple[Alert | None, list[type[AlertEvent]]]:
     """What these changes, one after another, make of an alert that was never raised."""
     alert: Alert | None = None
     events: list[type[AlertEvent]] = []
@@ -82,6 +85,26 @@ def test_identity_is_the_situation_not_the_version_of_the_rule() -> None:
     assert same == ALERT
     assert len({ALERT, alert_id_of("other", PATHWAY, "fact-1"), alert_id_of("silence-90", PATHWAY, "fact-2")}) == 3
     assert ALERT.version == 8
+
+
+def disclosed(day: int) -> Disclosed:
+    return Disclosed(on=START + timedelta(days=day), known_at=day)
+
+
+def test_a_hidden_alert_is_disclosed_once_and_only_while_it_stands() -> None:
+    hidden = msgspec.structs.replace(found(1), hidden=True)
+    assert after(hidden, disclosed(2), disclosed(3))[1] == [AlertRaised, AlertDisclosed]
+    assert after(hidden, resolved(2), disclosed(3))[1] == [AlertRaised, AlertCleared]
+    assert after(found(1), disclosed(2))[1] == [AlertRaised]
+    assert after(disclosed(1)) == (None, [])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_alert_that_nobody_heard_of_is_cleared_in_silence(told: bool) -> None:
+    alert, _ = after(msgspec.structs.replace(found(1), hidden=True), *([disclosed(2)] if told else []))
+    cleared = decide(ALERT, alert, resolved(3))
+    assert isinstance(cleared, AlertCleared)
+    assert cleared.quiet is not told
 
 
 def change(what: Found | Resolved, key: str, subject: UUID) -> Change:

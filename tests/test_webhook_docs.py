@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from application.webhooks import TEST_MESSAGE, DeliveryState, DisabledReason, Message
-from domain.alert import ALERT_TOPICS
+from domain.alert import TOLD_TOPICS
 from domain.ids import uuid7
 from infrastructure.outbox import RETRY_AFTER
 from infrastructure.outgoing_http import OutgoingHttp
@@ -96,7 +96,7 @@ def test_every_reason_to_disable_is_explained(reason: str) -> None:
     assert f"`{reason}`" in REFERENCE
 
 
-@pytest.mark.parametrize("type_", [*(f"unisson.{topic}.v1" for topic in sorted(ALERT_TOPICS)), TEST_MESSAGE])
+@pytest.mark.parametrize("type_", [*(f"unisson.{topic}.v1" for topic in sorted(TOLD_TOPICS)), TEST_MESSAGE])
 def test_every_type_is_explained(type_: str) -> None:
     assert f"| `{type_}` |" in REFERENCE
 
