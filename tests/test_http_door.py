@@ -1,6 +1,7 @@
 """What every route asks of a request before anything else: no key in its address, no parameter it does not know."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from api import metrics
 from api.openapi import document
 from api.shared_answer import SharedAnswer
+from application.access import Scope
 from projections.consumers import ConsumerStatus, consumer_statuses
 from tests.support.service import Agency, Service, running
 
@@ -61,13 +63,14 @@ async def test_where_there_is_nothing_a_key_is_not_repeated_either(service: Serv
         assert token not in answer.text
 
 
-async def test_a_route_that_takes_no_parameter_refuses_all(ccas: Agency) -> None:
+async def test_a_route_that_takes_no_parameter_refuses_all(service: Service) -> None:
     assert len(WITHOUT_PARAMETERS) > 30
+    entitled = await service.agency(scopes=frozenset(Scope))
     for method, path in WITHOUT_PARAMETERS:
-        address = path.replace("{service_id}", SOME_ID).replace("{endpoint_id}", SOME_ID)
-        refused = await ccas.request(method.upper(), address, params={"unknown": "1"})
+        address = re.sub(r"\{\w+_id\}", SOME_ID, path).replace("{slug}", "a-rule").replace("{version}", "1")
+        refused = await entitled.request(method.upper(), address, params={"unknown": "1"})
         assert (refused.status_code, refused.json()["code"]) == (400, "invalid_query"), f"{method} {path}"
-    assert (await ccas.get("/v1/me?")).status_code == 200
+    assert (await entitled.get("/v1/me?")).status_code == 200
 
 
 async def test_metrics_asked_for_by_many_cost_the_database_one_look(
