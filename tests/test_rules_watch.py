@@ -1,32 +1,32 @@
 """A pathway judged again and again stands as if it had been judged once, whatever came, went or changed between."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.facts import Fact
+from domain.facts import Fact, FactState
 from domain.rules import Calendars, Status, compile_rules, evaluate, parse_rules
 from domain.rules.watch import Watch
+from tests.support.random_histories import histories
+from tests.support.random_rules import every_kind
 from tests.support.rule_histories import (
-    KINDS,
     fact,
     local,
     random_clock,
-    random_facts,
     random_require,
     random_silence,
     require,
 )
 
-RULES = st.lists(st.one_of(random_require(), random_silence()), min_size=1, max_size=4)
-MOMENTS = st.lists(
-    st.tuples(random_facts(KINDS), random_clock(), st.randoms(use_true_random=False)), min_size=1, max_size=3
-)
+RULES = st.lists(st.one_of(every_kind(), random_require(), random_silence()), min_size=1, max_size=4)
+FIRST = datetime(2026, 3, 20, tzinfo=UTC)
+MOMENTS = st.lists(st.tuples(histories(), random_clock(), st.randoms(use_true_random=False)), min_size=1, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RULES, MOMENTS)
 def test_judging_again_what_may_have_changed_is_judging_everything(
     rules: list[dict[str, Any]], moments: list[tuple[list[Fact], datetime, Any]]
@@ -39,6 +39,25 @@ def test_judging_again_what_may_have_changed_is_judging_everything(
             assert watch.judge(known, now) == evaluate(known, compiled, Calendars(), now, explained=False)
         later = max(now for _, now, _ in moments)
         assert watch.judge(facts, later) == evaluate(facts, compiled, Calendars(), later, explained=False)
+
+
+@settings(max_examples=80, deadline=None)
+@given(RULES, histories(), random_clock(), st.randoms(use_true_random=False))
+def test_a_history_that_grows_is_judged_as_a_whole(
+    rules: list[dict[str, Any]], facts: list[Fact], last: datetime, chance: Any
+) -> None:
+    """Most facts are learnt in the order in which they became true, each after all others; the clock goes on."""
+    compiled = compile_rules(parse_rules([rule | {"rule": f"rule-{n}"} for n, rule in enumerate(rules)]))
+    in_time = sorted(facts, key=lambda fact: str(fact.start))
+    learnt = [msgspec.structs.replace(fact, position=position) for position, fact in enumerate(in_time, start=1)]
+    watch = Watch(compiled, Calendars())
+    clocks = sorted(FIRST + chance.random() * (last - FIRST) for _ in range(2 * len(learnt))) if last > FIRST else []
+    for count, now in enumerate(clocks):
+        known = learnt[: count // 2 + 1]
+        assert watch.judge(known, now) == evaluate(known, compiled, Calendars(), now, explained=False)
+    for state in FactState:  # Then one of them is corrected.
+        known = [msgspec.structs.replace(learnt[0], state=state, position=99), *learnt[1:]] if learnt else []
+        assert watch.judge(known, last) == evaluate(known, compiled, Calendars(), last, explained=False)
 
 
 def test_a_rule_is_not_asked_again_when_nothing_it_reads_has_changed() -> None:

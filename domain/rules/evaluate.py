@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain.facts import Fact, FactState
@@ -16,6 +17,7 @@ from domain.rules.rule import Forbid, Limit, Require
 from domain.rules.scene import Scene
 from domain.rules.silence import judge_silence
 from domain.rules.territories import territories_of
+from domain.rules.timeline import PlacedFacts
 from domain.rules.vocabulary import OPENED, REOPENED, canonical_type
 
 
@@ -39,6 +41,9 @@ def evaluate(
     return Evaluation(tuple(one for verdict in verdicts for one in verdict.obligations), moment_of(next_due))
 
 
+NOTHING_SETTLED: Mapping[str, Obligation] = MappingProxyType({})
+
+
 class Verdicts(NamedTuple):
     """What one rule says of a pathway, and the instant at which to ask it again if nothing new is learnt."""
 
@@ -56,6 +61,7 @@ class Stage:
         calendars: Calendars,
         now: datetime,
         pathway: Mapping[str, Any] | None = None,
+        placed: PlacedFacts | None = None,
         *,
         explained: bool,
     ) -> None:
@@ -65,15 +71,24 @@ class Stage:
         self._territories = territories_of(facts, calendars)
         if pathway is None:
             pathway = _pathway_of(facts) if rules.reads_pathway else {}
+        calendars_used = self._territories.calendars
         self._scenes = [
-            Scene(facts, calendar, instant_of(now), pathway, self._territories, explained=explained)
-            for calendar in self._territories.calendars
+            Scene(
+                facts,
+                calendar,
+                instant_of(now),
+                pathway,
+                self._territories,
+                placed if len(calendars_used) == 1 else None,
+                explained=explained,
+            )
+            for calendar in calendars_used
         ]
 
-    def judge(self, plan: Plan) -> Verdicts:
-        """Obligations in the order of their activations."""
+    def judge(self, plan: Plan, settled: Mapping[str, Obligation] = NOTHING_SETTLED) -> Verdicts:
+        """Obligations in the order of their activations; those known to be `settled`, by activation, as they are."""
         for scene in self._scenes:
-            scene.next_due = FOREVER
+            scene.next_due, scene.settled = FOREVER, settled
         obligations = [obligation for scene in self._scenes for obligation in _judge_in(scene, plan)]
         if len(self._scenes) > 1:
             obligations.sort(key=self._order)

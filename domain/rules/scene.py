@@ -7,9 +7,10 @@ from domain.facts import Fact
 from domain.rules.calendars import Calendar
 from domain.rules.instants import FOREVER
 from domain.rules.life import Life
+from domain.rules.obligation import Obligation
 from domain.rules.plan import Plan
 from domain.rules.territories import Territories
-from domain.rules.timeline import EMPTY_POOL, Placed, Timeline
+from domain.rules.timeline import EMPTY_POOL, Placed, PlacedFacts, Timeline
 
 
 class Scene:
@@ -22,17 +23,20 @@ class Scene:
         now: int,
         pathway: Mapping[str, Any],
         territories: Territories,
+        placed: PlacedFacts | None = None,
         *,
         explained: bool,
     ) -> None:
         self.calendar = calendar
         self.now = now
         self.pathway = pathway
-        self.timeline = Timeline(facts, calendar, pathway)
+        self.timeline = Timeline(facts, calendar, pathway, placed)
         self.life = Life(self.timeline)
         self.territories = territories
         self.explained = explained
         self.next_due = FOREVER
+        self.settled: Mapping[str, Obligation] = {}
+        """By activation, what is known to stand under the rule being judged."""
 
     def governs(self, plan: Plan, activation: Placed) -> bool:
         """Whether an activation is this scene's to judge, under this version, in a territory of the rule."""

@@ -46,7 +46,8 @@ def _judge_pathway(scene: Scene, plan: Plan) -> Iterator[Obligation]:
     following += [(contact, index + 1) for index, contact in enumerate(contacts) if scene.life.is_active(contact)]
     for activation, index in sorted(following, key=lambda pair: order_of(pair[0])):
         if scene.governs(plan, activation):
-            yield _judge_one(scene, Case(scene, plan, activation), contacts, index)
+            known = scene.settled.get(activation.fact.fact_id)
+            yield known or _judge_one(scene, Case(scene, plan, activation), contacts, index)
 
 
 def _judge_span(scene: Scene, plan: Plan, span: Span) -> Iterator[Obligation]:

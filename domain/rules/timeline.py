@@ -89,12 +89,20 @@ class Pool:
 
 
 EMPTY_POOL = Pool([])
+PlacedFacts = dict[str, Placed]
+"""Where facts start, by fact id, for who lays out nearly the same facts again on the same calendar."""
 
 
 class Timeline:
     """Facts by type and pools by filter, each built when first asked for."""
 
-    def __init__(self, facts: Iterable[Fact], calendar: Calendar, pathway: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        facts: Iterable[Fact],
+        calendar: Calendar,
+        pathway: Mapping[str, Any],
+        placed: PlacedFacts | None = None,
+    ) -> None:
         self.calendar = calendar
         self.scope = Scope(calendar, pathway)
         self._placed: dict[tuple[int, At], Placed | None] = {}
@@ -102,19 +110,25 @@ class Timeline:
         self._pools: dict[int, dict[Hashable, Pool]] = {}
         self._of_types: dict[tuple[tuple[str, ...], At], Pool] = {}
         self.by_type: dict[str, list[Placed]] = {}
-        self._all: list[Placed] = []
-        for fact in facts:
-            placed = self._place(fact, fact.start)
-            self._all.append(placed)
-        self._all.sort(key=order_of)
-        for placed in self._all:
-            kind = placed.fact.type
+        self._all = self._in_order(facts, {} if placed is None else placed)
+        for one in self._all:
+            kind = one.fact.type
             kind = LIFE_TYPES.get(kind, kind)
             of_type = self.by_type.get(kind)
             if of_type is None:
-                self.by_type[kind] = [placed]
+                self.by_type[kind] = [one]
             else:
-                of_type.append(placed)
+                of_type.append(one)
+
+    def _in_order(self, facts: Iterable[Fact], known: PlacedFacts) -> list[Placed]:
+        found = []
+        for fact in facts:
+            placed = known.get(fact.fact_id)
+            if placed is None or placed.fact is not fact:
+                placed = known[fact.fact_id] = self._place(fact, fact.start)
+            found.append(placed)
+        found.sort(key=order_of)
+        return found
 
     def of_types(self, types: tuple[str, ...], at: At) -> list[Placed]:
         """All facts of these types, in the order of their point `at`; those without that point are left out."""
