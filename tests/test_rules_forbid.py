@@ -74,6 +74,16 @@ def test_what_is_planned_and_accepted_counts_at_once_and_is_raised_when_it_comes
     assert booked.next_due == only(booked).raise_at == only(booked).at == local("2026-01-08 00:00")
 
 
+def test_a_planned_activation_counts_before_it_comes_only_if_planned_is_accepted() -> None:
+    rule = forbid(
+        within={"from": "-60d", "to": "0d"}, forbid={"on": "training", "where": {"state": ["done", "no_show"]}}
+    )
+    facts = [training("t1", "2025-12-20"), fact("m1", "relocation", "2026-01-05", state="planned")]
+    assert only(judged(facts, "2026-01-03", rule)).status is Status.PENDING
+    assert only(judged(facts, "2026-01-03", rule | {"accept": ["done", "planned"]})).target == "t1"
+    assert only(judged(facts, "2026-01-05", rule)).target == "t1"
+
+
 def test_the_grace_counts_from_the_violation() -> None:
     facts = [MOVE, training("t1", "2026-01-08")]  # A Thursday.
     found = judged(facts, "2026-01-12", forbid(grace="2bd"))

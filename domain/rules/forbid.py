@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from domain.facts import FactState
 from domain.rules.case import Case
 from domain.rules.cuts import open_case
 from domain.rules.obligation import Obligation, Status
@@ -21,18 +20,17 @@ def judge_forbid(scene: Scene, plan: Plan, body: Forbid) -> Iterator[Obligation]
     sought = plan.sought["forbid"]
     for activation in scene.activations(plan):
         case = open_case(scene, plan, activation, body)
-        pairs = list(_pairs(scene, case, sought))
+        pairs = list(_pairs(scene, case, sought, accepts_planned=body.accepts_planned))
         for target, at in pairs:
             yield forbidden(scene, case, target, at)
         if not pairs:
             yield spared(scene, case)
 
 
-def _pairs(scene: Scene, case: Case, sought: Sought) -> Iterator[tuple[Placed, int]]:
+def _pairs(scene: Scene, case: Case, sought: Sought, *, accepts_planned: bool) -> Iterator[tuple[Placed, int]]:
     """The forbidden targets, each with the instant at which both have come, or will as it is planned and accepted."""
     activation = case.activation
-    states = sought.filter.states
-    is_booked = activation.planned and (states is None or FactState.PLANNED in states)
+    is_booked = activation.planned and accepts_planned
     if not (is_booked or scene.has_come(activation)):
         return
     for target in in_window(scene, case, sought, pool_of(scene, case, sought)):

@@ -139,6 +139,8 @@ class Forbid(msgspec.Struct, frozen=True, kw_only=True, tag="forbid"):
     when: Selector
     forbid: Selector
     within: Window
+    accepts_planned: bool = False
+    """An activation that is planned counts before it comes."""
     ends_with_activation: bool = False
     until: Cut | None = None
     since: Cut | None = None

@@ -125,11 +125,13 @@ def _require(fields: Fields, groups: Groups) -> Require:
 
 
 def _forbid(fields: Fields, groups: Groups) -> Forbid:
-    forbidden = read_target(fields, "forbid", groups, read_states(fields))
+    states = read_states(fields)
+    forbidden = read_target(fields, "forbid", groups, states)
     chains = {name: _chain(fields, name, groups) for name in ("next_among", "prev_among")}
     return Forbid(
         when=read_activation(fields, "when", groups),
         forbid=_in_chains(fields, "forbid", forbidden, chains),
+        accepts_planned=FactState.PLANNED in states,
         ends_with_activation=_ends_with_activation(fields, forbidden),
         within=read_window(fields) if forbidden.relation is None else read_window_or_ever(fields),
         until=read_cut(fields, "until", groups, None),
