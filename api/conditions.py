@@ -52,20 +52,31 @@ def etag(version: int) -> str:
 
 
 def idempotency_key(request: ApiRequest) -> str:
-    given = request.header("idempotency-key")
+    return idempotency_key_of(request.header("idempotency-key"))
+
+
+def idempotency_key_of(given: str | None) -> str:
+    """Raises IdempotencyKeyRequired."""
     if given is None or not IDEMPOTENCY_KEY.fullmatch(given):
         raise IdempotencyKeyRequired
     return given
 
 
 def fingerprint(request: ApiRequest, raw: bytes) -> bytes:
+    return fingerprint_of(request.method, request.scope["path"], raw)
+
+
+def fingerprint_of(method: str, path: str, raw: bytes) -> bytes:
     """What makes two requests under one key the same: method, path and body, to the byte."""
-    return sha256(b"\n".join((request.method.encode(), request.scope["path"].encode(), raw))).digest()
+    return sha256(b"\n".join((method.encode(), path.encode(), raw))).digest()
 
 
 def if_match(request: ApiRequest, *, required: bool = False) -> int | None:
-    """The one version expected; None when any will do (`*` or no header)."""
-    given = request.header("if-match")
+    return version_of(request.header("if-match"), required=required)
+
+
+def version_of(given: str | None, *, required: bool = False) -> int | None:
+    """The one version expected; None when any will do (`*`, or none given). Raises VersionRequired, InvalidVersion."""
     if given is None:
         if required:
             raise VersionRequired

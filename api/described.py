@@ -27,6 +27,8 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     """Can wait for the projection it reads: `Prefer: wait`, `at_least`."""
     also: tuple[str, ...] = ()
     """Other media types of a success."""
+    lines: bool = False
+    """NDJSON: `answer`, and `body` where there is one, are of one line."""
     refusals: tuple[type[DomainError], ...] = ()
     """Beyond those of every route."""
     summary: str = ""

@@ -16,7 +16,7 @@ from litestar.types import ASGIApp
 
 from api.described import described
 from api.queries import Limit, Position, QueryReader, WaitSeconds
-from api.replies import encode, reply
+from api.replies import NDJSON, encode, reply
 from api.request import ApiRequest
 from application.access import Caller
 from application.event_log import Header
@@ -24,7 +24,6 @@ from projections.agency_feed import visible
 from projections.consumers import folded_position
 from projections.pathway_timeline import PathwayTimeline
 
-NDJSON = "application/x-ndjson"
 SCANNED_AT_ONCE = 1_000
 SCANS_MOST = 20
 PAUSE_SECONDS = 0.05
@@ -72,7 +71,7 @@ async def read_events(request: ApiRequest) -> ASGIApp:
     """
     query = FEED_QUERY.read(request)
     if NDJSON in (request.header("accept") or ""):
-        return ASGIStreamingResponse(iterator=_lines(request, query.after), media_type=NDJSON)
+        return ASGIStreamingResponse(iterator=lines(request, query.after), media_type=NDJSON)
     feed = await _page(request, query.after, query.limit)
     if not feed.items and query.wait:
         deadline = time.monotonic() + min(query.wait, request.runtime.limits.wait_seconds)
@@ -154,7 +153,7 @@ async def _left(request: ApiRequest) -> bool:
     return True
 
 
-async def _lines(request: ApiRequest, after: int) -> AsyncIterator[bytes]:
+async def lines(request: ApiRequest, after: int) -> AsyncIterator[bytes]:
     """Up to what was shown when the stream began."""
     last = await _shown_up_to(request)
     while after < last and not request.runtime.stopping.is_set():

@@ -25,6 +25,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Objects and lists in one body."""
     values: int = 20_000
     """Separated by commas in one body."""
+    batch_bytes: int = 512 * 1024
+    """Of a body of many lines; each is bounded as a body of its own."""
+    batch_lines: int = 1_000
+    batch_seconds: float = 60.0
+    """Lines not begun by then are left undone."""
     header_bytes: int = 16 * 1024
     header_seconds: float = 10.0
     connections: int = 2_000

@@ -16,6 +16,7 @@ from litestar.routes import HTTPRoute
 from api import authentication, bodies, conditions, cursors, limits, problems, queries
 from api.described import Described
 from api.key_in_url import KeyInUrl
+from api.replies import NDJSON
 from api.request import ApiRequest
 from application.access import ScopeRequired
 from application.api_keys import InvalidKey
@@ -31,6 +32,8 @@ TAGS = {
     "alerts": "Interventions found out of step.",
     "inbox": "What an agency has to do.",
     "events": "The history, as a feed.",
+    "batches": "Many commands in one request.",
+    "exports": "The history, as a file.",
     "agencies": "The directory of partner services.",
     "rules": "What being in step means in a territory.",
     "webhooks": "Being told.",
@@ -172,9 +175,18 @@ def _operation(route: Route, schemas: dict[Any, Any], components: Json) -> Json:
     if described.summary_fr:
         operation["x-summary-fr"] = described.summary_fr
     if described.body is not None:
-        content = {"application/json": {"schema": schemas[described.body]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": True, "content": _content(described.body, described, schemas)}
     return operation
+
+
+def _content(type_: Any, described: Described, schemas: dict[Any, Any], schema: Json | None = None) -> Json:
+    """Of lines the document can only name the schema: no keyword of OpenAPI 3.1 says that each is of it."""
+    schema = schema or schemas[type_]
+    if described.lines:
+        return {
+            NDJSON: {"schema": {"type": "string", "description": "NDJSON: a JSON object a line.", "x-line": schema}}
+        }
+    return {"application/json": {"schema": schema}}
 
 
 def _parameters(route: Route, components: Json) -> Iterator[Json]:
@@ -220,7 +232,7 @@ def _responses(route: Route, schemas: dict[Any, Any]) -> Json:
         schema = schemas[described.answer]
         if described.preferred is not None:
             schema = {"anyOf": [schema, schemas[described.preferred]]}
-        success["content"] = {"application/json": {"schema": schema}}
+        success["content"] = _content(described.answer, described, schemas, schema)
         success["content"] |= {media_type: {"schema": {"type": "string"}} for media_type in described.also}
     responses: Json = {str(described.status): success}
     if described.cached:

@@ -17,7 +17,7 @@ from api.pathway_list import list_pathways
 from api.replies import Reply, as_view, nothing, reply
 from api.request import ApiRequest, correlation_id
 from application.event_log import StaleVersion
-from application.pathways import Order, Receipt
+from application.pathways import Order, Pathways, Receipt
 from domain.catalogue import COMMANDS, OPENING, CommandSpec
 from domain.command import Command
 from domain.facts import FactState, Precision
@@ -180,6 +180,16 @@ UPDATES = frozenset({"correct-identity", "correct-entry", "retract-entry", "requ
 """Commands that change what others recorded, or all of the pathway: their client must say which version it has seen."""
 
 
+async def carried_out(pathways: Pathways, pathway_id: UUID, ordered: Order) -> Receipt:
+    """A refusal for a stale version says what has changed since."""
+    try:
+        return await pathways.act(pathway_id, ordered)
+    except StaleVersion as refusal:
+        changes = await pathways.changes(ordered.caller, pathway_id, after_version=ordered.if_match or 0)
+        refusal.context["changed"] = [(each.event.originator_version, each.topic) for each in changes[:CHANGES_MOST]]
+        raise
+
+
 def command_route(spec: CommandSpec) -> HTTPRouteHandler:
     """The route of one command of the catalogue."""
     reader = BodyReader(spec.body)
@@ -188,16 +198,7 @@ def command_route(spec: CommandSpec) -> HTTPRouteHandler:
     async def carry_out(request: ApiRequest, pathway_id: UUID, entry_id: UUID | None = None) -> Reply:
         body, raw = await reader.read(request)
         ordered = order(request, spec.command(body, entry_id), raw, update=update)
-        pathways = request.runtime.pathways
-        try:
-            return await answer(request, await pathways.act(pathway_id, ordered))
-        except StaleVersion as refusal:
-            seen = ordered.if_match or 0
-            changes = await pathways.changes(request.user, pathway_id, after_version=seen)
-            refusal.context["changed"] = [
-                (each.event.originator_version, each.topic) for each in changes[:CHANGES_MOST]
-            ]
-            raise
+        return await answer(request, await carried_out(request.runtime.pathways, pathway_id, ordered))
 
     async def on_pathway(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
         return await carry_out(request, pathway_id)

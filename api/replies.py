@@ -9,6 +9,7 @@ from litestar.types import Receive, Scope, Send
 V = TypeVar("V", bound=msgspec.Struct)
 
 JSON = b"application/json"
+NDJSON = "application/x-ndjson"
 BODILESS = frozenset({204, 304})
 
 encode = msgspec.json.Encoder().encode

@@ -35,6 +35,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 THOROUGH = os.environ.get("UNISSON_HYPOTHESIS") == "thorough"
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 SCHEMA = schemathesis.openapi.from_dict(document())
 OPERATIONS = {
     f"{found.ok().method.upper()} {found.ok().path}": found.ok()
