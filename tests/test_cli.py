@@ -321,7 +321,7 @@ async def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 async def test_alerts_are_found_listed_and_explained_with_no_server(here: dict[str, str], tmp_path: Path) -> None:
     await imported(here, tmp_path / "export")
     listed = json.loads((await unisson("alerts", "list", *TERRITORY, "--open", "--json", **here)).out)["alerts"]
-    assert {alert["rule"] for alert in listed} == {"referral-acknowledged", "silence-90"}
+    assert {alert["rule"] for alert in listed} >= {"referral-acknowledged", "silence-90"}
     referral = next(alert for alert in listed if alert["rule"] == "referral-acknowledged")
     explained = json.loads((await unisson("alerts", "explain", referral["alert"], "--json", **here)).out)
     assert explained["explanation"]["activation"]["start"] == date(2024, 1, 10).isoformat()

@@ -5,15 +5,15 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from api.problems import catalogue
-from application.rulebook import load_rules, shipped_rules
+from application.rulebook import load_rules
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from tests.support import documents
 from tests.support.command_line import environment
@@ -186,16 +186,6 @@ def test_every_rule_shown_is_accepted(page: str, rules: str) -> None:
 def test_every_problem_is_documented() -> None:
     page = documents.read(DOCS / "reference" / "http.md")
     assert [code for code in catalogue() if f"`{code}`" not in page] == []
-
-
-def test_the_rules_that_are_shipped_are_those_of_the_page() -> None:
-    rows = re.findall(r"^\| `([\w-]+)` \|.*\| (`.*`) \| `(\w+)` \|$", documents.read(RULEBOOK), re.MULTILINE)
-    written = [(rule.slug, rule.source) for rule in shipped_rules().rules]
-    assert sorted(rows) == [(slug, window_of(source), source["stale_after"]) for slug, source in written]
-
-
-def window_of(rule: Mapping[str, Any]) -> str:
-    return f"`{rule['gap']}`" if "gap" in rule else f"`{rule['within']['from']}` to `{rule['within']['to']}`"
 
 
 def test_a_wildcard_stands_for_some_text_and_no_more() -> None:

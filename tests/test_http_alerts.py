@@ -35,8 +35,11 @@ async def mission(service: Service) -> Agency:
 
 
 async def unanswered(ccas: Agency, clock: SettableClock) -> tuple[str, str]:
-    """A referral that nobody answered in time: its pathway and its id."""
+    """A referral that nobody answered in time, in a pathway otherwise in step: its pathway and its id."""
     pathway = await ccas.opened()
+    await ccas.command(f"{pathway}/referents", {})
+    await ccas.command(f"{pathway}/diagnoses", {"needs": [{"theme": HOUSING}]})
+    await ccas.command(f"{pathway}/consents", {"purpose": "sharing", "to_agency": MISSION_LOCALE})
     referral = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
     await ccas.get("/v1/inbox", params={"at_least": referral.headers["x-position"]})
     clock.advance(timedelta(days=21))

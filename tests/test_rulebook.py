@@ -89,9 +89,7 @@ def test_the_path_of_a_fault_is_told() -> None:
 
 
 def test_the_shipped_rules_are_read_from_all_their_files() -> None:
-    assert {"need-to-referral", "silence-90", "relocation-accompanied"} <= {
-        rule.slug for rule in shipped_rules()
-    }
+    assert {"need-to-referral", "silence-90", "relocation-accompanied"} <= {rule.slug for rule in shipped_rules()}
 
 
 def shipped(*facts: object, now: str = "2026-06-01") -> dict[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from api.demo.player import Player
 from api.demo.receiver import Receiver
-from api.demo.stories import Story
+from api.demo.script import Story
 from api.demo.territory import TERRITORY
 from api.runtime import Runtime
 
@@ -73,7 +73,7 @@ async def read_findings(
         counts=dict(row),
         calls=player.calls,
         planted={
-            Found(str(player.pathways[story.number]), expected.fault.value, expected.cleared)
+            Found(str(player.pathways[story.number]), expected.rule, expected.cleared)
             for story in stories
             for expected in story.expected
         },
@@ -112,7 +112,7 @@ def _told(receivers: Mapping[str, Receiver]) -> set[tuple[str, UUID]]:
 def _meant(stories: list[Story], player: Player, alerts: Mapping[UUID, dict[str, Any]]) -> set[tuple[str, UUID]]:
     """Who must be told of what, by the plan."""
     planned = {
-        (str(player.pathways[story.number]), expected.fault.value): expected.told
+        (str(player.pathways[story.number]), expected.rule): expected.told
         for story in stories
         for expected in story.expected
     }

@@ -9,7 +9,8 @@ from uuid import UUID
 import httpx2
 
 from api.demo.clock import PlayedClock
-from api.demo.stories import Call, Story, by_day
+from api.demo.script import Call, Story, by_day
+from api.pathways import UPDATES
 from domain.catalogue import BY_NAME
 
 PATHWAYS_AT_ONCE = 32
@@ -67,8 +68,8 @@ class Player:
         if number in self.pathways:
             path += f"/{self.pathways[number]}" + spec.path.replace("{entry_id}", str(call.entry))
         headers = {"Idempotency-Key": idempotency_key}
-        if spec.name == "close-pathway":
-            headers["If-Match"] = "*"
+        if spec.name in UPDATES:
+            headers["If-Match"] = "*"  # Whatever the version: the stories know of no other hand.
         response = await self._clients[call.agency].post(path, json=call.body, headers=headers)
         if response.status_code not in {200, 201}:
             raise CallRefusedError(f"{call.agency} {spec.name}: {response.status_code} {response.text}")

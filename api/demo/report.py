@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -10,7 +12,7 @@ from rich.table import Table
 from api.cli.language import language, say
 from api.demo.findings import Findings
 from api.demo.player import Player
-from api.demo.stories import Story
+from api.demo.script import Story
 from api.demo.territory import AGENCIES, TERRITORY
 from api.explanations import alert_row, explanation_of
 from api.runtime import Runtime
@@ -89,8 +91,8 @@ def _verdict(findings: Findings) -> None:
 
 
 async def show_alert(runtime: Runtime, findings: Findings) -> None:
-    """The first open alert of a training need, or any other, judged again and explained."""
-    alerts = sorted(findings.alerts.items(), key=lambda item: (item[1]["status"], -ord(item[1]["content"]["rule"][0])))
+    """An open alert, of a training need if there is one, judged again and explained."""
+    alerts = sorted(findings.alerts.items(), key=_eloquence)
     for alert_id, _ in alerts[:1]:
         row = await alert_row(runtime, alert_id)
         explanation = None if row is None else await explanation_of(runtime, row)
@@ -104,6 +106,11 @@ async def show_alert(runtime: Runtime, findings: Findings) -> None:
         out.print(f"  {say('déclencheur', 'activation')}: {fact['start']}  {fact['type']}  {fact['agency']}")
         for recipient in row["recipients"]:
             out.print(f"  → {recipient['agency']}  {recipient['role']}  {recipient['sees']}")
+
+
+def _eloquence(item: tuple[UUID, dict[str, Any]]) -> tuple[bool, bool, UUID]:
+    alert_id, alert = item
+    return alert["status"] != "open", alert["content"]["rule"] != "need-to-referral", alert_id
 
 
 async def show_timeline(player: Player, stories: list[Story]) -> None:

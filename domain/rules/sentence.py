@@ -133,7 +133,7 @@ class Speaker:
         gap = self._span(body.gap.end)
         said = self.say(
             f"jamais plus de {gap} sans {words.fr}{self._where(body.of)}",
-            f"never more than {gap} without a {words.en}{self._where(body.of)}",
+            f"never more than {gap} without {self._indefinite(body.of)}",
         )
         if body.span is None:
             return said + self.say(" tant que le parcours est ouvert", " while the pathway is open")
