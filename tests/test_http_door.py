@@ -15,7 +15,7 @@ from api.openapi import document
 from api.shared_answer import SharedAnswer
 from application.access import Scope
 from projections.consumers import ConsumerStatus, consumer_statuses
-from tests.support.service import Agency, Service, running
+from tests.support.service import Service, running
 
 SOME_ID = "01a1f3d2-0000-7000-8000-000000000000"
 WITHOUT_PARAMETERS = [
@@ -30,11 +30,6 @@ WITHOUT_PARAMETERS = [
 async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
     async with running(database_url, tmp_path) as service:
         yield service
-
-
-@pytest.fixture
-async def ccas(service: Service) -> Agency:
-    return await service.agency()
 
 
 @pytest.mark.parametrize(
