@@ -24,6 +24,7 @@ from api import (
     me,
     metrics,
     pathways,
+    rule_checks,
     rules,
     timeline,
     webhooks,
@@ -45,7 +46,7 @@ from application.pathways import Pathways
 from application.rulebook import shipped_rules
 from application.rulebooks import Rulebooks
 from application.rules_in_force import RulesInForce
-from application.webhooks import MaySend
+from application.webhooks import OUTBOX_CHANNEL, MaySend
 from application.webhooks import Message as Telling
 from domain.clock import Clock, SystemClock
 from domain.pathway import NotAParticipant
@@ -69,6 +70,7 @@ from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sender
 from projections.builds import install
 from projections.follower import Follower
+from projections.reconciliation import Reconciliation
 from projections.registry import projections
 
 logger = structlog.get_logger()
@@ -125,6 +127,7 @@ async def compose(
             agencies=Agencies(log, clock),
             rulebooks=Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz),
             backtests=PostgresBacktests(pool),
+            reconciliation=Reconciliation(pool, log, all_projections),
             webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
             outcomes=PostgresOutcomes(pool),
             keys=keys,
@@ -148,6 +151,7 @@ async def compose(
             worker = DeliveryWorker(
                 Outbox(pool, SecretBox(key_file)), Sender(http, public_url(settings)), may_send(runtime), SystemClock()
             )
+            log.hear(OUTBOX_CHANNEL, lambda _: worker.wake())
             stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
         yield runtime
 
@@ -231,6 +235,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         batches.routes,
         agencies.routes,
         rules.routes,
+        rule_checks.routes,
         backtests.routes,
         webhooks.routes,
         me.routes,

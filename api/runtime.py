@@ -20,6 +20,7 @@ from domain.rules import Calendars
 from infrastructure.database import Pool
 from infrastructure.settings import Settings
 from projections.follower import Follower
+from projections.reconciliation import Reconciliation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Runtime:
     agencies: Agencies
     rulebooks: Rulebooks
     backtests: Jobs
+    reconciliation: Reconciliation
     webhooks: Webhooks
     outcomes: Outcomes
     keys: ApiKeys

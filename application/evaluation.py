@@ -1,7 +1,7 @@
 """Rules judged on a file of facts, with no database: what `unisson rules evaluate` runs."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from application.rulebook import load_rules, shipped_rules
 from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules, Obligation, Ruleset, compile_rules, evaluate
 from domain.rules.calendars import MAINLAND_ZONE
+from domain.rules.explain import Explanation, explain
 
 STANDARD_INPUT = Path("-")
 YEARS = range(1900, 2201)
@@ -28,11 +29,35 @@ def evaluate_files(
 
     Raises RuleRefused, FactLineRefused, UnknownTimeZone or OSError before the first line.
     """
+    rules, pathways, calendars = _read(rules_path, facts_path, tz)
+    return (obligation.line() for obligation in judge(pathways, rules, calendars, now))
+
+
+def explain_files(
+    rules_path: Path | None,
+    facts_path: Path,
+    now: datetime,
+    tz: str = MAINLAND_ZONE,
+    *,
+    rule: str | None = None,
+    activation: str | None = None,
+) -> Iterator[tuple[Obligation, Explanation]]:
+    """The same with why each stands as it does; of one rule, or of one activation, alone if it is named."""
+    rules, pathways, calendars = _read(rules_path, facts_path, tz)
+    compiled = compile_rules(rules)
+    for one in judge(pathways, compiled if rule is None else compiled.only(rule), calendars, now):
+        if activation in (None, one.activation):
+            document, calendar = rules.find(one.rule, one.version), calendars.of(one.territory)
+            yield one, explain(one, list(pathways[one.pathway]), document, calendar)
+
+
+def _read(
+    rules_path: Path | None, facts_path: Path, tz: str
+) -> tuple[Ruleset, Mapping[str, Sequence[Fact]], Calendars]:
     rules = shipped_rules() if rules_path is None else load_rules(rules_path.read_bytes())
     calendars = Calendars(tz)
     with nullcontext(sys.stdin.buffer) if facts_path == STANDARD_INPUT else facts_path.open("rb") as lines:
-        pathways = read_facts(lines, calendars)
-    return (obligation.line() for obligation in judge(pathways, rules, calendars, now))
+        return rules, {pathway: list(facts) for pathway, facts in read_facts(lines, calendars).items()}, calendars
 
 
 def judge(

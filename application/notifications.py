@@ -4,7 +4,7 @@ Nothing is ever told to a whole network (Conseil constitutionnel, decision 2023-
 part in the pathway; another agency that could act learns only that there is something to look at.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from domain.alert import Recipient, Role, Sees
@@ -15,11 +15,20 @@ from domain.rules.where import Condition, Operator, Test, conjuncts
 
 
 def recipients(
-    rule: Rule, activation: Fact, participants: Collection[str], referent: str | None, able: Collection[str]
+    rule: Rule,
+    activation: Fact,
+    found: Iterable[Fact],
+    participants: Collection[str],
+    referent: str | None,
+    able: Collection[str],
 ) -> tuple[Recipient, ...]:
-    """Each agency once, in the strongest of its roles, by name. `able` are the agencies able to do what is expected."""
+    """Each agency once, in the strongest of its roles, by name.
+
+    `found` are the facts that should not be there: who did them is concerned as who did the activation is. `able` are
+    the agencies able to do what is expected.
+    """
     roles: dict[str, Role] = {}
-    for agency, role in _concerned(rule, activation, participants, referent, able):
+    for agency, role in _concerned(rule, [activation, *found], participants, referent, able):
         roles.setdefault(agency, role)
     return tuple(
         Recipient(agency, role, Sees.CONTENT if agency in participants else Sees.NOTICE)
@@ -43,10 +52,12 @@ def _kinds(condition: Condition) -> Iterator[str]:
 
 
 def _concerned(
-    rule: Rule, activation: Fact, participants: Collection[str], referent: str | None, able: Collection[str]
+    rule: Rule, acted: Sequence[Fact], participants: Collection[str], referent: str | None, able: Collection[str]
 ) -> Iterator[tuple[str, Role]]:
     """(agency, role), the strongest role of an agency first."""
-    yield activation.agency, Role.ACTING
+    activation = acted[0]
+    for fact in acted:
+        yield fact.agency, Role.ACTING
     if referent is not None:
         yield referent, Role.REFERENT
     owner = _resolved(rule.route.owner, activation, referent)

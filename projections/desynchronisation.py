@@ -33,6 +33,8 @@ from projections.projection import Build, Connection, Elapsed, Page, Standing, s
 from projections.rulings import RulesHistory, Ruling, Rulings
 
 PATHWAYS_AT_A_STRETCH = 16
+FINDING_EXCESS = ("forbid", "limit")
+"""Kinds of rules whose evidence is what should not be there."""
 RULES_CHANGED = "rulebook"
 """The cause, where neither an event of the pathway nor a deadline is."""
 
@@ -143,6 +145,14 @@ class Desynchronisation:
     async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
         due: datetime | None = await db.fetchval(build.sql(NEXT_DUE), territory)
         return due
+
+    async def stored(
+        self, db: Connection, build: Build, territory: str, pathways: Collection[UUID]
+    ) -> tuple[dict[UUID, Judged], int]:
+        """As stored, each under the rules it was last judged by; and the position of the last change of rules."""
+        history = await self._rulings.of(db, build, territory)
+        judged = await JudgedPathways(self._calendars).load(db, build, territory, pathways, history)
+        return judged, history.latest.position
 
     async def reconcile(self, db: Connection, build: Build, page: Elapsed) -> None:
         """Clear the alerts of these pathways that no rule raises any more, and raise, quietly, those not yet raised.
@@ -268,11 +278,14 @@ class Desynchronisation:
         rule = moment.ruling.rule_of[obligation.rule, obligation.version]
         activation = next(fact for fact in standing.facts if fact.fact_id == obligation.activation)
         can_act = sorted({agency for kind in needed_kinds(rule) for agency in able[kind]})
+        excess = [
+            fact for fact in standing.facts if rule.kind in FINDING_EXCESS and fact.fact_id in obligation.evidence
+        ]
         return Found(
             on=moment.now,
             known_at=_known_at(moment),
             finding=_finding(standing.pathway, rule, obligation),
-            recipients=recipients(rule, activation, standing.participants, standing.referent, can_act),
+            recipients=recipients(rule, activation, excess, standing.participants, standing.referent, can_act),
             quiet=moment.quiet
             or activation.territory in self._quiet_territories
             or _was_so_when_imported(activation, obligation)

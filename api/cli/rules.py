@@ -1,17 +1,20 @@
 """`unisson rules`: judge rules on a file of facts, with no database; what a territory does with them is beside."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from api.cli import backtest, rulebook
+from api.cli import backtest, rule_checks, rulebook
 from api.cli.command_line import group
 from api.cli.failure import Failure, Status
 from api.cli.files import unusable, written
 from api.cli.language import say
 from api.cli.output import Json, write_line
-from application.evaluation import STANDARD_INPUT, encode_line, evaluate_files, read_now
+from application.evaluation import STANDARD_INPUT, encode_line, evaluate_files, explain_files, read_now
 from application.facts_file import FactLineRefused
 from domain.errors import DomainError
 from domain.rules import RuleRefused
@@ -19,6 +22,36 @@ from domain.rules import RuleRefused
 app = group("rules")
 backtest.add_to(app)
 rulebook.add_to(app)
+rule_checks.add_to(app)
+
+
+Facts: TypeAlias = Annotated[
+    Path,
+    Parameter(
+        name="--facts",
+        help=say(
+            "Faits, un objet JSON par ligne ; - pour l'entrée standard.",
+            "Facts, one JSON object a line; - for standard input.",
+        ),
+        allow_leading_hyphen=True,
+    ),
+]
+Now: TypeAlias = Annotated[
+    str, Parameter(name="--now", help=say("L'heure qu'il est, en ISO 8601.", "What time it is, in ISO 8601."))
+]
+Rules: TypeAlias = Annotated[
+    Path | None,
+    Parameter(
+        name="--rules", help=say("Règles en YAML ; sinon, celles d'Unisson.", "Rules in YAML; Unisson's own otherwise.")
+    ),
+]
+TimeZone: TypeAlias = Annotated[
+    str,
+    Parameter(
+        name="--tz",
+        help=say("Fuseau des territoires qui n'en ont pas à eux.", "Time zone of territories without their own."),
+    ),
+]
 
 
 @app.command(
@@ -28,33 +61,48 @@ rulebook.add_to(app)
         "Judge rules on a file of facts: one obligation a line.",
     ),
 )
-def evaluate(
+def evaluate(*, facts: Facts, now: Now, rules: Rules = None, tz: TimeZone = "Europe/Paris", json: Json = False) -> None:
+    with _judging(rules, facts):
+        obligations = evaluate_files(rules, facts, _instant(now, tz), tz)
+    with written(None) as output:
+        if json:
+            output.writelines(encode_line(obligation) for obligation in obligations)
+            return
+    for obligation in obligations:
+        write_line(_sentence(obligation))
+
+
+@app.command(
+    name="explain",
+    help=say(
+        "Dire pourquoi des obligations en sont là : preuves, délai, faits qui ont failli compter.",
+        "Say why obligations stand as they do: evidence, window, near misses.",
+    ),
+)
+def explain(
     *,
-    facts: Annotated[
-        Path,
-        Parameter(
-            help=say(
-                "Faits, un objet JSON par ligne ; - pour l'entrée standard.",
-                "Facts, one JSON object a line; - for standard input.",
-            ),
-            allow_leading_hyphen=True,
-        ),
-    ],
-    now: Annotated[str, Parameter(help=say("L'heure qu'il est, en ISO 8601.", "What time it is, in ISO 8601."))],
-    rules: Annotated[
-        Path | None,
-        Parameter(help=say("Règles en YAML ; sinon, celles d'Unisson.", "Rules in YAML; Unisson's own otherwise.")),
+    facts: Facts,
+    now: Now,
+    rules: Rules = None,
+    rule: Annotated[str | None, Parameter(help=say("Cette règle seule.", "This rule alone."))] = None,
+    activation: Annotated[
+        str | None,
+        Parameter(help=say("Ce fait déclencheur seul, par son identifiant.", "This activation alone, by its fact id.")),
     ] = None,
-    tz: Annotated[
-        str,
-        Parameter(
-            help=say("Fuseau des territoires qui n'en ont pas à eux.", "Time zone of territories without their own.")
-        ),
-    ] = "Europe/Paris",
+    tz: TimeZone = "Europe/Paris",
     json: Json = False,
 ) -> None:
+    with _judging(rules, facts):
+        instant = _instant(now, tz)
+        found = list(explain_files(rules, facts, instant, tz, rule=rule, activation=activation))
+    if not found:
+        raise Failure("aucune obligation de ce nom", "there is no such obligation")
+    rule_checks.explained(found, json=json)
+
+
+def _instant(now: str, tz: str) -> datetime:
     try:
-        instant = read_now(now, tz)
+        return read_now(now, tz)
     except ValueError:
         raise Failure(
             "--now : ni AAAA-MM-JJ ni une date et heure RFC 3339, de 1900 à 2200",
@@ -63,20 +111,19 @@ def evaluate(
         ) from None
     except DomainError as error:
         raise Failure(f"--tz : {error.title_fr}", f"--tz: {error.title()}", Status.USAGE) from None
+
+
+@contextmanager
+def _judging(rules: Path | None, facts: Path) -> Iterator[None]:
+    """What may be wrong with either file, named."""
     for path in (rules, facts):
         _must_be_readable(path)
     try:
-        obligations = evaluate_files(rules, facts, instant, tz)
+        yield
     except FactLineRefused as error:
         raise _refused(facts, error) from None
     except RuleRefused as error:
         raise _refused(rules or Path(), error) from None
-    with written(None) as output:
-        if json:
-            output.writelines(encode_line(obligation) for obligation in obligations)
-            return
-    for obligation in obligations:
-        write_line(_sentence(obligation))
 
 
 def _refused(path: Path, error: FactLineRefused | RuleRefused) -> Failure:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from domain.rules.case import Case
-from domain.rules.instants import iso_duration, moment_of
+from domain.rules.instants import instant_of, iso_duration, moment_of
 from domain.rules.near_misses import near_misses
 from domain.rules.obligation import NearMiss, Obligation, Reason, Status
 from domain.rules.rule import Limit, RuleState
@@ -34,13 +34,22 @@ def settle(scene: Scene, case: Case, within: Sequence[Placed], late: Sequence[Pl
 
 
 def forbidden(scene: Scene, case: Case, target: Placed, at: int) -> Obligation:
-    """A pair that must not be. `at` is when it came about: its grace counts from there."""
+    """A pair that must not be. `at` is when it came about, or will.
+
+    Its grace counts from there; for one that is booked, from when that was learnt: there is time to move it yet.
+    """
     if case.excuse is not None:
         return _cancelled(scene, case, case.excuse, Reason.RELEASED, target)
     if case.exemption is not None:
         return _lifted(scene, case, target)
     used = (case.activation, target)
-    return _obligation(scene, case, Status.VIOLATED_OPEN, used, deciding=target, at=at, due=Close(at, None, at))
+    due = min(at, _learnt(used)) if case.activation.planned or target.planned else at
+    return _obligation(scene, case, Status.VIOLATED_OPEN, used, deciding=target, at=at, due=Close(due, None, due))
+
+
+def _learnt(used: Sequence[Placed]) -> int:
+    """When the last of these facts was recorded."""
+    return max(instant_of(placed.fact.recorded_at) for placed in used)
 
 
 def spared(scene: Scene, case: Case) -> Obligation:
