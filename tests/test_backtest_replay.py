@@ -9,7 +9,9 @@ from application.backtest.histories import History
 from application.backtest.replay import replay
 from application.backtest.worked_out import FastReplay
 from domain.rules import Calendars, compile_rules, parse_rules
-from tests.support.backtest_histories import after, lived, random_history
+from tests.support.backtest_histories import after, lived, random_history, recorded
+from tests.support.random_histories import histories
+from tests.support.random_rules import every_kind
 from tests.support.rule_histories import KINDS, random_require, random_silence
 
 CALENDARS = Calendars()
@@ -30,6 +32,19 @@ def test_living_a_pathway_again_tells_what_evaluating_it_at_each_moment_tells(
     compiled = compile_rules(parse_rules([rules]))
 
     assert replay(history, compiled, CALENDARS, after(days)) == lived(history, compiled, CALENDARS, after(days))
+
+
+@given(recorded(histories()), st.lists(every_kind(), min_size=1, max_size=2), st.integers(0, 200))
+def test_rules_of_every_kind_are_lived_and_worked_out_alike(
+    history: History, rules: list[dict[str, Any]], days: int
+) -> None:
+    documents = [rule | {"rule": f"r{number}"} for number, rule in enumerate(rules)]
+    compiled = compile_rules(parse_rules([documents]))
+
+    expected = lived(history, compiled, CALENDARS, after(days))
+
+    assert replay(history, compiled, CALENDARS, after(days)) == expected
+    assert FastReplay(compiled, CALENDARS).judge(history, after(days)) == expected
 
 
 @given(kinds.flatmap(random_history), random_rules(), st.integers(0, 200))

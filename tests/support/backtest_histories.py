@@ -23,9 +23,15 @@ CAUSES = (Cause.NEWS, Cause.NEWS, Cause.NEWS, Cause.CORRECTION)
 
 @st.composite
 def random_history(draw: st.DrawFn, kinds: Sequence[str], most: int = 10) -> History:
+    """Of one territory."""
+    return draw(recorded(random_facts(kinds, most)))
+
+
+@st.composite
+def recorded(draw: st.DrawFn, facts: st.SearchStrategy[list[Fact]]) -> History:
     """Late, corrected and retracted facts; several may be recorded at once, and several steps at one instant."""
-    first = draw(random_facts(kinds, most))
-    again = {fact.fact_id: fact for fact in draw(random_facts(kinds, most))} if draw(st.booleans()) else {}
+    first = draw(facts)
+    again = {fact.fact_id: fact for fact in draw(facts)} if draw(st.booleans()) else {}
     changes = [Change(fact.fact_id, fact) for fact in first]
     changed = [fact.fact_id for fact in first if fact.fact_id in again and draw(st.booleans())]
     changes += [Change(fact_id, draw(st.sampled_from([None, again[fact_id]]))) for fact_id in changed]
