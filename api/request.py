@@ -13,7 +13,7 @@ from application.access import Caller
 from domain.ids import uuid7
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
-TRACE_PARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+TRACE_PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 class ApiRequest(Request[Caller, None, State]):
@@ -58,16 +58,21 @@ def request_id(scope: Scope) -> str:
 
 def trace_id(scope: Scope) -> str:
     """The trace of the client's `traceparent`, else the request id."""
+    return _trace_given(scope) or request_id(scope)
+
+
+def _trace_given(scope: Scope) -> str | None:
     given = TRACE_PARENT.fullmatch(headers_of(scope).get("traceparent", ""))
-    return given[1] if given else request_id(scope)
+    return given[1] if given else None
 
 
 def correlation_id(scope: Scope) -> UUID:
-    """The request id as events carry it: itself when it is a UUID, else a UUID made from it."""
+    """What events carry: the client's request id, as a UUID or made into one; else its trace; else our request id."""
     identifier = request_id(scope)
     own: UUID | None = scope["state"].get("correlation_id")
     if own is not None:
-        return own
+        trace = _trace_given(scope)
+        return own if trace is None else UUID(trace)
     try:
         return UUID(identifier)
     except ValueError:

@@ -14,6 +14,10 @@ TEST_MESSAGE = "unisson.webhook.test.v1"
 """Sent to one endpoint when its owner asks for it, whatever types it listens to."""
 
 
+OUTBOX_CHANNEL = "unisson_outbox"
+"""Notified when something was put in the outbox, so that whoever sends does not find it by looking only."""
+
+
 class EndpointStatus(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
@@ -70,6 +74,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Only when the agency may see what the alert is about."""
     position: int
     created_at: datetime
+    correlation_id: UUID | None = None
+    """Of the request that led to it, where there was one."""
 
 
 class DeliveryLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ One per process. `clock` replaces the database's clock for `recorded_at`: demons
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Container, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Sequence
 from typing import Any, Self
 from uuid import UUID
 
@@ -129,6 +129,10 @@ class PostgresEventLog:
 
     async def territories(self) -> list[str]:
         return [row["territory"] for row in await self._pool.fetch(TERRITORIES)]
+
+    def hear(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Also listen to this channel, over the connection that hears of appends; see `HeadListener.hear`."""
+        self._listener.hear(channel, heard)
 
     async def wait(self, territory: str, *, after: int, timeout_s: float) -> int:
         return await self._listener.heads.wait(territory, after=after, timeout_s=timeout_s)

@@ -1,7 +1,11 @@
-"""Hears of appends by any process through one LISTEN connection, and asks once a second in case it was not told."""
+"""Hears of appends by any process through one LISTEN connection, and asks once a second in case it was not told.
+
+Others may hear of channels of their own over the same connection.
+"""
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -29,6 +33,16 @@ class HeadListener:
         self._pgbouncer = pgbouncer  # In transaction mode nothing is heard: polling does it all.
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
+        self._heard: dict[str, Callable[[str], None]] = {CHANNEL: self._hear_of_append}
+        self._listened: set[str] = set()
+        """Channels that the connection listens to by now."""
+        self._wanted = asyncio.Event()
+
+    def hear(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Call `heard` with each payload. What comes while the connection is lost is not heard: look now and then."""
+        self._heard[channel] = heard
+        self.listening.clear()
+        self._wanted.set()
 
     def open(self) -> None:
         self._task = asyncio.create_task(self._follow(), name="head-listener")
@@ -45,6 +59,7 @@ class HeadListener:
 
     async def _follow(self) -> None:
         while True:
+            self._wanted.clear()
             try:
                 connection = await self._listening()
                 for territory, position in await connection.fetch(HEADS, timeout=POLL_SECONDS * 5):
@@ -52,14 +67,18 @@ class HeadListener:
             except LOST as error:
                 log.warning("head_listener.lost", error=type(error).__name__)
                 self._drop()
-            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), POLL_SECONDS)
 
     async def _listening(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             connection = await connect(self._url, application_name="unisson listener", pgbouncer=self._pgbouncer)
             self._connection = connection
-            await connection.add_listener(CHANNEL, self._hear)
-            self.listening.set()
+            self._listened.clear()
+        for channel in [each for each in self._heard if each not in self._listened]:
+            await self._connection.add_listener(channel, self._hear)
+            self._listened.add(channel)
+        self.listening.set()
         return self._connection
 
     def _drop(self) -> None:
@@ -68,6 +87,9 @@ class HeadListener:
             self._connection.terminate()
             self._connection = None
 
-    def _hear(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        territory, _, position = str(payload).rpartition(" ")
+    def _hear(self, _connection: Any, _pid: int, channel: str, payload: Any) -> None:
+        self._heard[channel](str(payload))
+
+    def _hear_of_append(self, payload: str) -> None:
+        territory, _, position = payload.rpartition(" ")
         self.heads.advance(territory, int(position))

@@ -25,7 +25,9 @@ CIRCUIT_PAUSE = timedelta(seconds=60)  # Doubled by each failed trial.
 CIRCUIT_PAUSE_MAX = timedelta(hours=1)
 FAILING_MAX = timedelta(days=5)
 
-CLAIM = "SELECT * FROM claim_deliveries($1, $2, $3, $4)"
+CLAIM = """
+SELECT c.*, (SELECT e.correlation_id FROM events AS e WHERE e.territory = c.territory AND e.position = c.position)
+FROM claim_deliveries($1, $2, $3, $4) AS c"""
 
 SETTLE = """
 UPDATE deliveries SET state = $5, due_at = coalesce($6, due_at), lease_until = NULL, last_status = $7,
@@ -190,6 +192,7 @@ def _claim(row: Record) -> Claim:
         pathway=row["pathway"],
         position=row["position"],
         created_at=row["created_at"],
+        correlation_id=row["correlation_id"],
     )
     previous = (row["previous_secret"],) if row["previous_secret"] is not None else ()
     return Claim(

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from application.webhooks import (
+    OUTBOX_CHANNEL,
     TEST_MESSAGE,
     DeliveryLine,
     DeliveryState,
@@ -79,6 +80,8 @@ ON CONFLICT (territory, message_id, endpoint_id) DO UPDATE
 SET state = 'pending', attempt = 0, due_at = '-infinity', lease_until = NULL, settled_at = NULL
 WHERE deliveries.state = 'dead' OR deliveries.state = 'delivered' AND $3 IS NOT NULL"""
 
+WAKE = f"SELECT pg_notify('{OUTBOX_CHANNEL}', '')"
+
 TOLD = "SELECT true FROM deliveries WHERE territory = $1 AND message_id = $2 AND endpoint_id = $3"
 
 
@@ -134,6 +137,7 @@ class PostgresWebhooks:
         await self._must_be_active(territory, agency, endpoint_id)
         message_id = uuid7()
         await self._pool.execute(TEST, territory, message_id, agency, TEST_MESSAGE, endpoint_id, now)
+        await self._pool.execute(WAKE)
         return message_id
 
     async def deliveries(
@@ -162,6 +166,8 @@ class PostgresWebhooks:
         await self._must_be_active(territory, agency, endpoint_id)
         status = await self._pool.execute(REPLAY, territory, endpoint_id, message_id, since)
         queued = int(status.rpartition(" ")[2])
+        if queued:
+            await self._pool.execute(WAKE)
         if (
             message_id is not None
             and not queued

@@ -70,12 +70,24 @@ def signed_headers(message: Message, body: bytes, secrets: Sequence[str], now: d
     return {
         "Content-Type": CONTENT_TYPE,
         "User-Agent": USER_AGENT,
+        **trace_headers(message),
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(
             Webhook(secret).sign(message_id, now.astimezone(UTC), text) for secret in secrets
         ),
     }
+
+
+def trace_headers(message: Message) -> dict[str, str]:
+    """Let the receiver tie it to the request that led to it: the id it was sent with, or its trace (W3C Trace Context).
+
+    Not for a bare notice: two that came of one request would tell an outsider that they are about one pathway.
+    """
+    cause = message.correlation_id
+    if message.pathway is None or cause is None or not cause.int:
+        return {}
+    return {"traceparent": f"00-{cause.hex}-{message.message_id.hex[16:]}-00", "X-Request-Id": str(cause)}
 
 
 class Sender:

@@ -11,13 +11,18 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.event_log import Stored
+from application.webhooks import OUTBOX_CHANNEL
 from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Sees
 from projections.projection import Build, Connection, Page
 
-ADD = """
-INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position, created_at)
-SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::timestamptz[])
-ON CONFLICT (territory, message_id) DO NOTHING"""
+ADD = f"""
+WITH told AS (
+    INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position, created_at)
+    SELECT $1, *
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::timestamptz[])
+    ON CONFLICT (territory, message_id) DO NOTHING RETURNING true
+)
+SELECT pg_notify('{OUTBOX_CHANNEL}', '') FROM told LIMIT 1"""
 
 
 class OutboxRow(NamedTuple):

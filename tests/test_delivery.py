@@ -15,7 +15,9 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from api.demo.receiver import Answer, Delivery, Receiver
+from application.event_log import Commit
 from application.webhooks import (
+    OUTBOX_CHANNEL,
     TEST_MESSAGE,
     DeliveryLine,
     DeliveryState,
@@ -34,12 +36,16 @@ from domain.clock import SettableClock
 from domain.ids import uuid7
 from infrastructure.database import Pool
 from infrastructure.delivery import LEASE, DeliveryWorker
+from infrastructure.event_log import PostgresEventLog
+from infrastructure.head_listener import HeadListener
 from infrastructure.outbox import CIRCUIT_FAILURES, CIRCUIT_PAUSE, RETRY_AFTER, Outbox, RetryPolicy
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.webhook_endpoints import ENDPOINTS_MAX, ROTATION, PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sender, Sent
 from tests.support.delivering import KEYS, PUBLIC_URL, anybody
+from tests.support.histories import painted
+from tests.support.logs import postgres_log
 
 TERRITORY = "FR-34"
 CCAS, SIAO = "ccas-montpellier", "siao-herault"
@@ -79,6 +85,13 @@ class Rig:
         subject = subject or uuid7()
         await self.pool.execute(INSERT, TERRITORY, message_id, agency, type_, subject, pathway, self.position)
         return message_id
+
+    async def put_because_of(self, cause: UUID | None, log: PostgresEventLog, pathway: UUID | None) -> UUID:
+        """With the event that it tells of."""
+        stream_id = uuid7()
+        commit = Commit(stream_id=stream_id, expected_version=0, events=[painted(stream_id, 1)], correlation_id=cause)
+        self.position = (await log.append(TERRITORY, commit)).last_position - 1
+        return await self.put(pathway=pathway)
 
     def worker(self, may_send: MaySend = anybody, **settings: Any) -> DeliveryWorker:
         settings = {"poll_seconds": 0.02} | settings
@@ -121,6 +134,64 @@ class Silent(Receiver):
         self.asked.set()
         await asyncio.sleep(60)
         return Answer()
+
+
+# When.
+
+
+async def test_a_worker_is_woken_by_what_is_put_in_the_outbox(rig: Rig, database_url: str) -> None:
+    """By a test message and by a replay, on whichever process; long before it would look by itself."""
+    worker, stopping = rig.worker(poll_seconds=30.0), asyncio.Event()
+    listener = HeadListener(database_url)
+    listener.hear(OUTBOX_CHANNEL, lambda _: worker.wake())
+    listener.open()
+    await listener.listening.wait()
+    running = asyncio.create_task(worker.run(stopping))
+    async with Receiver() as partner:
+        endpoint = await rig.trusted(partner)
+        await asyncio.sleep(0.1)  # It has looked, and found nothing.
+        message_id = await rig.webhooks.send_test(TERRITORY, CCAS, endpoint, rig.clock.now())
+        await until_received(partner, 1)
+        await until_settled(rig, endpoint)
+        await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=message_id)
+        await until_received(partner, 2)
+        stopping.set()
+        await running
+    await listener.close()
+
+
+async def until_received(partner: Receiver, requests: int) -> None:
+    async with asyncio.timeout(1):
+        while len(partner.deliveries) < requests:
+            await asyncio.sleep(0.005)
+
+
+async def until_settled(rig: Rig, endpoint: UUID) -> None:
+    async with asyncio.timeout(5):
+        while await rig.states(endpoint) != ["delivered"]:
+            await asyncio.sleep(0.01)
+
+
+# What it was caused by.
+
+
+async def test_a_message_carries_the_request_that_led_to_it(rig: Rig, database_url: str, pool: Pool) -> None:
+    """As a request id and as a W3C trace; nothing where no request did, nor for a bare notice."""
+    cause = uuid7()
+    async with Receiver() as partner, postgres_log(database_url, pool) as log:
+        await rig.trusted(partner)
+        message_id = await rig.put_because_of(cause, log, pathway=uuid7())
+        await rig.put_because_of(None, log, pathway=uuid7())
+        await rig.put_because_of(UUID(int=0), log, pathway=uuid7())
+        await rig.put_because_of(cause, log, pathway=None)
+        await rig.worker().drain()
+        traced = [each.headers for each in partner.deliveries if "traceparent" in each.headers]
+        assert len(partner.events) == 4
+    [headers] = traced
+    assert headers["x-request-id"] == str(cause)
+    version, trace, span, flags = headers["traceparent"].split("-")
+    assert (version, trace, flags) == ("00", cause.hex, "00")
+    assert span == message_id.hex[16:] != "0" * 16
 
 
 # Who gets what.

@@ -19,6 +19,9 @@ KILL_LISTENER = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name LIKE '%listener' AND datname = current_database()"""
 
+LISTENERS = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%listener' AND datname = current_database()"""
+
 
 @pytest.fixture
 async def log(database_url: str, pool: Pool) -> AsyncIterator[PostgresEventLog]:
@@ -67,6 +70,23 @@ async def test_a_lost_connection_is_replaced(log: PostgresEventLog, listener: He
     await pool.execute(KILL_LISTENER)
     await append(log)
     assert await listener.heads.wait(T, after=0, timeout_s=10) == 1
+
+
+async def test_other_channels_are_heard_over_the_same_connection(listener: HeadListener, pool: Pool) -> None:
+    """Those asked for later too, and all of them again once a lost connection is replaced."""
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    for channel in ("first", "second"):
+        listener.hear(channel, heard.put_nowait)
+        await asyncio.wait_for(listener.listening.wait(), AT_ONCE_SECONDS)
+        await pool.execute("SELECT pg_notify($1, 'at once')", channel)
+        async with asyncio.timeout(AT_ONCE_SECONDS):
+            assert await heard.get() == "at once"
+    assert await pool.fetchval(LISTENERS) == 1
+    await pool.execute(KILL_LISTENER)
+    async with asyncio.timeout(10):
+        while heard.empty():
+            await pool.execute("SELECT pg_notify('first', 'again')")
+            await asyncio.sleep(0.05)
 
 
 async def test_an_append_that_notified_nobody_is_found_by_polling(listener: HeadListener, pool: Pool) -> None:

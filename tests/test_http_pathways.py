@@ -316,3 +316,14 @@ async def test_every_event_carries_the_request_that_caused_it(ccas: Agency, serv
     assert response.headers["x-request-id"] == request_id
     [stored] = await service.runtime.log.page("FR-34", after=0)
     assert stored.correlation_id == UUID(request_id)
+
+
+async def test_without_a_request_id_events_carry_the_trace_of_the_request(ccas: Agency, service: Service) -> None:
+    trace = uuid4()
+    await ccas.command("/v1/pathways", traceparent=f"00-{trace.hex}-{'cd' * 8}-01")
+    own = str(uuid4())
+    await ccas.command("/v1/pathways", traceparent=f"00-{trace.hex}-{'cd' * 8}-01", X_Request_Id=own)
+    ill_formed = f"00-{'0' * 32}-{'cd' * 8}-01"
+    answer = await ccas.command("/v1/pathways", traceparent=ill_formed)
+    stored = await service.runtime.log.page("FR-34", after=0)
+    assert [str(each.correlation_id) for each in stored] == [str(trace), own, answer.headers["x-request-id"]]

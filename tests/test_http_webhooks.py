@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from api.demo.receiver import Receiver
+from infrastructure.delivery import DeliveryWorker
 from tests.support.service import CCAS, TERRITORY, Agency, Service, running
 
 ENDPOINTS = "/v1/webhook-endpoints"
@@ -103,3 +105,17 @@ async def test_the_delivery_log_leads_from_page_to_page(ccas: Agency, endpoint: 
         page = await ccas.get(page.links["next"]["url"])
         found += [line["message_id"] for line in page.json()["items"]]
     assert found == messages[::-1]
+
+
+async def test_a_message_leaves_as_soon_as_it_is_to_be_sent(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when the worker next looks by itself."""
+    monkeypatch.setitem(DeliveryWorker.__init__.__kwdefaults__ or {}, "poll_seconds", 60.0)
+    async with running(database_url, tmp_path, allow_loopback=True) as service, Receiver() as partner:
+        ccas = await service.agency()
+        registered = (await ccas.command(ENDPOINTS, {"url": partner.url})).json()
+        partner.secrets.append(registered["secret"])
+        for count in range(1, 4):
+            await ccas.command(f"{ENDPOINTS}/{registered['id']}/tests")
+            await partner.wait_for(count, timeout_seconds=2)

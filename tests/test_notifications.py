@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from application.webhooks import OUTBOX_CHANNEL
 from domain.contact import Channel, RecordContact
 from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.referent import AssignReferent
@@ -120,3 +121,26 @@ async def test_a_second_follower_tells_nobody_twice(database_url: str, pool: Poo
         await catch_up(pool, place)
         assert await pool.fetch("SELECT message_id FROM outbox") == once
     assert len(once) == 1
+
+
+async def test_whoever_sends_is_woken_once_for_all_that_a_page_tells(database_url: str, pool: Pool) -> None:
+    woken: list[object] = []
+
+    def wake(*notification: object) -> None:
+        woken.append(notification)
+
+    async with territory(database_url, pool) as place, pool.acquire() as db:
+        await db.add_listener(OUTBOX_CHANNEL, wake)
+        pathway_id = await place.open()
+        await catch_up(pool, place)
+        await db.execute("SELECT 1")
+        assert woken == []
+        await place.act(pathway_id, CCAS, AssignReferent(to_agency=HOUSING))
+        await place.act(pathway_id, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        place.pass_days(20)
+        for _ in range(2):
+            await catch_up(pool, place)
+            await db.execute("SELECT 1")
+            assert len(woken) == 1
+        await db.remove_listener(OUTBOX_CHANNEL, wake)
+    assert await pool.fetchval("SELECT count(*) FROM outbox") > 1
