@@ -13,7 +13,7 @@ from api.freshness import shown
 from api.queries import Cursor, Limit, Position, QueryReader, next_page
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from domain.alert import AlertStatus, ClearedBecause, NearMiss, Recipient, Role, Sees
+from domain.alert import AlertStatus, ClearedBecause, NearMiss, RaisedBecause, Recipient, Role, Sees
 from domain.errors import DomainError
 from projections.alert_board import BEFORE_ANY, AlertBoard, AlertRow, alert, alerts
 
@@ -50,6 +50,8 @@ class AlertContent(msgspec.Struct, kw_only=True):
     recipients: tuple[Recipient, ...]
     known_at: int
     """How much of the log was known."""
+    raised_because: RaisedBecause | None
+    """`rule_change`: the rules changed, and nobody was told. Null: an event of the pathway, or a deadline."""
     cleared_because: ClearedBecause | None
 
 
@@ -98,7 +100,12 @@ def view(row: AlertRow) -> AlertView:
     if row.sees is Sees.CONTENT:
         cleared_because = None if row.reason is None else ClearedBecause(row.reason)
         content = as_view(
-            row, AlertContent, pathway_id=row.pathway, rule_version=row.version, cleared_because=cleared_because
+            row,
+            AlertContent,
+            pathway_id=row.pathway,
+            rule_version=row.version,
+            raised_because=row.because,
+            cleared_because=cleared_because,
         )
     return as_view(row, AlertView, id=row.alert, content=content)
 

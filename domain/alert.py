@@ -35,6 +35,12 @@ class ClearedBecause(StrEnum):
     ERASED = "erased"
 
 
+class RaisedBecause(StrEnum):
+    """Why it was found just then, where neither an event of the pathway nor a deadline says so."""
+
+    RULE_CHANGE = "rule_change"
+
+
 class Role(StrEnum):
     """Why an agency is told."""
 
@@ -100,6 +106,7 @@ class AlertRaised(Created, frozen=True, kw_only=True):
     """Recorded, and nobody told: found long after, by an import, or because the rules changed."""
     hidden: Case[bool] = False
     """Recorded, and told only once no alert that explains it is open on the pathway."""
+    because: Case[RaisedBecause | None] = None
 
     def apply(self, alert: "Alert") -> None:
         alert.revision = 1
@@ -119,6 +126,7 @@ class AlertReopened(Event, frozen=True, kw_only=True):
     revision: Case[int]
     quiet: Case[bool] = False
     hidden: Case[bool] = False
+    because: Case[RaisedBecause | None] = None
 
     def apply(self, alert: "Alert") -> None:
         alert.revision = self.revision
@@ -203,6 +211,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[Recipient, ...]
     quiet: bool = False
     hidden: bool = False
+    because: RaisedBecause | None = None
 
 
 class Disclosed(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,6 +259,7 @@ def _raised(alert_id: UUID, found: Found) -> AlertRaised:
         recipients=found.recipients,
         quiet=found.quiet,
         hidden=found.hidden,
+        because=found.because,
     )
 
 
@@ -261,6 +271,7 @@ def _reopened(alert: Alert, found: Found) -> AlertReopened:
         revision=alert.revision + 1,
         quiet=found.quiet,
         hidden=found.hidden,
+        because=found.because,
     )
 
 

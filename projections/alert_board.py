@@ -9,7 +9,17 @@ import asyncpg
 import msgspec
 
 from application.event_log import Stored
-from domain.alert import AlertCleared, AlertRaised, AlertReopened, AlertStatus, NearMiss, Recipient, Role, Sees
+from domain.alert import (
+    AlertCleared,
+    AlertRaised,
+    AlertReopened,
+    AlertStatus,
+    NearMiss,
+    RaisedBecause,
+    Recipient,
+    Role,
+    Sees,
+)
 from projections.projection import Build, Connection, Page
 
 ALERTS = """
@@ -31,6 +41,7 @@ CREATE TABLE {alerts} (
     severity    text COLLATE "C" NOT NULL,
     status      text COLLATE "C" NOT NULL,
     reason      text COLLATE "C",     -- Why it was cleared.
+    because     text COLLATE "C",     -- Why it was found just then; null: an event of the pathway, or time.
     activation  text COLLATE "C" NOT NULL,
     target      text COLLATE "C",
     calendar    text COLLATE "C" NOT NULL,
@@ -53,17 +64,18 @@ CREATE INDEX ON {alert_recipients} (territory, alert)"""
 
 PUT_ALERTS = """
 INSERT INTO {alerts} (territory, alert, pathway, position, raised_at, changed_at, opens, closes, at, known_at, version,
-    revision, quiet, rule, severity, status, reason, activation, target, calendar, evidence, near_misses, recipients)
+    revision, quiet, rule, severity, status, reason, activation, target, calendar, evidence, near_misses, recipients,
+    because)
 SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
     $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::int[], $12::int[], $13::bool[],
     $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::jsonb[],
-    $22::jsonb[], $23::jsonb[])
+    $22::jsonb[], $23::jsonb[], $24::text[])
 ON CONFLICT (territory, alert) DO UPDATE SET position = excluded.position, raised_at = excluded.raised_at,
     changed_at = excluded.changed_at, opens = excluded.opens, closes = excluded.closes, at = excluded.at,
     known_at = excluded.known_at, version = excluded.version, revision = excluded.revision, quiet = excluded.quiet,
     severity = excluded.severity, status = excluded.status, reason = excluded.reason, target = excluded.target,
     calendar = excluded.calendar, evidence = excluded.evidence, near_misses = excluded.near_misses,
-    recipients = excluded.recipients"""
+    recipients = excluded.recipients, because = excluded.because"""
 CLEAR_ALERTS = """
 UPDATE {alerts} AS a SET status = 'cleared', position = c.position, changed_at = c.changed_at, reason = c.reason
 FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) AS c (alert, position, changed_at, reason)
@@ -75,7 +87,7 @@ SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[])"""
 
 COLUMNS = """a.alert, a.pathway, a.position, a.raised_at, a.changed_at, a.opens, a.closes, a.at, a.known_at, a.version,
     a.revision, a.quiet, a.rule, a.severity, a.status, a.reason, a.activation, a.target, a.calendar, a.evidence,
-    a.near_misses, a.recipients"""
+    a.near_misses, a.recipients, a.because"""
 ALERT = f"""
 SELECT {COLUMNS}, r.role, r.sees FROM alerts a JOIN alert_recipients r USING (territory, alert)
 WHERE a.territory = $1 AND r.agency = $2 AND a.alert = $3"""
@@ -117,6 +129,7 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     severity: str
     status: AlertStatus
     reason: str | None
+    because: RaisedBecause | None
     activation: str
     target: str | None
     calendar: str
@@ -174,7 +187,7 @@ def _alert_row(row: asyncpg.Record) -> AlertRow:
 
 class AlertBoard:
     name = "alert_board"
-    version = 1
+    version = 2
     tables: Mapping[str, str] = {"alerts": ALERTS, "alert_recipients": RECIPIENTS}
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
@@ -231,6 +244,7 @@ def _found_row(stored: Stored, event: AlertRaised | AlertReopened) -> list[Any]:
         _json(finding.evidence),
         _json(finding.near_misses),
         _json(event.recipients),
+        event.because,
     ]
 
 

@@ -18,7 +18,7 @@ from application.event_log import Stored
 from application.importing import IMPORTER
 from application.notifications import needed_kinds, recipients
 from application.rules_in_force import RulesInForce
-from domain.alert import ClearedBecause, Disclosed, Finding, Found, NearMiss, Resolved
+from domain.alert import ClearedBecause, Disclosed, Finding, Found, NearMiss, RaisedBecause, Resolved
 from domain.correction import EntryCorrected, EntryRetracted
 from domain.facts import Fact
 from domain.rules import Calendars, Obligation, Ruleset, Status, evaluate
@@ -167,7 +167,7 @@ class Desynchronisation:
         shifts: list[Shift] = []
         for pathway_id, standing in page.standings.items():
             mine, key = judged[pathway_id], f"{self.name}:{build.number}:{pathway_id}"
-            moment = Moment(page.now, standing, "", key, mine.ruling, quiet=True)
+            moment = Moment(page.now, standing, RULES_CHANGED, key, mine.ruling, quiet=True)
             shifts += self._reconcile_one(mine, moment, open_alerts.get(pathway_id, set()))
         await self._tell(db, page.territory, shifts)
 
@@ -291,6 +291,7 @@ class Desynchronisation:
             or _was_so_when_imported(activation, obligation)
             or self._is_stale(rule, obligation, moment.now),
             hidden=hidden,
+            because=RaisedBecause.RULE_CHANGE if moment.cause == RULES_CHANGED else None,
         )
 
     def _is_stale(self, rule: Rule, obligation: Obligation, now: datetime) -> bool:

@@ -33,7 +33,7 @@ SILENCE_30 = document("silence-30", 1, **ALWAYS)
 
 
 async def alerts(pool: Pool, place: Territory) -> list[tuple[Any, ...]]:
-    """(rule, version, status, reason, quiet), by rule."""
+    """(rule, version, status, why it was cleared, quiet), by rule."""
     rows = await pool.fetch(
         "SELECT rule, version, status, reason, quiet FROM alerts WHERE territory = $1 ORDER BY rule, alert", place.name
     )
@@ -63,6 +63,7 @@ async def test_a_rule_is_silent_in_shadow_and_quiet_when_it_becomes_active(datab
         await steering.publish(SILENCE_30)
         await catch_up(pool, place)
         assert await alerts(pool, place) == [("silence-30", 1, "open", None, True)]
+        assert await pool.fetchval("SELECT because FROM alerts") == "rule_change"
         assert await told(pool) == 0
 
 
@@ -74,6 +75,7 @@ async def test_once_in_force_a_rule_tells_as_any_other(database_url: str, pool: 
         place.pass_days(31)
         await catch_up(pool, place)
         assert await alerts(pool, place) == [("silence-30", 1, "open", None, False)]
+        assert await pool.fetchval("SELECT because FROM alerts") is None
         assert await told(pool) == 1
 
 
