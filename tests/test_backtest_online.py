@@ -1,4 +1,4 @@
-"""A backtest of the rules that were in force tells the alerts, instants and reasons that the service itself recorded."""
+"""A backtest of the rules in force tells the alerts, instants and reasons that the service itself recorded."""
 
 import random
 from collections.abc import Callable
