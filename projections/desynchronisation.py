@@ -82,7 +82,7 @@ class Desynchronisation:
     """`quiet_territories`: being imported. What is found there is recorded, and nobody is told."""
 
     name = "desynchronisation"
-    version = 2
+    version = 3
     tables: Mapping[str, str] = {"obligations": OBLIGATIONS, "pathway_deadlines": DEADLINES}
     reads = frozenset({"agency_directory", "rulebook"})
 
@@ -241,7 +241,7 @@ class Desynchronisation:
             elif alert in disclosed:
                 yield Shift(alert, moment, key, None)
             else:
-                yield Shift(alert, moment, key, _because(moment, before[alert], mine.rows.get(before[alert].key)))
+                yield Shift(alert, moment, key, _because(moment, before[alert], mine.outcome_of(before[alert])))
 
     def _change(self, shift: Shift, able: Mapping[str, Sequence[str]]) -> Change:
         moment, outcome = shift.moment, shift.outcome
@@ -362,7 +362,7 @@ def _moment_of(stored: Stored, standing: Standing, mine: Judged) -> Moment:
     return Moment(now, standing, stored.topic, key, mine.ruling, stored.correlation_id)
 
 
-def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
+def _because(moment: Moment, was: Row, now: Obligation | None) -> ClearedBecause:
     """Why an obligation no longer is out of step."""
     if moment.standing.erased:
         return ClearedBecause.ERASED
@@ -375,6 +375,8 @@ def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
             return ClearedBecause.RULE_CHANGE
     if now is None:
         return ClearedBecause.RELEASED
+    if not moment.cause and now.calendar != was.calendar:
+        return ClearedBecause.CALENDAR_CHANGE
     match now.status:
         case Status.VIOLATED_LATE:
             return ClearedBecause.DONE_LATE
@@ -382,7 +384,7 @@ def _because(moment: Moment, was: Row, now: Row | None) -> ClearedBecause:
             return ClearedBecause.LATE_EVIDENCE
         case Status.CANCELLED:
             return CANCELLED_BECAUSE[now.reason or ""]
-    return ClearedBecause.SUSPENDED if now.calendar == was.calendar else ClearedBecause.CALENDAR_CHANGE
+    return ClearedBecause.SUSPENDED
 
 
 def _digest(rules: Ruleset, calendars: Calendars) -> str:

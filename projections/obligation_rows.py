@@ -1,4 +1,4 @@
-"""The rows of the desynchronisation projection: what each rule expects of each pathway, and when to judge it again.
+"""The rows of the desynchronisation projection: what each rule still expects of each pathway, and when to judge it.
 
 Pathways judged lately are remembered. A memory holds as long as the last to write its pathway's row was who remembers.
 """
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.alert import alert_id_of
 from domain.facts import Fact
-from domain.rules import Calendars, Obligation
+from domain.rules import Calendars, Obligation, Status
 from domain.rules.watch import Watch
 from projections.projection import Build, Connection
 from projections.rulings import RulesHistory, Ruling, Version
@@ -140,7 +140,8 @@ class Judged:
         self._calendars = calendars
         self._watch = Watch(ruling.rules, calendars)
         self._alerts: dict[Situation, UUID] = {}
-        self._judged: dict[tuple[UUID, int], Obligation] = {}
+        self._obligations: tuple[Obligation, ...] = ()
+        self._open: dict[tuple[UUID, int], Obligation] = {}
 
     def put_stored(self, row: Row) -> None:
         self.stored[row.key] = self.rows[row.key] = row
@@ -149,20 +150,34 @@ class Judged:
     def come_under(self, ruling: Ruling) -> None:
         """To be judged by other rules from now on."""
         if ruling.rules is not self.ruling.rules:
-            self._watch, self._judged = Watch(ruling.rules, self._calendars), {}
+            self._watch, self._open = Watch(ruling.rules, self._calendars), {}
         self.ruling = ruling
 
     def evaluate(self, facts: Sequence[Fact], now: datetime) -> tuple[Obligation, ...]:
+        """All obligations; those that are open make the rows."""
         evaluation = self._watch.judge(facts, now)
-        before, judged, rows = self._judged, {}, {}
+        before, opened, rows = self._open, {}, {}
         for obligation in evaluation.obligations:
+            if not self._is_open(obligation):
+                continue
             key = (self._alert_of(obligation), obligation.version)
-            judged[key] = obligation
+            opened[key] = obligation
             same = before.get(key) is obligation and key in self.rows
             rows[key] = self.rows[key] if same else row_of(self.pathway, key[0], obligation)
-        self.rows, self._judged = rows, judged
+        self.rows, self._open, self._obligations = rows, opened, evaluation.obligations
         self.next_due, self.evaluated_at = evaluation.next_due, now
         return evaluation.obligations
+
+    def outcome_of(self, row: Row) -> Obligation | None:
+        """What has become of an obligation that was open; None when there is no such obligation any more."""
+        wanted = (self._situation(row), row.version)
+        return next((one for one in self._obligations if (self._situation(one), one.version) == wanted), None)
+
+    def _is_open(self, one: Obligation) -> bool:
+        """Expected, or out of step. That nothing forbidden has come is nothing to wait for."""
+        if one.status is Status.VIOLATED_OPEN:
+            return True
+        return one.status is Status.PENDING and (one.rule, one.version) not in self.ruling.pairs
 
     def _alert_of(self, obligation: Obligation) -> UUID:
         situation = self._situation(obligation)

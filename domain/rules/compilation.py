@@ -139,10 +139,10 @@ class _Compiler:
 
 
 def _is_answered_once(body: Body) -> bool:
-    """By the first target, alone, told by where it starts."""
+    """By the first target, alone, told by where it starts; or by itself."""
     match body:
         case Require(expect=expect, min=1, use=Use.SHARED, unless=None):
-            return expect.at is At.START and expect.relation is None and SELF not in expect.types
+            return (expect.at is At.START or expect.types == (SELF,)) and expect.relation is None
         case Silence(of=of, span=None):
             return of.at is At.START
         case _:
