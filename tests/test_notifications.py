@@ -2,13 +2,17 @@
 
 from datetime import date, timedelta
 
+from application.rulebook import load_rules
 from application.webhooks import OUTBOX_CHANNEL
+from domain.consent import GiveConsent, Purpose
 from domain.contact import Channel, RecordContact
 from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.referent import AssignReferent
 from domain.referral import RequestReferral
+from domain.rules import Calendars, compile_rules
 from infrastructure.database import Pool
 from projections.alert_board import alerts
+from projections.registry import projections
 from tests.support.following import (
     CCAS,
     HOUSING,
@@ -144,3 +148,20 @@ async def test_whoever_sends_is_woken_once_for_all_that_a_page_tells(database_ur
             assert len(woken) == 1
         await db.remove_listener(OUTBOX_CHANNEL, wake)
     assert await pool.fetchval("SELECT count(*) FROM outbox") > 1
+
+
+async def test_of_two_facts_that_may_not_stand_side_by_side_both_agencies_are_told(
+    database_url: str, pool: Pool
+) -> None:
+    twice = """
+    {rule: same-need-twice, kind: forbid, when: {on: diagnosis}, within: {from: -60d, to: 0d},
+     forbid: {on: diagnosis, match: {theme: theme}, differ: {agency: agency}}}"""
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, GiveConsent(purpose=Purpose.SHARING, to_agency=MISSION), NEED)
+        place.pass_days(3)
+        await place.act(pathway_id, MISSION, NEED)
+        rules = compile_rules(load_rules(twice))
+        await follower_of(pool, place, projections(place.log, rules, Calendars())).catch_up()
+    raised = "unisson.alert.raised.v1"
+    assert await told(pool, "same-need-twice") == [(CCAS, raised, True), (MISSION, raised, True)]

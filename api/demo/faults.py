@@ -192,7 +192,7 @@ def trained_and_moved(life: Life, late: bool) -> set[str]:
     outcome = {"status": "cancelled" if late else "done", "on": str(day)}
     life.call(day, HOUSER, "move-relocation", outcome, entry=relocation, afternoon=True)
     life.keep_in_touch(until=life.last_day)
-    return {life.opener, TRAINER}
+    return {life.opener, TRAINER, HOUSER}
 
 
 def too_many_trainings(life: Life, late: bool) -> set[str]:
@@ -221,7 +221,7 @@ def trained_despite_restriction(life: Life, late: bool) -> set[str]:
         cleared = life.day(70)
         life.call(cleared, HEALTH, "give-medical-clearance", {"restriction": "heavy_work", "on": str(cleared)})
     life.keep_in_touch(until=life.last_day)
-    return {life.opener}
+    return {life.opener, TRAINER}
 
 
 def not_evaluated(life: Life, late: bool) -> set[str]:
@@ -281,7 +281,7 @@ def accompanied_twice(life: Life, late: bool) -> set[str]:
     if late:
         life.retract(second, life.day(80), HOUSER)
     life.keep_in_touch(until=life.last_day)
-    return {life.opener}
+    return {life.opener, HOUSER}
 
 
 def stalled(life: Life, late: bool) -> set[str]:
@@ -369,7 +369,7 @@ def booked_twice(life: Life, late: bool) -> set[str]:
         life.conclude(kept, after, life.opener, "present")
         life.conclude(moved, after, HEALTH, "excused")
     life.keep_in_touch(until=life.last_day)
-    return {life.opener}
+    return {life.opener, HEALTH}
 
 
 def nobody_answers_for_it(life: Life, late: bool) -> set[str]:
@@ -414,11 +414,9 @@ def moved_away(life: Life, late: bool) -> set[str]:
 def passed_around(life: Life, _late: bool) -> set[str]:
     """Four referents in six months: nothing puts that right."""
     life.begin()
-    last = life.opener
-    for days in (40, 70, 100, 130):
-        last = life.hand_over(life.day(days), confirmed=4)
+    taken_over = {life.hand_over(life.day(days), confirmed=4) for days in (40, 70, 100, 130)}
     life.keep_in_touch(until=life.last_day)
-    return {last}
+    return taken_over
 
 
 def contradicted(life: Life, late: bool) -> set[str]:
@@ -433,7 +431,7 @@ def contradicted(life: Life, late: bool) -> set[str]:
     if late:
         life.retract(entry, said + timedelta(days=9), life.opener)
     life.keep_in_touch(until=life.last_day)
-    return {life.opener}
+    return {life.opener, SHELTER}
 
 
 def trained_unprescribed(life: Life, late: bool) -> set[str]:
