@@ -1,7 +1,7 @@
 """When what a plain rule expects of a pathway is out of step: from its deadline to its first answer."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from application.backtest.versions import STEP_BITS, Stretch, Tick, Versions
@@ -9,7 +9,7 @@ from domain.alert import ClearedBecause
 from domain.facts import Fact, FactState
 from domain.rules.case import Case
 from domain.rules.instants import instant_of
-from domain.rules.plan import Plan
+from domain.rules.plan import Plan, Sought
 from domain.rules.rule import EVERY_TYPE, Forbid, OnClose, Require, Selector, Use
 from domain.rules.scene import Scene
 from domain.rules.targets import in_window, is_target, pool_of
@@ -91,27 +91,26 @@ def _of_require(scene: Scene, plan: Plan, versions: Versions) -> Iterator[Unmet 
         end = versions.end_of(case, gone)
         if first >= end or first > last:
             continue
-        pool = pool_of(scene, case, expect)
         met: list[Stretch] = []
         late: list[Stretch] = []
-        begin, _ = case.searched(scene.calendar)
-        close, is_plain = case.close.instant, plan.is_plain
-        for index in range(bisect_left(pool.points, begin), len(pool.items)):
-            target = pool.items[index]
-            if is_plain:
-                is_within = target.point < close
-            else:
-                is_within = case.admits(target)
-                if not is_within and target.point < close:
-                    continue
-            if not is_target(case, expect, target):
-                continue
-            stretch = versions.spans[id(target.fact)] if is_within and target.planned else versions.come(target)
+        for is_within, stretch in _answers(scene, case, expect, versions):
             if needed == 1 and stretch[0] <= first and stretch[1] >= end:
                 break
             (met if is_within else late).append(stretch)
         else:
             yield from _unmet(case, first, end, met, late, needed)
+
+
+def _answers(scene: Scene, case: Case, expect: Sought, versions: Versions) -> Iterator[tuple[bool, Stretch]]:
+    """Whether it is in the window, or else late, and from when to when it is known and counts."""
+    pool = pool_of(scene, case, expect)
+    begin, _ = case.searched(scene.calendar)
+    close, is_plain = case.close.instant, case.plan.is_plain
+    for index in range(bisect_left(pool.points, begin), len(pool.items)):
+        target = pool.items[index]
+        is_within = target.point < close if is_plain else case.admits(target)
+        if (is_within or target.point >= close) and is_target(case, expect, target):
+            yield is_within, versions.spans[id(target.fact)] if is_within and target.planned else versions.come(target)
 
 
 def _of_forbid(scene: Scene, plan: Plan, versions: Versions) -> Iterator[Unmet | None]:
@@ -197,7 +196,12 @@ def _unmet(
         yield Unmet(case.activation.fact, None, case.close.instant, begins, ends, because)
 
 
-def _uncovered(first: Tick, end: Tick, answers: Iterable[Stretch], needed: int) -> Iterator[Stretch]:
+def _uncovered(first: Tick, end: Tick, answers: Sequence[Stretch], needed: int) -> Iterator[Stretch]:
+    if needed == 1 and all(gone >= end for _, gone in answers):
+        soonest = min((known for known, _ in answers), default=end)
+        if soonest > first:
+            yield first, min(soonest, end)
+        return
     changes: dict[Tick, int] = {}
     for known, gone in answers:
         begins = max(known, first)
