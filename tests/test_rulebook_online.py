@@ -1,10 +1,14 @@
 """Published rules take effect on every pathway of their territory, quietly, and the same however late that is seen."""
 
 import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from domain.contact import Channel, RecordContact
 from domain.diagnosis import FoundNeed, RecordDiagnosis
@@ -250,8 +254,14 @@ async def to_look_at(pool: Pool) -> list[str]:
 
 # However it is followed.
 
+Follow = Callable[[], Awaitable[None]]
 
-async def steered_year(place: Territory, follow: Any) -> None:
+
+async def nothing() -> None:
+    """Follow only at the end."""
+
+
+async def steered_year(place: Territory, follow: Follow) -> None:
     """Pathways, a deadline here and there, and rules that come, change and go; `follow` may be called at any point."""
     numbers = itertools.count(1)
     steering = Steering(place)
@@ -284,9 +294,6 @@ async def steered_year(place: Territory, follow: Any) -> None:
 async def test_however_late_and_however_cut_changes_are_seen_the_alerts_are_the_same(
     database_url: str, pool: Pool, page_size: int
 ) -> None:
-    async def nothing() -> None:
-        """Follow only at the end."""
-
     histories = []
     for name, size, at_once in (("FR-1", 1000, True), ("FR-2", page_size, True), ("FR-3", page_size, False)):
         async with territory(database_url, pool, name=name) as place:
@@ -306,6 +313,66 @@ async def history_of(pool: Pool, place: Territory) -> list[tuple[Any, ...]]:
             event: Any = stored.event
             found.append((alert["rule"], stored.topic, event.on, event.quiet, getattr(event, "reason", None)))
     return found
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "contact", "need", "days", "days", "shadow", "activate", "retire", "follow"]),
+        st.integers(0, 5),
+    ),
+    min_size=6,
+    max_size=24,
+)
+EXAMPLES = itertools.count()
+
+
+async def lived(place: Territory, steps: Sequence[tuple[str, int]], follow: Follow) -> None:
+    """Whatever the steps say, with the same ids each time; what is refused is left out."""
+    steering, ids = Steering(place), itertools.count(1)
+    pathways: list[UUID] = []
+    for kind, n in [("open", 0), *steps]:
+        new_id, new_part = (UUID(int=7 << 76 | 2 << 62 | next(ids)) for _ in range(2))
+        pathway_id = pathways[n % len(pathways)] if pathways else new_id
+        rule = document(f"rule-{n % 2}", 1 + n // 2, gap=f"{10 + 7 * n}d", inhibited_by=["silence-90"], **ALWAYS)
+        match kind:
+            case "open":
+                pathways.append(await place.open(pathway_id=new_id))
+            case "contact":
+                await place.act(pathway_id, CCAS, RecordContact(channel=Channel.PHONE, id=new_id))
+            case "need":
+                need = FoundNeed(theme=TRAINING_NEED, id=new_part)
+                await place.act(pathway_id, CCAS, RecordDiagnosis(needs=(need,), id=new_id))
+            case "days":
+                place.pass_days(1 + n * n)
+            case "shadow" | "activate":
+                with suppress(DomainError):
+                    await steering.publish(rule, active=kind == "activate")
+            case "retire":
+                with suppress(DomainError):
+                    await steering.retire(("rule-0", "rule-1", "silence-90")[n % 3])
+            case "follow":
+                await follow()
+
+
+@settings(max_examples=settings().max_examples // 8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, page_size=st.sampled_from((1, 3, 1000)))
+async def test_any_history_of_rules_gives_the_same_alerts_and_rows_followed_or_read_at_once_or_rebuilt(
+    database_url: str, pool: Pool, steps: list[tuple[str, int]], page_size: int
+) -> None:
+    seen = []
+    example = next(EXAMPLES)
+    for way, is_followed in (("A", True), ("B", False)):
+        async with territory(database_url, pool, name=f"FR-{way}{example}") as place:
+            follower = follower_of(pool, place, all_projections(place), page_size=page_size)
+            await lived(place, steps, follower.catch_up if is_followed else nothing)
+            place.pass_days(40)
+            await follower.catch_up()
+            seen.append(await history_of(pool, place))
+            before = await hashes(pool, place)
+            await rebuild(pool, place.log, all_projections(place), place.clock)
+            await follower.catch_up()
+            assert await hashes(pool, place) == before
+    assert seen[0] == seen[1]
 
 
 async def test_rebuilt_from_the_first_event_the_rows_are_the_same(database_url: str, pool: Pool) -> None:
