@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.facts import Fact
 from tests.support.oracle_check import assert_agreed
-from tests.support.random_histories import CONTACTS, LONG_STAYS, Learnt, clocks, histories, known, streams
+from tests.support.random_histories import CONTACTS, LIFE, LONG_STAYS, Learnt, clocks, histories, known, streams
 from tests.support.random_rules import (
     RuleDocument,
     chained_forbids,
@@ -24,6 +24,7 @@ from tests.support.random_rules import (
     requires,
     self_requires,
     silences,
+    watching_silences,
 )
 
 often = settings(max_examples=max(60, settings().max_examples))
@@ -61,6 +62,14 @@ def test_one_target_for_one_activation_is_given_as_the_long_way_says(
 @often
 @given(histories(CONTACTS), silences(), clocks())
 def test_silence_is_judged_as_the_long_way_says(facts: list[Fact], rule: RuleDocument, now: datetime) -> None:
+    assert_agreed(facts, [rule], now)
+
+
+@often
+@given(histories((*["training"] * 2, *["contact"] * 3, *LIFE)), watching_silences(), clocks())
+def test_silence_while_something_lasts_is_judged_as_the_long_way_says(
+    facts: list[Fact], rule: RuleDocument, now: datetime
+) -> None:
     assert_agreed(facts, [rule], now)
 
 

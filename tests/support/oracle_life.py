@@ -101,6 +101,10 @@ class Pathway:
     def is_active(self, moment: Moment) -> bool:
         return any(self.holds(life, moment) for life in self.lives())
 
+    def is_closed(self, moment: Moment) -> bool:
+        """Not active any more; before it was opened, a pathway was not closed."""
+        return not self.is_active(moment) and moment.last >= self.beginning(self.opening())
+
     def closings(self, activation: Fact, a: Moment) -> list[Fact]:
         """Closures at the activation or later, save those that came before the last time it was active."""
         behind: tuple[Fact, ...] = ()

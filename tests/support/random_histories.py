@@ -61,6 +61,7 @@ def facts(
     kind = draw(st.sampled_from(list(kinds)))
     start = draw(points())
     theme = draw(st.sampled_from([None, *THEMES]))
+    about = {"about": f"f{draw(st.integers(0, 5)):02}"} if kind == "contact" else {}
     recorded = timedelta(minutes=30 * draw(st.integers(0, 48 * 20)))
     return Fact(
         pathway="p1",
@@ -72,7 +73,7 @@ def facts(
         end=draw(_ends(kind, start)),
         precision=Precision.MINUTE if isinstance(start, datetime) else Precision.DAY,
         state=FactState.DONE if kind in LIFE else FactState(draw(st.sampled_from(STATES))),
-        attrs={} if theme is None else {"theme": theme, "level": draw(st.integers(0, 2))},
+        attrs=about | ({} if theme is None else {"theme": theme, "level": draw(st.integers(0, 2))}),
         recorded_at=_noon(start) + recorded,
         position=position,
     )

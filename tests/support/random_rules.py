@@ -178,6 +178,17 @@ def silences(draw: st.DrawFn) -> RuleDocument:
 
 
 @st.composite
+def watching_silences(draw: st.DrawFn) -> RuleDocument:
+    """While something lasts: the contacts that name it."""
+    rule = draw(silences())
+    span = draw(selectors("training", links=False))
+    return rule | {
+        "of": rule["of"] | {"on": "contact", "match": {"about": "$while.id"}},
+        "while": {name: value for name, value in span.items() if name != "at"},
+    }
+
+
+@st.composite
 def related_requires(draw: st.DrawFn) -> RuleDocument:
     rule = draw(requires())
     rule |= {"relation": draw(relations)}
@@ -251,7 +262,7 @@ def limits(draw: st.DrawFn) -> RuleDocument:
 
 
 def every_kind() -> st.SearchStrategy[RuleDocument]:
-    plain = (requires(), forbids(), limits(), silences())
+    plain = (requires(), forbids(), limits(), silences(), watching_silences())
     chains = (chained_requires(), chained_forbids(), one_to_one_requires(), self_requires())
     related = (related_requires(), related_forbids())
     return st.one_of(*plain, *chains, *related, *map(exempted, (requires(), forbids(), related_forbids(), limits())))
