@@ -54,9 +54,9 @@ def conclude(findings: Findings) -> None:
     out.print(
         say(
             f"{findings.calls} appels HTTP, {counts['pathways']} parcours, {counts['events']} événements, "
-            f"{counts['obligations']} obligations jugées, {findings.verified} envois signés et vérifiés",
+            f"{counts['obligations']} obligations en cours, {findings.verified} envois signés et vérifiés",
             f"{findings.calls} HTTP calls, {counts['pathways']} pathways, {counts['events']} events, "
-            f"{counts['obligations']} obligations judged, {findings.verified} deliveries signed and verified",
+            f"{counts['obligations']} open obligations, {findings.verified} deliveries signed and verified",
         )
     )
     table = Table(title=say("Alertes par règle", "Alerts by rule"), title_justify="left")
