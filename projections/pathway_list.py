@@ -67,7 +67,11 @@ BY_STATUS = """
     ) AS own"""
 NARROWED = """
     SELECT * FROM pathway_participants WHERE territory = $1 AND agency = $2 AND status = ANY($3::text[])
-    AND {narrow} = $9{and_beyond}"""
+    AND {narrow}{and_beyond}"""
+NARROW = {
+    "zone": "zone = $9",
+    "opened": "pathway = (SELECT pathway FROM pathway_summaries WHERE territory = $1 AND opened = $9)",
+}
 AND_BEYOND = """
         AND opened_at >= coalesce($4::timestamptz, '-infinity') AND opened_at < coalesce($5::timestamptz, 'infinity')
         AND ({columns}) {beyond} ($6, $7) ORDER BY {order} LIMIT $8"""
@@ -79,17 +83,17 @@ ORDER BY {order_of_page}"""
 COLUMNS = {"opened": ("opened_at", "opened"), "updated": ("updated_at", "position")}
 
 
-def _page_sql(sort: Sort, narrow: str) -> str:
+def _page_sql(sort: Sort, narrow: str | None) -> str:
     columns = COLUMNS[sort.removeprefix("-")]
     beyond, direction = ("<", "DESC") if sort.startswith("-") else (">", "ASC")
     order = ", ".join(f"{column} {direction}" for column in columns)
     and_beyond = AND_BEYOND.format(columns=", ".join(columns), beyond=beyond, order=order)
-    chosen = (NARROWED if narrow else BY_STATUS).format(narrow=narrow, and_beyond=and_beyond)
+    chosen = (NARROWED if narrow else BY_STATUS).format(narrow=NARROW.get(narrow or ""), and_beyond=and_beyond)
     order_of_page = ", ".join(f"p.{column} {direction}" for column in columns)
     return PAGE.format(chosen=f"SELECT * FROM ({chosen}) AS c", order=order, order_of_page=order_of_page)
 
 
-PAGES = {(sort, narrow): _page_sql(sort, narrow) for sort in Sort for narrow in ("", "zone", "opened")}
+PAGES = {(sort, narrow): _page_sql(sort, narrow) for sort in Sort for narrow in (None, *NARROW)}
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -98,8 +102,8 @@ async def pathways_of(
 ) -> list[PathwaySummary]:
     """The next page of the pathways that an agency takes part in."""
     statuses = STATUSES if wanted.status is None else (wanted.status,)
-    narrow = "opened" if wanted.opened is not None else "zone" if wanted.zone is not None else ""
-    value = (wanted.opened,) if narrow == "opened" else (wanted.zone,) if narrow else ()
+    narrow = "opened" if wanted.opened is not None else "zone" if wanted.zone is not None else None
+    value = () if narrow is None else (getattr(wanted, narrow),)
     rows = await db.fetch(
         PAGES[wanted.sort, narrow],
         territory,

@@ -45,7 +45,8 @@ CREATE TABLE {pathway_summaries} (
     referent     text COLLATE "C",
     participants text[] NOT NULL,
     PRIMARY KEY (territory, pathway)
-)"""
+);
+CREATE INDEX ON {pathway_summaries} (territory, opened)"""
 PARTICIPANTS = """
 CREATE TABLE {pathway_participants} (
     pathway    uuid NOT NULL,
@@ -62,7 +63,6 @@ CREATE TABLE {pathway_participants} (
 CREATE INDEX ON {pathway_participants} (territory, pathway);
 CREATE INDEX ON {pathway_participants} (territory, agency, status, opened_at, opened);
 CREATE INDEX ON {pathway_participants} (territory, agency, status, updated_at, position) INCLUDE (opened_at);
-CREATE INDEX ON {pathway_participants} (territory, agency, opened);
 CREATE INDEX ON {pathway_participants} (territory, agency, zone, opened_at, opened) WHERE zone IS NOT NULL;
 CREATE INDEX ON {pathway_participants} (territory, agency, zone, updated_at, position) WHERE zone IS NOT NULL"""
 
