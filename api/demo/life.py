@@ -145,15 +145,14 @@ class Life:
         day: date,
         *,
         to: str | None = None,
-        by: str | None = None,
         met: bool = True,
         started: bool = True,
         completed: bool = True,
     ) -> Referral:
         """Agreed to by the person, accepted, followed by an appointment and by action."""
-        asked_by, target = by or self.referent_on(day), to or ABLE_TO[theme]
-        self.agree(asked_by, target, day)
-        referral = self.request(theme, target, day, by=asked_by)
+        target = to or ABLE_TO[theme]
+        self.agree(self.referent_on(day), target, day)
+        referral = self.request(theme, target, day)
         answered = day + timedelta(days=self.between(0, 2))
         self.move_referral(referral, answered, target, "accepted")
         if met:
@@ -197,11 +196,11 @@ class Life:
             day += timedelta(days=self.between(34, 43))
             turn += 1
 
-    def contact(self, day: date, *, by: str | None = None) -> None:
+    def contact(self, day: date) -> None:
         contact = {"channel": self.random.choice(["phone", "in_person", "video"]), "on": str(day)}
         if self.random.random() < 0.3:
             contact["note"] = self.person.note
-        self.call(day, by or self.referent_on(day), "record-contact", contact)
+        self.call(day, self.referent_on(day), "record-contact", contact)
 
     def meet(
         self,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from domain.rules.vocabulary import CLOSED, GROUPS, OPENED, REOPENED
 
-MASCULINE, FEMININE = "m", "f"
+FEMININE = "f"
 
 
 class Spoken(NamedTuple):
