@@ -34,7 +34,8 @@ Judged = tuple[Any, ...]
 
 @st.composite
 def random_rules(draw: st.DrawFn) -> CompiledRules:
-    rules = draw(st.lists(random_require() | random_require() | random_silence(), min_size=1, max_size=4))
+    kinds = random_require() | random_require() | random_silence() | apart()
+    rules = draw(st.lists(kinds, min_size=1, max_size=4))
     plain = [{name: value for name, value in rule.items() if name not in ("until", "strict")} for rule in rules]
     for rule in plain:
         rule.get("expect", {}).pop("differ", None)
@@ -45,6 +46,19 @@ def random_rules(draw: st.DrawFn) -> CompiledRules:
         if "when" in rule and draw(st.integers(0, 2)) == 0:
             rule["when"]["where"] = draw(st.sampled_from(WHERES))
     return compile_rules(parse_rules([[rule | {"rule": f"r{number}"} for number, rule in enumerate(plain)]]))
+
+
+@st.composite
+def apart(draw: st.DrawFn) -> dict[str, Any]:
+    """Forbids one kind of facts around another kind."""
+    rule = draw(random_require())
+    forbidden = {"on": draw(st.sampled_from(["referral", "contact"]))} | draw(
+        st.sampled_from([{}, {"match": {"theme": "theme"}}])
+    )
+    kept = {name: value for name, value in rule.items() if name in ("within", "accept", "on_close", "roll")}
+    if draw(st.integers(0, 3)) == 0:
+        kept["grace"] = "3bd"
+    return kept | {"rule": "apart", "kind": "forbid", "when": {"on": "diagnosis"}, "forbid": forbidden}
 
 
 WHERES: list[dict[str, Any]] = [

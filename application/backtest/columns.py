@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from domain.facts import Fact, FactState
 from domain.rules import Calendars, CompiledRules
 from domain.rules.calendars import Calendar
-from domain.rules.rule import EVERY_TYPE, At, OnClose, Selector
+from domain.rules.instants import instant_of
+from domain.rules.rule import EVERY_TYPE, At, Forbid, OnClose, Selector
 from domain.rules.timeline import Placed, Timeline
 from domain.rules.values import field_of, key_of
 from domain.rules.vocabulary import CLOSED, LIFE_TYPES, OPENED
@@ -59,6 +60,8 @@ class Columns:
         self.day = np.asarray(builder.day, dtype=np.int32)
         self.point = np.asarray(builder.point, dtype=np.int64)
         self.exact = np.asarray(builder.exact, dtype=np.bool_)
+        self.recorded = np.asarray(builder.recorded, dtype=np.int64)
+        """Only where a rule forbids; else nothing."""
         self.tests = {name: np.asarray(column, dtype=np.int32) for name, column in builder.tests.items()}
         self.links = {name: np.asarray(column, dtype=np.int32) for name, column in builder.links.items()}
         self.calendar_of = np.asarray(builder.calendar_of, dtype=np.int16)
@@ -88,6 +91,7 @@ class ColumnsBuilder:
         tested = sorted({name for selector in selectors for name in fields_of(selector.where)} - {"state", "type"})
         linked = sorted({name for selector in selectors for name in _linked(selector)})
         self._accepts_planned = any(_accepts_planned(selector) for selector in selectors)
+        self._forbids = any(isinstance(plan.rule.body, Forbid) for plan in rules)
         self._forces = any(plan.rule.on_close is OnClose.FORCE for plan in rules)
         self.pathways: list[str] = []
         self.calendars: list[Calendar] = []
@@ -99,6 +103,7 @@ class ColumnsBuilder:
         self._packed: list[NDArray[np.bytes_]] = []
         self.pathway, self.type, self.state = array("i"), array("i"), array("b")
         self.day, self.point, self.exact = array("i"), array("q"), array("b")
+        self.recorded = array("q")
         self.tests = {name: array("i") for name in tested}
         self.links = {name: array("i") for name in linked}
         self.calendar_of, self.territory_of = array("h"), array("i")
@@ -143,6 +148,8 @@ class ColumnsBuilder:
         self.day.append(one.day)
         self.point.append(one.point)
         self.exact.append(one.exact)
+        if self._forbids:
+            self.recorded.append(instant_of(fact.recorded_at))
         for name, column in self.tests.items():
             column.append(self.fields[name].of(field_of(fact, name)))
         for name, column in self.links.items():

@@ -84,11 +84,13 @@ def _put(plan: Plan, columns: "Columns", vectors: "Vectors", taken: Sequence[_Ta
     """Give each pathway what one rule makes of it."""
     import numpy as np
 
+    from application.backtest.columns import NO_ROW
     from application.backtest.vectors import CODES
 
     key = (plan.rule.slug, plan.rule.version)
     verdicts = vectors.judge(plan)
-    counts = np.bincount(columns.pathway[verdicts.activation], minlength=len(taken))
+    expecting = np.unique(verdicts.activation)  # A pair of a forbidden kind has a row of its own.
+    counts = np.bincount(columns.pathway[expecting], minlength=len(taken))
     for number in map(int, np.flatnonzero(counts)):
         taken[number].activations[key] = int(counts[number])
     late = CODES[Status.VIOLATED_LATE]
@@ -97,6 +99,7 @@ def _put(plan: Plan, columns: "Columns", vectors: "Vectors", taken: Sequence[_Ta
         row = int(verdicts.activation[index])
         mine = taken[int(columns.pathway[row])]
         activation = mine.fact(columns.ids[row].decode())
+        target = int(verdicts.target[index])
         is_late = bool(verdicts.status[index] == late)
         mine.episodes.append(
             Episode(
@@ -104,12 +107,12 @@ def _put(plan: Plan, columns: "Columns", vectors: "Vectors", taken: Sequence[_Ta
                 version=plan.rule.version,
                 pathway=mine.history.pathway,
                 activation=activation.fact_id,
-                target=None,
+                target=None if is_late or target == NO_ROW else columns.ids[target].decode(),
                 agency=owner_of(plan.rule, activation),
                 imported=False,
                 at=int(verdicts.at[index]),
                 opened=int(verdicts.at[index]),
-                closed=int(columns.point[verdicts.target[index]]) if is_late else None,
+                closed=int(columns.point[target]) if is_late else None,
                 because=ClearedBecause.DONE_LATE if is_late else None,
             )
         )

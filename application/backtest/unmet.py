@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from application.backtest.versions import STEP_BITS, Stretch, Tick, Versions
 from domain.alert import ClearedBecause
-from domain.facts import Fact, FactState
+from domain.facts import Fact
 from domain.rules.case import Case
 from domain.rules.instants import instant_of
 from domain.rules.plan import Plan, Sought
@@ -53,7 +53,7 @@ def is_plain(plan: Plan) -> bool:
             is_self = plan.sought["expect"].filter.is_self
             return body.use is Use.SHARED and plan.sought.keys() == {"when", "expect"} and not is_self
         case Forbid() as body:
-            return plan.sought.keys() == {"when", "forbid"} and _are_apart(body.when, body.forbid)
+            return plan.sought.keys() == {"when", "forbid"} and are_apart(body.when, body.forbid)
     of = plan.sought.get("of")
     if of is None or "while" in plan.sought:
         return False
@@ -66,7 +66,7 @@ def minds_closing(plan: Plan) -> bool:
     return on_close is OnClose.FORCE or (isinstance(plan.rule.body, Forbid) and on_close is not OnClose.KEEP)
 
 
-def _are_apart(one: Selector, other: Selector) -> bool:
+def are_apart(one: Selector, other: Selector) -> bool:
     """No fact may be both: no pair is told twice, the other way round."""
     return EVERY_TYPE not in (*one.types, *other.types) and set(one.types).isdisjoint(other.types)
 
@@ -115,16 +115,15 @@ def _answers(scene: Scene, case: Case, expect: Sought, versions: Versions) -> It
 
 def _of_forbid(scene: Scene, plan: Plan, versions: Versions) -> Iterator[Unmet | None]:
     """A pair is out of step as long as both of its facts are known and have come."""
-    sought = plan.sought["forbid"]
-    states = sought.filter.states
-    takes_planned = states is None or FactState.PLANNED in states
+    body, sought = plan.rule.body, plan.sought["forbid"]
+    assert isinstance(body, Forbid)
     for activation in scene.timeline.pools(plan.sought["when"].filter).get(None, EMPTY_POOL).items:
         if not scene.governs(plan, activation):
             continue
         known, gone = versions.spans[id(activation.fact)]
         if gone > versions.last:
             yield None
-        if not (activation.planned and takes_planned):
+        if not (activation.planned and body.accepts_planned):
             known, gone = versions.come(activation)
         case = Case(scene, plan, activation)
         for target in in_window(scene, case, sought, pool_of(scene, case, sought)):

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from application.backtest.columns import NO_ROW, STATE_CODES, STATES, Bools, Columns, Ints
+from application.backtest.unmet import are_apart
 from domain.facts import Fact, FactState, Precision
 from domain.rules import Status
 from domain.rules.instants import EPOCH, FOREVER
-from domain.rules.plan import Filter, Plan
-from domain.rules.rule import EVERY_TYPE, SELF, At, OnClose, Require, Use
+from domain.rules.plan import Filter, Plan, Sought
+from domain.rules.rule import EVERY_TYPE, SELF, At, Forbid, OnClose, Require, Use
 from domain.rules.suspensions import NOT_SUSPENDED
 from domain.rules.values import OWN_FIELDS, Of, Scope
 from domain.rules.where import All, Any_, Condition, Not, Test, compile_where, fields_of, is_fixed, references_of
@@ -21,6 +22,7 @@ DAY_BITS = 22
 LAST = (1 << DAY_BITS) - 1
 """A day after all days that calendars know."""
 STATUSES = tuple(Status)
+PLANNED = STATE_CODES[FactState.PLANNED]
 CODES = {status: code for code, status in enumerate(STATUSES)}
 UNTESTED = frozenset(("id", "start", "end", "territory", "precision"))
 """Fields of a fact itself that no column holds."""
@@ -49,6 +51,9 @@ def is_vectorised(plan: Plan) -> bool:
         return False
     if isinstance(body, Require):
         return body.use is Use.SHARED and plan.sought.keys() == {"when", "expect"}
+    if isinstance(body, Forbid):
+        is_simple = plan.sought.keys() == {"when", "forbid"} and rule.grace is None
+        return is_simple and are_apart(body.when, body.forbid)
     return rule.kind == "silence" and plan.sought.keys() == {"of"} and plan.sought["of"].key is None
 
 
@@ -89,28 +94,20 @@ class Vectors:
     def judge(self, plan: Plan) -> Verdicts:
         if isinstance(plan.rule.body, Require):
             return self._judge_require(plan, plan.rule.body.min)
+        if isinstance(plan.rule.body, Forbid):
+            return self._judge_forbid(plan, plan.rule.body)
         return self._judge_silence(plan)
 
     def _judge_require(self, plan: Plan, needed: int) -> Verdicts:
-        columns, expect = self._columns, plan.sought["expect"]
         activation = self._activations(plan, self._mask(plan, "when"))
-        targets = np.flatnonzero(self._mask(plan, "expect") & self._counts())
-        links = expect.selector.match
-        wanted, is_wanted = self._groups(activation, [link.value.field for link in links])
-        offered, is_offered = self._groups(targets, [link.field for link in links])
-        targets, offered = targets[is_offered], offered[is_offered]
-        if links:
-            order = np.argsort(offered, kind="stable")
-            targets, offered = targets[order], offered[order]
-        keys = (offered << DAY_BITS) | columns.day[targets]
         window = self._window(plan, activation)
-        base = wanted << DAY_BITS
+        targets, keys, base, is_wanted = self._offered(plan, plan.sought["expect"], activation)
         first = np.searchsorted(keys, base | window.first_day)
         end = np.searchsorted(keys, base | window.end_day)
         in_time = np.where(
             window.is_shut, np.searchsorted(keys, base | np.minimum(window.end_day, window.shut_day + 1)), end
         )
-        own = np.full(len(columns), NO_ROW, dtype=np.int64)
+        own = np.full(len(self._columns), NO_ROW, dtype=np.int64)
         own[targets] = np.arange(len(targets))
         own = own[activation]
         pick = _skipping(first, needed - 1, own)
@@ -120,6 +117,55 @@ class Vectors:
         after = np.searchsorted(keys, base | LAST)
         late = _rows(targets, _skipping(end, needed - counted - 1, own), after, is_wanted & (within == NO_ROW))
         return self._settled(activation, window, within, late)
+
+    def _judge_forbid(self, plan: Plan, body: Forbid) -> Verdicts:
+        """A row for each pair, and one for each activation that is in none."""
+        columns = self._columns
+        activation = self._activations(plan, self._mask(plan, "when"))
+        window = self._window(plan, activation)
+        targets, keys, base, is_wanted = self._offered(plan, plan.sought["forbid"], activation)
+        first = np.searchsorted(keys, base | window.first_day)
+        end_day = np.where(window.closes, np.minimum(window.end_day, window.shut_day + 1), window.end_day)
+        count = np.maximum(np.searchsorted(keys, base | end_day) - first, 0)
+        is_booked = (columns.state[activation] == PLANNED) & body.accepts_planned
+        count[~(is_wanted & (is_booked | self._has_come[activation]))] = 0
+        place = np.repeat(np.arange(len(activation)), count)
+        nth = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        pairs = self._paired(window, place, activation[place], targets[first[place] + nth])
+        alone = np.flatnonzero(count == 0)
+        return _joined(pairs, self._spared(activation[alone], window.of(alone)))
+
+    def _paired(self, window: "_Window", place: Ints, activation: Ints, target: Ints) -> Verdicts:
+        columns = self._columns
+        at = np.maximum(columns.point[activation], columns.point[target])
+        is_planned = (columns.state[activation] == PLANNED) | (columns.state[target] == PLANNED)
+        learnt = np.maximum(columns.recorded[activation], columns.recorded[target])
+        raise_at = np.where(is_planned, np.minimum(at, learnt), at)
+        status = np.full(len(place), CODES[Status.VIOLATED_OPEN])
+        opens, closes = window.open[place], window.close[place]
+        return Verdicts(activation, status, target, at, opens, closes, raise_at, self._now >= raise_at)
+
+    def _spared(self, activation: Ints, window: "_Window") -> Verdicts:
+        is_cancelled = window.is_shut & (window.shut_day < window.end_day)
+        is_pending = self._now < np.maximum(window.close, self._columns.point[activation])
+        codes = [CODES[each] for each in (Status.CANCELLED, Status.PENDING)]
+        status = np.select([is_cancelled, is_pending], codes, CODES[Status.SATISFIED])
+        at = np.select([is_cancelled, is_pending], [window.shut_point, np.int64(FOREVER)], window.close)
+        never = np.full(len(activation), FOREVER, dtype=np.int64)
+        none = np.full(len(activation), NO_ROW, dtype=np.int64)
+        return Verdicts(activation, status, none, at, window.open, window.close, never, never < 0)
+
+    def _offered(self, plan: Plan, sought: Sought, activation: Ints) -> tuple[Ints, Ints, Ints, Bools]:
+        """Rows that may be targets, by group then day, with their keys; each activation's group, and if it has one."""
+        columns, links = self._columns, sought.selector.match
+        targets = np.flatnonzero(self._mask(plan, plan.target) & self._counts())
+        wanted, is_wanted = self._groups(activation, [link.value.field for link in links])
+        offered, is_offered = self._groups(targets, [link.field for link in links])
+        targets, offered = targets[is_offered], offered[is_offered]
+        if links:
+            order = np.argsort(offered, kind="stable")
+            targets, offered = targets[order], offered[order]
+        return targets, (offered << DAY_BITS) | columns.day[targets], wanted << DAY_BITS, is_wanted
 
     def _judge_silence(self, plan: Plan) -> Verdicts:
         columns = self._columns
@@ -220,12 +266,14 @@ class Vectors:
         coded = (columns.calendar_of[pathway].astype(np.int64) << DAY_BITS) | columns.day[rows]
         known, place = np.unique(coded, return_inverse=True)
         table = np.array([self._stretch(plan, int(each)) for each in known], dtype=np.int64).reshape(-1, 5)[place]
-        is_shut = np.zeros(len(rows), dtype=np.bool_)
+        closes = np.zeros(len(rows), dtype=np.bool_)
         if plan.rule.on_close is not OnClose.KEEP:
-            is_shut = self._shuts[pathway] & (self._closing_day[pathway] >= columns.day[rows])
+            closes = (columns.closing[pathway] != NO_ROW) & (self._closing_day[pathway] >= columns.day[rows])
         days, instants = table.T[:2], table.T[2:]
         closing = (self._closing_day[pathway], self._closing_point[pathway])
-        return _Window(days[0], days[1], instants[0], instants[1], instants[2], is_shut, *closing)
+        return _Window(
+            days[0], days[1], instants[0], instants[1], instants[2], closes, closes & self._shuts[pathway], *closing
+        )
 
     def _stretch(self, plan: Plan, coded: int) -> tuple[int, int, int, int, int]:
         calendar, day = self._columns.calendars[coded >> DAY_BITS], coded & LAST
@@ -236,7 +284,7 @@ class Vectors:
         return first_day, max(0, last_day + 1), opens, close.instant, stretch.raise_at
 
     def _counts(self) -> Bools:
-        counts: Bools = self._has_come | (self._columns.state == STATE_CODES[FactState.PLANNED])
+        counts: Bools = self._has_come | (self._columns.state == PLANNED)
         return counts
 
     def _groups(self, rows: Ints, names: list[str]) -> tuple[Ints, Bools]:
@@ -317,9 +365,19 @@ class _Window(NamedTuple):
     open: Ints
     close: Ints
     raise_at: Ints
+    closes: Bools
+    """The closing ends what waits, or will."""
     is_shut: Bools
+    """It has."""
     shut_day: Ints
     shut_point: Ints
+
+    def of(self, rows: Ints) -> "_Window":
+        return _Window._make(column[rows] for column in self)
+
+
+def _joined(one: Verdicts, other: Verdicts) -> Verdicts:
+    return Verdicts(*(np.concatenate(columns) for columns in zip(one, other, strict=True)))
 
 
 def _skipping(first: Ints, count: Ints | int, own: Ints) -> Ints:
