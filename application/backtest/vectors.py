@@ -3,20 +3,21 @@
 What is not plain here is left to the evaluator: `is_vectorised` tells which rules, `ColumnsBuilder` which pathways.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from application.backtest.columns import NO_ROW, STATE_CODES, STATES, Bools, Columns, Ints
+from application.backtest.columns import NO_ROW, STATE_CODES, Bools, Columns, Ints
+from application.backtest.masks import Masks
 from application.backtest.unmet import are_apart
-from domain.facts import Fact, FactState, Precision
+from domain.facts import FactState
 from domain.rules import Status
-from domain.rules.instants import EPOCH, FOREVER
-from domain.rules.plan import Filter, Plan, Sought
-from domain.rules.rule import EVERY_TYPE, SELF, At, Forbid, OnClose, Require, Use
+from domain.rules.instants import FOREVER
+from domain.rules.plan import Plan, Sought
+from domain.rules.rule import SELF, At, Forbid, OnClose, Require, Use
 from domain.rules.suspensions import NOT_SUSPENDED
-from domain.rules.values import OWN_FIELDS, Of, Scope
-from domain.rules.where import All, Any_, Condition, Not, Test, compile_where, fields_of, is_fixed, references_of
+from domain.rules.values import Of
+from domain.rules.where import fields_of, is_fixed, references_of
 
 DAY_BITS = 22
 LAST = (1 << DAY_BITS) - 1
@@ -81,7 +82,7 @@ class Vectors:
         self._columns = columns
         self._now = now
         self._has_come = columns.point <= now
-        self._masks: dict[int, Bools] = {}
+        self._masks = Masks(columns)
         closing = columns.closing
         has_closing = closing != NO_ROW
         self._closing_day = np.where(has_closing, columns.day[np.maximum(closing, 0)], LAST).astype(np.int64)
@@ -99,7 +100,7 @@ class Vectors:
         return self._judge_silence(plan)
 
     def _judge_require(self, plan: Plan, needed: int) -> Verdicts:
-        activation = self._activations(plan, self._mask(plan, "when"))
+        activation = self._activations(plan, self._masks.of(plan, "when"))
         window = self._window(plan, activation)
         targets, keys, base, is_wanted = self._offered(plan, plan.sought["expect"], activation)
         first = np.searchsorted(keys, base | window.first_day)
@@ -121,7 +122,7 @@ class Vectors:
     def _judge_forbid(self, plan: Plan, body: Forbid) -> Verdicts:
         """A row for each pair, and one for each activation that is in none."""
         columns = self._columns
-        activation = self._activations(plan, self._mask(plan, "when"))
+        activation = self._activations(plan, self._masks.of(plan, "when"))
         window = self._window(plan, activation)
         targets, keys, base, is_wanted = self._offered(plan, plan.sought["forbid"], activation)
         first = np.searchsorted(keys, base | window.first_day)
@@ -158,7 +159,7 @@ class Vectors:
     def _offered(self, plan: Plan, sought: Sought, activation: Ints) -> tuple[Ints, Ints, Ints, Bools]:
         """Rows that may be targets, by group then day, with their keys; each activation's group, and if it has one."""
         columns, links = self._columns, sought.selector.match
-        targets = np.flatnonzero(self._mask(plan, plan.target) & self._counts())
+        targets = np.flatnonzero(self._masks.of(plan, plan.target) & self._counts())
         wanted, is_wanted = self._groups(activation, [link.value.field for link in links])
         offered, is_offered = self._groups(targets, [link.field for link in links])
         targets, offered = targets[is_offered], offered[is_offered]
@@ -170,7 +171,7 @@ class Vectors:
     def _judge_silence(self, plan: Plan) -> Verdicts:
         columns = self._columns
         opened = columns.opening[columns.opening != NO_ROW]
-        is_contact = self._mask(plan, "of") & self._counts()
+        is_contact = self._masks.of(plan, "of") & self._counts()
         is_contact[opened] = False
         contacts = np.flatnonzero(is_contact)
         pathway = columns.pathway[contacts].astype(np.int64)
@@ -300,62 +301,6 @@ class Vectors:
             group = group * width + codes
         return group, is_known
 
-    def _mask(self, plan: Plan, name: str) -> Bools:
-        sought = plan.sought[name]
-        known = self._masks.get(sought.filter.number)
-        if known is None:
-            known = self._masks[sought.filter.number] = self._filtered(sought.filter, sought.selector.where)
-        return known.copy()
-
-    def _filtered(self, wanted: Filter, where: Condition) -> Bools:
-        columns = self._columns
-        mask = np.ones(len(columns), dtype=np.bool_)
-        if wanted.types != (EVERY_TYPE,):
-            mask &= np.array([name in wanted.types for name in columns.types.values], dtype=np.bool_)[columns.type]
-        if wanted.states is not None:
-            mask &= np.array([state in wanted.states for state in STATES], dtype=np.bool_)[columns.state]
-        return mask & self._holds(where)
-
-    def _holds(self, condition: Condition) -> Bools:
-        match condition:
-            case Test():
-                return self._tested(condition)
-            case All(conditions=parts):
-                mask = self._everything()
-                for part in parts:
-                    mask &= self._holds(part)
-                return mask
-            case Any_(conditions=parts):
-                mask = ~self._everything()
-                for part in parts:
-                    mask |= self._holds(part)
-                return mask
-            case Not(condition=part):
-                return ~self._holds(part)
-
-    def _everything(self) -> Bools:
-        return np.ones(len(self._columns), dtype=np.bool_)
-
-    def _tested(self, test: Test) -> Bools:
-        """The evaluator's own predicate, once for each value there is, on each calendar."""
-        columns, holds = self._columns, compile_where(test)
-        codes, values = self._column_of(test.field)
-        known = [
-            [holds(_holding(test.field, value), Scope(each, {})) for value in values] for each in columns.calendars
-        ]
-        table = np.array(known, dtype=np.bool_).reshape(-1, len(values))
-        if not len(table):
-            return self._everything()
-        return table[columns.calendar_of[columns.pathway], codes]
-
-    def _column_of(self, field: str) -> tuple[Ints, list[Any]]:
-        columns = self._columns
-        if field == "state":
-            return columns.state, list(STATES)
-        if field == "type":
-            return columns.type, columns.types.values
-        return columns.tests[field], columns.fields[field].values
-
 
 class _Window(NamedTuple):
     """Of each activation: days [first_day, end_day), the same as instants, and the closing of the pathway."""
@@ -392,20 +337,3 @@ def _rows(targets: Ints, pick: Ints, end: Ints, allowed: Bools) -> Ints:
         return np.full(len(pick), NO_ROW, dtype=np.int64)
     is_there = allowed & (pick < end)
     return np.where(is_there, targets[np.minimum(pick, len(targets) - 1)], NO_ROW)
-
-
-def _holding(field: str, value: Any) -> Fact:
-    """A fact of which nothing is known but one field."""
-    nothing: dict[str, Any] = {"agency": "", "type": "", "state": FactState.DONE, "actor": None}
-    own = {field: value} if field in OWN_FIELDS else {}
-    return Fact(
-        pathway="",
-        fact_id="",
-        start=EPOCH,
-        end=None,
-        precision=Precision.MINUTE,
-        attrs={} if own or value is None else {field: value},
-        recorded_at=EPOCH,
-        position=0,
-        **(nothing | own),
-    )

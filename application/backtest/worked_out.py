@@ -5,7 +5,7 @@ both are known. Pathways and rules for which this does not hold are lived again,
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from application.backtest.histories import Cause, History, Step, apply
 from application.backtest.replay import Episode, Found, Key, order_of, owner_of, reason_of, replay, was_imported
@@ -27,9 +27,8 @@ class FastReplay:
     def __init__(self, rules: CompiledRules, calendars: Calendars) -> None:
         self._rules = rules
         self._calendars = calendars
-        plain = {plan.rule.slug for plan in rules.plans}
         self._exotic = frozenset(plan.rule.slug for plan in rules.plans if not is_plain(plan))
-        self._plain = tuple(plan for plan in rules.plans if plan.rule.slug in plain - self._exotic)
+        self._plain = tuple(plan for plan in rules.plans if plan.rule.slug not in self._exotic)
         self._minding = frozenset(plan.rule.slug for plan in self._plain if minds_closing(plan))
         self._subsets: dict[frozenset[str], CompiledRules] = {}
 
@@ -119,20 +118,16 @@ class FastReplay:
         return reason_of(next((one for one in same if target in (None, one.target)), None))
 
 
-def _joined(some: Sequence[tuple[Unmet, Plan]]) -> Iterator[tuple[Unmet, Plan, Plan]]:
+def _joined(some: Sequence[tuple[Unmet, Plan]]) -> Sequence[tuple[Unmet, Plan, Plan]]:
     """Stretches that touch are one episode: a corrected activation is the same alert. With the first and last plan."""
-    first_plan: Plan | None = None
-    whole: Unmet | None = None
-    last_plan: Plan | None = None
+    joined: list[tuple[Unmet, Plan, Plan]] = []
     for unmet, plan in sorted(some, key=lambda each: each[0].first):
-        if whole is not None and first_plan is not None and unmet.first == whole.end:
-            whole, last_plan = whole._replace(end=unmet.end, because=unmet.because), plan
-            continue
-        if whole is not None and first_plan is not None and last_plan is not None:
-            yield whole, first_plan, last_plan
-        whole, first_plan, last_plan = unmet, plan, plan
-    if whole is not None and first_plan is not None and last_plan is not None:
-        yield whole, first_plan, last_plan
+        if joined and joined[-1][0].end == unmet.first:
+            whole, first_plan, _ = joined[-1]
+            joined[-1] = (whole._replace(end=unmet.end, because=unmet.because), first_plan, plan)
+        else:
+            joined.append((unmet, plan, plan))
+    return joined
 
 
 def _known_at(steps: Sequence[Step], tick: Tick) -> list[Fact]:
