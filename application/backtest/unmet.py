@@ -8,6 +8,7 @@ from application.backtest.versions import STEP_BITS, Stretch, Tick, Versions
 from domain.alert import ClearedBecause
 from domain.facts import Fact
 from domain.rules.case import Case
+from domain.rules.cuts import open_case
 from domain.rules.instants import instant_of
 from domain.rules.plan import Plan, Sought
 from domain.rules.rule import EVERY_TYPE, Forbid, OnClose, Require, Selector, Use
@@ -46,12 +47,13 @@ def unmet_of(scene: Scene, plan: Plan, versions: Versions) -> Iterator[Unmet | N
 
 def is_plain(plan: Plan) -> bool:
     """Whether each of its expectations is answered or not by each fact alone."""
-    if any(sought.relation is not None or _reads_pathway(sought.selector) for sought in plan.sought.values()):
+    if any(_reads_pathway(sought.selector) for sought in plan.sought.values()):
         return False
     match plan.rule.body:
         case Require() as body:
-            is_self = plan.sought["expect"].filter.is_self
-            return body.use is Use.SHARED and plan.sought.keys() == {"when", "expect"} and not is_self
+            expect = plan.sought["expect"]
+            is_bare = plan.sought.keys() == {"when", "expect"} and expect.relation is None
+            return body.use is Use.SHARED and is_bare and not expect.filter.is_self
         case Forbid() as body:
             return plan.sought.keys() == {"when", "forbid"} and are_apart(body.when, body.forbid)
     of = plan.sought.get("of")
@@ -125,7 +127,7 @@ def _of_forbid(scene: Scene, plan: Plan, versions: Versions) -> Iterator[Unmet |
             yield None
         if not (activation.planned and body.accepts_planned):
             known, gone = versions.come(activation)
-        case = Case(scene, plan, activation)
+        case = open_case(scene, plan, activation, body)
         for target in in_window(scene, case, sought, pool_of(scene, case, sought)):
             learnt, lost = versions.spans[id(target.fact)] if target.planned else versions.come(target)
             raise_at = _raised_at(scene, plan, activation, target)

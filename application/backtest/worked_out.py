@@ -17,8 +17,12 @@ from domain.rules import Calendars, CompiledRules
 from domain.rules.evaluate import Stage
 from domain.rules.instants import moment_of
 from domain.rules.plan import Plan
+from domain.rules.rule import EVERY_TYPE
 from domain.rules.scene import Scene
 from domain.rules.territories import territories_of
+from domain.rules.vocabulary import canonical_type
+
+SUBSETS_MAX = 1_000
 
 
 class FastReplay:
@@ -30,6 +34,7 @@ class FastReplay:
         self._exotic = frozenset(plan.rule.slug for plan in rules.plans if not is_plain(plan))
         self._plain = tuple(plan for plan in rules.plans if plan.rule.slug not in self._exotic)
         self._minding = frozenset(plan.rule.slug for plan in self._plain if minds_closing(plan))
+        self._starting = _starting_types(rules)
         self._subsets: dict[frozenset[str], CompiledRules] = {}
 
     def judge(self, history: History, until: int) -> Found:
@@ -45,8 +50,9 @@ class FastReplay:
             return replay(history, self._rules, self._calendars, until)
         exotic = self._exotic if versions.closing is None else self._exotic | self._minding
         found = self._worked_out(history, scene, versions, exotic)
-        if exotic:
-            lived = replay(history, self._only(exotic), self._calendars, until)
+        beginning = self._beginning(exotic, versions)
+        if beginning:
+            lived = replay(history, self._only(beginning), self._calendars, until)
             return Found(sorted(found.episodes + lived.episodes, key=order_of), found.activations + lived.activations)
         return found
 
@@ -54,9 +60,16 @@ class FastReplay:
         """One answer for each history, in their order."""
         return [self.judge(history, until) for history in histories]
 
+    def _beginning(self, slugs: frozenset[str], versions: Versions) -> frozenset[str]:
+        """Of these rules, those that some fact of the pathway may start."""
+        types = {canonical_type(fact.type) for fact in versions.facts}
+        return frozenset(slug for slug in slugs if not types.isdisjoint(self._starting.get(slug, types)))
+
     def _only(self, slugs: frozenset[str]) -> CompiledRules:
         known = self._subsets.get(slugs)
         if known is None:
+            if len(self._subsets) >= SUBSETS_MAX:
+                self._subsets.clear()
             known = self._subsets[slugs] = self._rules.only(*slugs)
         return known
 
@@ -116,6 +129,20 @@ class FastReplay:
         target = None if unmet.target is None else unmet.target.fact_id
         same = (one for one in stage.judge(plan).obligations if one.activation == unmet.activation.fact_id)
         return reason_of(next((one for one in same if target in (None, one.target)), None))
+
+
+def _starting_types(rules: CompiledRules) -> dict[str, frozenset[str]]:
+    """By rule, the types of facts without which it expects nothing; the rules that any fact may start are left out."""
+    starting: dict[str, frozenset[str]] = {}
+    anything = set()
+    for plan in rules.plans:
+        slug = plan.rule.slug
+        first = next((plan.sought[name] for name in ("when", "count", "while") if name in plan.sought), None)
+        if first is None or EVERY_TYPE in first.filter.types:
+            anything.add(slug)
+        else:
+            starting[slug] = starting.get(slug, frozenset()) | frozenset(first.filter.types)
+    return {slug: types for slug, types in starting.items() if slug not in anything}
 
 
 def _joined(some: Sequence[tuple[Unmet, Plan]]) -> Sequence[tuple[Unmet, Plan, Plan]]:
