@@ -122,10 +122,10 @@ def language_of(accept_language: str | None) -> str:
 
 
 def describe(refusal: DomainError, request: ApiRequest) -> Problem:
-    """A refusal as the client will read it. The precise detail is in English; French readers get the title there."""
+    """A refusal as the client will read it. Where no precise detail was said in French, it is the title."""
     language = language_of(request.header("accept-language"))
     kind = type(refusal)
-    detail = refusal.detail if language == "en" else kind.title_fr
+    detail = refusal.detail if language == "en" else refusal.detail_fr
     faults = [] if refusal.field is None else [Fault(pointer=refusal.field, code=kind.code, message=detail)]
     faults += [
         Fault(pointer=pointer, code=code, message=french if language == "fr" else english)

@@ -128,7 +128,8 @@ async def evaluate_rules(request: ApiRequest) -> Reply:
     try:
         pathways = read_facts((msgspec.json.encode(fact) for fact in body.facts), calendars)
     except FactLineRefused as refusal:
-        raise FactsRefused(refusal.detail, field=f"/facts{refusal.field or ''}") from None
+        field = f"/facts{refusal.field or ''}"
+        raise FactsRefused(refusal.detail, detail_fr=refusal.detail_fr, field=field) from None
     rules = await _rules(request, body)
     if len(rules) * len(body.facts) > WORK_MAX:
         raise EvaluationTooLarge

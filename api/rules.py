@@ -372,7 +372,7 @@ async def carry_out(request: ApiRequest, command: RulebookCommand, raw: bytes) -
 
 def placed(refusal: RuleRefused) -> RuleRefused:
     """The same, its place counted from the body."""
-    return RuleRefused(f"/document{(refusal.field or '').rstrip('/')}", refusal.sentence)
+    return refusal.below("/document")
 
 
 def answer(receipt: Receipt, *, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from domain.rules import RuleRefused, Ruleset, parse_rules
+from domain.rules.complaints import Complaint, Words
 from domain.rules.reading import pointer
 
 SIZE_MAX = 256 * 1024
@@ -35,6 +36,19 @@ _WORDS: dict[str, Any] = {
 }
 """Plain words that are no texts, as in YAML 1.2: `on`, `yes` and `no` stay texts, and so do dates."""
 
+_PROBLEMS_FR = {
+    "mapping values are not allowed in this context": "un deux-points n'a pas sa place ici ; vérifiez les retraits",
+    "found character that cannot start any token": "ni tabulation ni @, % ou ` au début d'un texte sans guillemets",
+    "found unexpected end of stream": "le texte s'arrête avant la fermeture d'un guillemet",
+    "did not find expected node content": "il manque une valeur, ou la fin d'une liste",
+    "did not find expected '-' indicator": "un tiret de liste est attendu ; vérifiez les retraits",
+    "did not find expected ',' or ']'": "une virgule ou un crochet fermant est attendu",
+    "did not find expected ',' or '}'": "une virgule ou une accolade fermante est attendue",
+    "did not find expected key": "un nom de champ est attendu ; vérifiez les retraits",
+    "could not find expected ':'": "il manque un deux-points après le nom du champ",
+}
+"""What the parser says of the most usual mistakes."""
+
 
 def load_rules(text: str | bytes) -> Ruleset:
     """Read a rules file: a rule, a list of them, `{groups, rules}`, or several such documents. Raises RuleRefused."""
@@ -45,13 +59,13 @@ def load_documents(text: str | bytes) -> list[Any]:
     """The documents of a rules file, whatever they say. Raises RuleRefused for what is no YAML of this subset."""
     raw = text.encode() if isinstance(text, str) else text
     if len(raw) > SIZE_MAX:
-        raise RuleRefused("", f"the document is larger than {SIZE_MAX // 1024} kB.")
+        raise RuleRefused("", Complaint.DOCUMENT_TOO_LARGE, kilobytes=SIZE_MAX // 1024)
     try:
         documents = list(_documents(raw.decode()))
     except UnicodeDecodeError:
-        raise RuleRefused("", "the document is not UTF-8 text.") from None
+        raise RuleRefused("", Complaint.NOT_UTF8) from None
     except yaml.YAMLError as error:
-        raise RuleRefused("", f"this is not YAML: {_place_of(error)}.") from None
+        raise _not_yaml(error) from None
     return [document for document in documents if document is not None]
 
 
@@ -89,9 +103,9 @@ class _Node:
             self.value.append(item)
         elif self.key is _NO_KEY:
             if isinstance(item, dict | list):
-                raise RuleRefused(self.path, f"line {line}: a key is a plain text.")
+                raise RuleRefused(self.path, Complaint.YAML_KEY_NOT_PLAIN, line=line)
             if item in self.value:
-                raise RuleRefused(pointer(self.path, str(item)), f"line {line}: this key is given twice.")
+                raise RuleRefused(pointer(self.path, str(item)), Complaint.YAML_KEY_TWICE, line=line)
             self.key = item
         else:
             self.value[self.key] = item
@@ -119,18 +133,18 @@ def _documents(text: str) -> Iterator[Any]:
             path = _accept(event, stack)
             stack[-1].put(_scalar(event, path), _line(event))
         elif isinstance(event, yaml.AliasEvent):
-            raise RuleRefused(_path(stack), f"line {_line(event)}: aliases (*{event.anchor}) are not accepted.")
+            raise RuleRefused(_path(stack), Complaint.YAML_ALIAS, line=_line(event), name=str(event.anchor))
 
 
 def _accept(event: Any, stack: list[_Node]) -> str:
     """The path of the value that starts here. Refuses tags, anchors and depths."""
     path = _path(stack)
     if event.anchor is not None:
-        raise RuleRefused(path, f"line {_line(event)}: anchors (&{event.anchor}) are not accepted.")
+        raise RuleRefused(path, Complaint.YAML_ANCHOR, line=_line(event), name=event.anchor)
     if event.tag is not None:
-        raise RuleRefused(path, f"line {_line(event)}: tags ({event.tag}) are not accepted.")
+        raise RuleRefused(path, Complaint.YAML_TAG, line=_line(event), name=event.tag)
     if len(stack) > DEPTH_MAX:
-        raise RuleRefused(path, f"line {_line(event)}: nested more than {DEPTH_MAX} deep.")
+        raise RuleRefused(path, Complaint.YAML_TOO_DEEP, line=_line(event), most=DEPTH_MAX)
     return path
 
 
@@ -149,13 +163,16 @@ def _scalar(event: yaml.ScalarEvent, path: str) -> Any:
     if value in _WORDS:
         return _WORDS[value]
     if value == "<<":
-        raise RuleRefused(path, f"line {_line(event)}: merge keys (<<) are not accepted.")
+        raise RuleRefused(path, Complaint.YAML_MERGE_KEY, line=_line(event))
     if _INTEGER.fullmatch(value):
         return int(value)
     return float(value) if _DECIMAL.fullmatch(value) else value
 
 
-def _place_of(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "it cannot be read"
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark is not None else str(problem)
+def _not_yaml(error: yaml.YAMLError) -> RuleRefused:
+    """Where the parser stopped and why, which it says in English only."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return RuleRefused("", Complaint.NOT_YAML_TEXT)
+    told = Words(_PROBLEMS_FR.get(problem, "la lecture s'arrête là"), problem)
+    return RuleRefused("", Complaint.NOT_YAML, line=mark.line + 1, column=mark.column + 1, problem=told)

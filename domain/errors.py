@@ -10,10 +10,13 @@ class DomainError(Exception):
     status: ClassVar[int] = 409
     title_fr: ClassVar[str] = "La demande a été refusée."
 
-    def __init__(self, detail: str | None = None, *, field: str | None = None, **context: Any) -> None:
+    def __init__(
+        self, detail: str | None = None, *, detail_fr: str | None = None, field: str | None = None, **context: Any
+    ) -> None:
         """`field` is the JSON pointer of what is wrong; `context` holds coded values only, never personal data."""
         super().__init__(detail or self.title())
         self.detail = detail or self.title()
+        self.detail_fr = detail_fr or self.title_fr
         self.field = field
         self.context = context
 

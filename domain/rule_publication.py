@@ -30,6 +30,7 @@ from domain.rulebook import (
     rules_in_force,
 )
 from domain.rules import Rule, RuleRefused, Ruleset, parse_rules
+from domain.rules.complaints import Complaint
 from domain.rules.lint import refuse_cycles, refuse_unfit_slug
 from domain.rules.reading import pointer
 from domain.rules.rule import RuleState
@@ -154,13 +155,13 @@ def read_draft(document: Mapping[str, Any]) -> tuple[Rule, str, str]:
     """The one rule of a document, its canonical text and the digest of that. Raises RuleRefused."""
     rules = parse_rules([document])
     if len(rules) > 1:
-        raise RuleRefused("/rules", "one rule at a time is drafted.")
+        raise RuleRefused("/rules", Complaint.ONE_RULE_AT_A_TIME)
     [rule] = rules
     refuse_unfit_slug(rule, "/rules/0" if "rules" in document else "")
     refuse_cycles([rule])
     text = canonical(document)
     if len(text.encode()) > DOCUMENT_BYTES_MAX:
-        raise RuleRefused("", f"the rule is longer than {DOCUMENT_BYTES_MAX // 1024} kB.")
+        raise RuleRefused("", Complaint.RULE_TOO_LONG, kilobytes=DOCUMENT_BYTES_MAX // 1024)
     return rule, text, digest_of(text)
 
 
@@ -176,7 +177,7 @@ def canonical(document: Mapping[str, Any]) -> str:
     try:
         return msgspec.json.encode(_plain(bare, ""), order="deterministic").decode()
     except UnicodeEncodeError:
-        raise RuleRefused("", "a text holds half a character.") from None
+        raise RuleRefused("", Complaint.TEXT_HOLDS_HALVES) from None
 
 
 def _plain(value: Any, path: str) -> Any:
@@ -188,7 +189,7 @@ def _plain(value: Any, path: str) -> Any:
     if isinstance(value, float) and math.isinf(value):
         return "inf" if value > 0 else "-inf"
     if isinstance(value, int) and abs(value) > NUMBER_MAX:
-        raise RuleRefused(path, "this number is too large.")
+        raise RuleRefused(path, Complaint.NUMBER_TOO_LARGE)
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -72,6 +72,20 @@ async def test_a_file_that_could_not_be_drafted_is_refused_in_one_line(file: str
     assert said in ran.err
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("fr", "/0/gap : « 60 jours » n'est pas une durée comme 30d : "),
+        ("en", "/0/gap: '60 jours' is not a duration such as 30d: "),
+    ],
+)
+async def test_a_mistake_in_a_file_is_told_in_the_reader_s_language(file: str, language: str, said: str) -> None:
+    Path(file).write_text(RULES.replace("60d", "60 jours"))
+    ran = await unisson("--lang", language, "rules", "lint", file)
+    assert (ran.status, ran.out) == (1, "")
+    assert said in ran.err
+
+
 async def test_a_time_without_facts_is_a_mistake(file: str) -> None:
     assert (await unisson("rules", "lint", file, "--now", "2026-06-01")).status == 2
 

@@ -172,6 +172,22 @@ async def test_a_document_that_is_no_rule_is_refused_with_its_place(
     assert await states(lead) == before
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("fr", "/document/gpa : « gpa » n'est pas connu ici. Vouliez-vous écrire « gap » ?"),
+        ("en", "/document/gpa: `gpa` is not known here. Did you mean `gap`?"),
+    ],
+)
+async def test_what_is_wrong_with_a_document_is_told_in_the_reader_s_language(
+    lead: Agency, language: str, said: str
+) -> None:
+    for path in ("/v1/rules", "/v1/rules/lint"):
+        refused = await lead.command(path, {"document": document(gpa="9d")}, Accept_Language=language)
+        assert refused.json()["detail"] == said
+        assert [fault["message"] for fault in refused.json()["errors"]] == [said]
+
+
 async def test_an_empty_document_is_refused(lead: Agency) -> None:
     must_refuse(await lead.command("/v1/rules", {"document": {}}), 422, "rule_invalid", "/document")
 

@@ -284,6 +284,7 @@ def test_a_bad_document_is_refused_with_the_path_and_a_sentence(document: Any, p
     assert refusal.value.field == path
     assert refusal.value.sentence[-1] in ".?"
     assert len(refusal.value.sentence) > 10
+    assert refusal.value.sentence_fr[-1] in ".?"
 
 
 def test_the_path_names_the_document_among_several() -> None:

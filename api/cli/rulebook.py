@@ -247,8 +247,7 @@ async def _carry_out(
                 for command in commands
             ]
         except DomainError as error:
-            french = error.detail_fr if isinstance(error, RuleRefused) else error.title_fr
-            raise Failure(french, error.detail) from error
+            raise Failure(error.detail_fr, error.detail) from error
 
 
 def _rulebooks(here: installation.Installation) -> Rulebooks:

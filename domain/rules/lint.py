@@ -10,6 +10,7 @@ import msgspec
 from domain.facts import Fact
 from domain.rules.calendars import Calendars
 from domain.rules.compilation import compile_rules
+from domain.rules.complaints import Complaint, shown
 from domain.rules.document import LANGUAGES
 from domain.rules.evaluate import evaluate
 from domain.rules.reading import pointer
@@ -36,16 +37,14 @@ class Remark(msgspec.Struct, frozen=True, kw_only=True):
 def refuse_unfit_slug(rule: Rule, path: str) -> None:
     """A rulebook's rules are named in addresses and alerts."""
     if not SLUG.fullmatch(rule.slug):
-        raise RuleRefused(
-            pointer(path, "rule"), f"{rule.slug!r} cannot name a rule: small letters, digits and hyphens, at most 100."
-        )
+        raise RuleRefused(pointer(path, "rule"), Complaint.SLUG_UNFIT, given=shown(rule.slug))
 
 
 def refuse_cycles(rules: Iterable[Rule]) -> None:
     """Rules that hide each other would never be told. Raises RuleRefused."""
     circle = find_cycle(rules)
     if circle:
-        raise RuleRefused("/inhibited_by", f"these rules hide each other in a circle: {' → '.join(circle)}.")
+        raise RuleRefused("/inhibited_by", Complaint.CIRCLE, circle=" → ".join(circle))
 
 
 def find_cycle(rules: Iterable[Rule]) -> tuple[str, ...]:

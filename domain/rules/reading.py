@@ -5,12 +5,15 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from domain.rules.complaints import Complaint, Said, name_of, shown
 from domain.rules.refusal import RuleRefused
 
 E = TypeVar("E", bound=StrEnum)
 
 TEXT_MAX = 2_000
 MISSING = object()
+MISSPELT = 0.75
+"""How much alike, from 0 to 1, a key must be to stand for one that is missing: as much as `form` and `from`."""
 
 
 class Fields:
@@ -18,7 +21,7 @@ class Fields:
 
     def __init__(self, raw: Any, path: str) -> None:
         if not isinstance(raw, Mapping):
-            raise RuleRefused(path, f"a mapping is expected here, not {name_of(raw)}.")
+            raise RuleRefused(path, Complaint.MAPPING_EXPECTED, given=name_of(raw))
         self.path = path
         self._raw = raw
         self._left = dict.fromkeys(raw)
@@ -38,7 +41,7 @@ class Fields:
         if value is not None:
             return value
         if default is MISSING:
-            raise RuleRefused(self.path, f"`{name}` is missing.")
+            raise self._missing(name)
         return default
 
     def text(self, name: str, default: Any = MISSING) -> Any:
@@ -48,34 +51,41 @@ class Fields:
     def flag(self, name: str, *, default: bool) -> bool:
         value = self.take(name, default)
         if not isinstance(value, bool):
-            raise RuleRefused(self.at(name), f"true or false is expected, not {name_of(value)}.")
+            raise RuleRefused(self.at(name), Complaint.FLAG_EXPECTED, given=name_of(value))
         return value
 
     def whole(self, name: str, default: Any, least: int, most: int) -> int:
         value = self.take(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise RuleRefused(self.at(name), f"a whole number is expected, not {name_of(value)}.")
+            raise RuleRefused(self.at(name), Complaint.WHOLE_EXPECTED, given=name_of(value))
         if not least <= value <= most:
-            raise RuleRefused(self.at(name), f"{value} is not between {least} and {most}.")
+            raise RuleRefused(self.at(name), Complaint.OUT_OF_RANGE, value=value, least=least, most=most)
         return value
 
     def choice(self, name: str, choices: type[E], default: Any = MISSING) -> E:
         value = self.take(name, default)
         return choice(value, choices, self.at(name))
 
-    def refuse(self, names: Mapping[str, str]) -> None:
-        """Refuse known keys that do not apply here, each with its own sentence."""
-        for name, sentence in names.items():
-            if name in self._raw:
-                raise RuleRefused(self.at(name), sentence)
+    def refuse(self, name: str, complaint: Complaint, **said: Said) -> None:
+        """Refuse a known key that does not apply here."""
+        if name in self._raw:
+            raise RuleRefused(self.at(name), complaint, **said)
+
+    def _missing(self, name: str) -> RuleRefused:
+        """A key that is written almost right is told apart from one that is not there."""
+        close = get_close_matches(name, [key for key in self._left if isinstance(key, str)], 1, MISSPELT)
+        if close:
+            return RuleRefused(self.at(close[0]), Complaint.KEY_MISSPELT, key=close[0], close=name)
+        return RuleRefused(self.path, Complaint.KEY_MISSING, key=name)
 
     def finish(self) -> None:
         for name in self._left:
             if not isinstance(name, str):
-                raise RuleRefused(self.path, f"the key {name!r} is not a text; quote it if it is meant as one.")
+                raise RuleRefused(self.path, Complaint.KEY_NOT_TEXT, key=shown(name))
             close = get_close_matches(name, self._known, 1)
-            hint = f" Did you mean `{close[0]}`?" if close else ""
-            raise RuleRefused(self.at(name), f"`{name}` is not known here.{hint}")
+            if close:
+                raise RuleRefused(self.at(name), Complaint.KEY_MISSPELT, key=name, close=close[0])
+            raise RuleRefused(self.at(name), Complaint.KEY_UNKNOWN, key=name)
 
 
 def pointer(path: str, name: str | int) -> str:
@@ -83,23 +93,22 @@ def pointer(path: str, name: str | int) -> str:
     return f"{path}/{str(name).replace('~', '~0').replace('/', '~1')}"
 
 
-def text(value: Any, path: str) -> str:
+def text(value: Any, path: str, most: int = TEXT_MAX) -> str:
     if not isinstance(value, str):
-        raise RuleRefused(path, f"a text is expected, not {name_of(value)}.")
+        raise RuleRefused(path, Complaint.TEXT_EXPECTED, given=name_of(value))
     if not value.strip():
-        raise RuleRefused(path, "the text is empty.")
-    if len(value) > TEXT_MAX:
-        raise RuleRefused(path, f"the text is longer than {TEXT_MAX} characters.")
+        raise RuleRefused(path, Complaint.TEXT_EMPTY)
+    if len(value) > most:
+        raise RuleRefused(path, Complaint.TEXT_TOO_LONG, most=most)
     if not value.isprintable() and any(ord(char) < 32 and char not in "\n\t" for char in value):
-        raise RuleRefused(path, "the text holds control characters.")
+        raise RuleRefused(path, Complaint.TEXT_HOLDS_CONTROLS)
     return value
 
 
 def choice(value: Any, choices: type[E], path: str) -> E:
     known = [member.value for member in choices]
     if not isinstance(value, str) or value not in known:
-        shown = repr(value) if isinstance(value, str) else name_of(value)
-        raise RuleRefused(path, f"{shown} is not one of {', '.join(known)}.")
+        raise RuleRefused(path, Complaint.NOT_ONE_OF, given=shown(value), known=", ".join(known))
     return choices(value)
 
 
@@ -109,23 +118,10 @@ def listed(value: Any, path: str) -> Iterator[tuple[Any, str]]:
         yield value, path
         return
     if not value:
-        raise RuleRefused(path, "the list is empty.")
+        raise RuleRefused(path, Complaint.LIST_EMPTY)
     for index, item in enumerate(value):
         yield item, pointer(path, index)
 
 
 def texts(value: Any, path: str) -> tuple[str, ...]:
     return tuple(text(item, where) for item, where in listed(value, path))
-
-
-def name_of(value: Any) -> str:
-    """What a value is, in words an author of rules knows."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "a yes/no"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "a mapping" if isinstance(value, Mapping) else "a list" if isinstance(value, Sequence) else "this"

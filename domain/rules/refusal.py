@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from domain.errors import DomainError
+from domain.rules.complaints import Complaint, Said, printable
 
 
 class RuleRefused(DomainError):
@@ -12,8 +13,16 @@ class RuleRefused(DomainError):
     status: ClassVar[int] = 422
     title_fr: ClassVar[str] = "Le document de règles n'est pas valide."
 
-    def __init__(self, path: str, sentence: str) -> None:
-        """`path` is a JSON pointer; `/` stands for the whole document."""
-        super().__init__(f"{path or '/'}: {sentence}", field=path or "/")
-        self.sentence = sentence
-        self.detail_fr = f"{path or '/'} : règle refusée : {sentence}"
+    def __init__(self, path: str, complaint: Complaint, **said: Said) -> None:
+        """`path` is a JSON pointer, empty for the whole document; `said` fills the braces of the complaint."""
+        french, english = complaint.told(**said)
+        place = printable(path or "/")
+        super().__init__(f"{place}: {english}", detail_fr=f"{place} : {french}", field=path or "/")
+        self.complaint = complaint
+        self.sentence = english
+        self.sentence_fr = french
+        self._said = said
+
+    def below(self, path: str) -> "RuleRefused":
+        """The same, its place counted from what holds the document."""
+        return RuleRefused(f"{path}{(self.field or '').rstrip('/')}", self.complaint, **self._said)

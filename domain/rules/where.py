@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from domain.facts import Fact
-from domain.rules.reading import listed, name_of, pointer, text
+from domain.rules.complaints import Complaint, Words, name_of, shown
+from domain.rules.reading import listed, pointer, text
 from domain.rules.refusal import RuleRefused
 from domain.rules.values import OWN_FIELDS, Of, Reference, Scope, compare, field_of, key_of, reader_of, same
 
@@ -56,16 +57,16 @@ ALWAYS = All(())
 def parse_where(raw: Any, path: str, known: frozenset[Of], depth: int = 0) -> Condition:
     """Read a condition. `known` says which references have a meaning where it stands."""
     if depth > DEPTH_MAX:
-        raise RuleRefused(path, f"conditions are nested more than {DEPTH_MAX} deep.")
+        raise RuleRefused(path, Complaint.CONDITIONS_TOO_DEEP, most=DEPTH_MAX)
     if not isinstance(raw, Mapping):
-        raise RuleRefused(path, f"a mapping of fields to conditions is expected, not {name_of(raw)}.")
+        raise RuleRefused(path, Complaint.CONDITIONS_EXPECTED, given=name_of(raw))
     if not raw:
-        raise RuleRefused(path, "the condition is empty; leave it out to match every fact.")
+        raise RuleRefused(path, Complaint.CONDITION_EMPTY)
     parts: list[Condition] = []
     for name, value in raw.items():
         where = pointer(path, name)
         if not isinstance(name, str):
-            raise RuleRefused(path, f"the key {name!r} is not a text; quote it if it is meant as one.")
+            raise RuleRefused(path, Complaint.KEY_NOT_TEXT, key=shown(name))
         if name in ("all", "any"):
             inner = tuple(parse_where(item, at, known, depth + 1) for item, at in listed(value, where))
             parts.append(All(inner) if name == "all" else Any_(inner))
@@ -79,10 +80,11 @@ def parse_where(raw: Any, path: str, known: frozenset[Of], depth: int = 0) -> Co
 def _tests(field: str, raw: Any, path: str, known: frozenset[Of]) -> Iterator[Test]:
     if isinstance(raw, Mapping):
         if not raw:
-            raise RuleRefused(path, f"the operator is missing: one of {', '.join(Operator)}.")
+            raise RuleRefused(path, Complaint.OPERATOR_MISSING, known=", ".join(Operator))
         for name, operand in raw.items():
             if name not in list(Operator):
-                raise RuleRefused(pointer(path, name), f"{name!r} is not one of {', '.join(Operator)}.")
+                at, operators = pointer(path, name), ", ".join(Operator)
+                raise RuleRefused(at, Complaint.OPERATOR_UNKNOWN, given=shown(name), known=operators)
             yield Test(field, Operator(name), _operand(Operator(name), operand, pointer(path, name), known))
     elif isinstance(raw, list | tuple):
         yield Test(field, Operator.IN, _operand(Operator.IN, raw, path, known))
@@ -93,17 +95,17 @@ def _tests(field: str, raw: Any, path: str, known: frozenset[Of]) -> Iterator[Te
 def _operand(operator: Operator, raw: Any, path: str, known: frozenset[Of]) -> Any:
     if operator is Operator.EXISTS:
         if not isinstance(raw, bool):
-            raise RuleRefused(path, f"`exists` takes true or false, not {name_of(raw)}.")
+            raise RuleRefused(path, Complaint.EXISTS_TAKES_A_FLAG, given=name_of(raw))
         return raw
     if operator is Operator.IN:
         if isinstance(raw, str) and raw.startswith("$"):
             return _value(raw, path, known)
         if not isinstance(raw, list | tuple):
-            raise RuleRefused(path, f"`in` takes a list, not {name_of(raw)}.")
+            raise RuleRefused(path, Complaint.IN_TAKES_A_LIST, given=name_of(raw))
         return tuple(_value(item, at, known) for item, at in listed(raw, path))
     if operator is Operator.BETWEEN:
         if not isinstance(raw, list | tuple) or len(raw) != 2:
-            raise RuleRefused(path, "`between` takes a list of two values, the least and the greatest.")
+            raise RuleRefused(path, Complaint.BETWEEN_TAKES_TWO)
         return tuple(_ordered(item, at, known) for item, at in listed(raw, path))
     if operator in (Operator.LT, Operator.LE, Operator.GT, Operator.GE):
         return _ordered(raw, path, known)
@@ -112,7 +114,7 @@ def _operand(operator: Operator, raw: Any, path: str, known: frozenset[Of]) -> A
 
 def _ordered(raw: Any, path: str, known: frozenset[Of]) -> Any:
     if raw is None or isinstance(raw, bool):
-        raise RuleRefused(path, f"a number, a text or a date is expected, not {name_of(raw)}.")
+        raise RuleRefused(path, Complaint.ORDERED_EXPECTED, given=name_of(raw))
     return _value(raw, path, known)
 
 
@@ -123,17 +125,17 @@ def _value(raw: Any, path: str, known: frozenset[Of]) -> Any:
         return raw
     if isinstance(raw, date):
         return raw.isoformat()
-    raise RuleRefused(path, f"a single value is expected, not {name_of(raw)}.")
+    raise RuleRefused(path, Complaint.SINGLE_VALUE_EXPECTED, given=name_of(raw))
 
 
 def parse_reference(raw: str, path: str, known: frozenset[Of]) -> Reference:
     """Read `$when.x`, `$while.x`, `$pathway.x`, whichever are `known` here."""
     of, dot, field = raw[1:].partition(".")
     if not dot or not field or of not in list(Of):
-        raise RuleRefused(path, f"{raw!r} is not a reference: write $when.field or $pathway.field.")
+        raise RuleRefused(path, Complaint.NOT_A_REFERENCE, given=shown(raw))
     if of not in known:
-        allowed = ", ".join(f"${name}.field" for name in sorted(known)) or "none"
-        raise RuleRefused(path, f"{raw} has no meaning here; references known here: {allowed}.")
+        here = Words(*(", ".join(f"${name}.{one}" for name in sorted(known)) for one in ("champ", "field")))
+        raise RuleRefused(path, Complaint.REFERENCE_MISPLACED, given=raw, known=here)
     return Reference(Of(of), field)
 
 

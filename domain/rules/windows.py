@@ -75,18 +75,18 @@ MINUS_INF = Duration(-1, None)
 
 
 def parse_duration(raw: object) -> Duration:
-    """Read `30d`, `-6m`, `5bd`, `48h`, `inf`. Raises ValueError with a sentence for the author."""
+    """Read `30d`, `-6m`, `5bd`, `48h`, `inf`. Raises ValueError."""
     if raw in ("inf", "+inf") or raw == float("inf"):
         return INF
     if raw == "-inf" or raw == float("-inf"):
         return MINUS_INF
     spelling = _SPELLING.fullmatch(raw) if isinstance(raw, str) else None
     if spelling is None:
-        raise ValueError(f"{raw!r} is not a duration: a whole number and one of d bd wd w m y h min, or inf, -inf.")
+        raise ValueError("This is not a duration.")
     sign, digits, unit = spelling.groups()
     count = int(digits)
     if count > COUNT_MAX:
-        raise ValueError(f"{raw} is longer than {COUNT_MAX} units.")
+        raise ValueError(f"A duration is no longer than {COUNT_MAX} units.")
     return Duration(-count if sign == "-" else count, Unit(unit))
 
 

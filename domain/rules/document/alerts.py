@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from domain.rules.complaints import Complaint, Said, Words
 from domain.rules.document.windows import read_span
 from domain.rules.reading import Fields, listed, text
 from domain.rules.refusal import RuleRefused
@@ -48,17 +49,21 @@ def read_text(fields: Fields, kind: str) -> dict[str, str]:
     for language, template in spoken.items():
         for name in PLACEHOLDER.findall(template):
             if not _PLACEHOLDERS.fullmatch(name) and name not in _OF_KIND.get(kind, ()):
-                known = ", ".join(
-                    f"{{{one}}}" for one in ("when.field", "pathway.field", "close", *_OF_KIND.get(kind, ()))
-                )
-                raise RuleRefused(raw.at(language), f"{{{name}}} is not known in a {kind} rule; write {known}.")
+                said: dict[str, Said] = {"placeholder": f"{{{name}}}", "kind": kind, "known": _placeholders(kind)}
+                raise RuleRefused(raw.at(language), Complaint.PLACEHOLDER_UNKNOWN, **said)
     return spoken
+
+
+def _placeholders(kind: str) -> Words:
+    own = ("close", *_OF_KIND.get(kind, ()))
+    french, english = ("when.champ", "pathway.champ", *own), ("when.field", "pathway.field", *own)
+    return Words(*(", ".join(f"{{{name}}}" for name in names) for names in (french, english)))
 
 
 def _escalation(fields: Fields) -> Escalation:
     after = read_span(fields, "after")
     if after is None:
-        raise RuleRefused(fields.path, "`after` is missing.")
+        raise RuleRefused(fields.path, Complaint.KEY_MISSING, key="after")
     step = Escalation(after=after, to=fields.choice("to", Severity), notify=fields.text("notify", None))
     fields.finish()
     return step

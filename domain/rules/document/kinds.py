@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from domain.facts import FactState
+from domain.rules.complaints import Complaint, Words, either
 from domain.rules.document.selectors import (
     OF_ACTIVATION,
     Groups,
@@ -37,11 +38,23 @@ from domain.rules.rule import (
 )
 from domain.rules.values import Of
 
-SHAPES: Mapping[str, str] = {
-    "require": "has `when`, `expect` and `within`",
-    "forbid": "has `when`, `forbid`, and `within` or `relation`",
-    "limit": "has `count`, `max`, and `in_last` or `concurrent`",
-    "silence": "has `of`, `gap` and perhaps `while`",
+SHAPES: Mapping[str, Words] = {
+    "require": Words(
+        "a « when », « expect » et « within »",
+        "has `when`, `expect` and `within`",
+    ),
+    "forbid": Words(
+        "a « when », « forbid », et « within » ou « relation »",
+        "has `when`, `forbid`, and `within` or `relation`",
+    ),
+    "limit": Words(
+        "a « count », « max », et « in_last » ou « concurrent »",
+        "has `count`, `max`, and `in_last` or `concurrent`",
+    ),
+    "silence": Words(
+        "a « of », « gap » et parfois « while »",
+        "has `of`, `gap` and perhaps `while`",
+    ),
 }
 KINDS: tuple[str, ...] = tuple(SHAPES)
 OWNERS: Mapping[str, tuple[str, ...]] = {
@@ -69,12 +82,27 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "strict": ("require", "forbid", "silence"),
 }
 """The kinds that know a key; all kinds know the others."""
-WHY_NOT: Mapping[tuple[str, str], str] = {
-    ("forbid", "min"): "one forbidden fact is one too many",
-    ("forbid", "use"): "what is forbidden is forbidden to each activation",
-    ("limit", "min"): "what counts is `max`",
-    ("limit", "strict"): "facts are counted in their order, ties included",
-    ("limit", "roll"): "a window that looks back is never moved",
+WHY_NOT: Mapping[tuple[str, str], Words] = {
+    ("forbid", "min"): Words(
+        "un seul fait interdit est déjà de trop",
+        "one forbidden fact is one too many",
+    ),
+    ("forbid", "use"): Words(
+        "ce qui est interdit l'est à chaque déclenchement",
+        "what is forbidden is forbidden to each activation",
+    ),
+    ("limit", "min"): Words(
+        "ce qui compte est « max »",
+        "what counts is `max`",
+    ),
+    ("limit", "strict"): Words(
+        "les faits sont comptés dans leur ordre, même au même moment",
+        "facts are counted in their order, ties included",
+    ),
+    ("limit", "roll"): Words(
+        "une période qui regarde en arrière n'est jamais déplacée",
+        "a window that looks back is never moved",
+    ),
 }
 MAX_COUNTED = 1_000
 
@@ -82,8 +110,8 @@ MAX_COUNTED = 1_000
 def refuse_keys_of_others(fields: Fields, kind: str) -> None:
     for key, owners in OWNERS.items():
         if kind not in owners:
-            why = WHY_NOT.get((kind, key), f"it belongs to rules of kind {' or '.join(owners)}")
-            fields.refuse({key: f"`{key}` has no meaning here: {why}. A {kind} rule {SHAPES[kind]}."})
+            why = WHY_NOT.get((kind, key)) or _owned_by(owners)
+            fields.refuse(key, Complaint.KEY_OF_ANOTHER_KIND, key=key, why=why, kind=kind, shape=SHAPES[kind])
 
 
 def read_body(fields: Fields, kind: str, groups: Groups) -> Body:
@@ -94,16 +122,14 @@ def read_on_suspend(fields: Fields, kind: str) -> OnSuspend:
     """Deadlines wait while the pathway is suspended; what is forbidden stays forbidden."""
     policy = fields.choice("on_suspend", OnSuspend, "freeze" if kind in ("require", "silence") else "run")
     if kind == "limit" and policy is OnSuspend.FREEZE:
-        raise RuleRefused(
-            fields.at("on_suspend"), "`freeze` moves a deadline; a limit has none. Write run, or nothing."
-        )
+        raise RuleRefused(fields.at("on_suspend"), Complaint.FREEZE_IN_LIMIT)
     return policy
 
 
 def read_on_close(fields: Fields, kind: str) -> OnClose:
     policy = fields.choice("on_close", OnClose, "cancel")
     if kind == "limit" and policy is OnClose.FORCE:
-        raise RuleRefused(fields.at("on_close"), "`force` moves a deadline; a limit has none. Write keep, or nothing.")
+        raise RuleRefused(fields.at("on_close"), Complaint.FORCE_IN_LIMIT)
     return policy
 
 
@@ -145,11 +171,11 @@ def _limit(fields: Fields, groups: Groups) -> Limit:
     count = read_counted(fields, groups, read_states(fields))
     is_concurrent = fields.flag("concurrent", default=False)
     if is_concurrent and "in_last" in fields:
-        raise RuleRefused(fields.at("in_last"), "a limit counts either in a sliding window or at a time, not both.")
+        raise RuleRefused(fields.at("in_last"), Complaint.IN_LAST_AND_CONCURRENT)
     if not is_concurrent and "in_last" not in fields:
-        raise RuleRefused(fields.path, "`in_last` (a sliding window) or `concurrent: true` (at a time) is missing.")
+        raise RuleRefused(fields.path, Complaint.IN_LAST_MISSING)
     if is_concurrent and count.at is not At.START:
-        raise RuleRefused(f"{fields.at('count')}/at", "`concurrent` counts intervals: there is no point to choose.")
+        raise RuleRefused(f"{fields.at('count')}/at", Complaint.CONCURRENT_WITHOUT_POINT)
     return Limit(
         count=count,
         max=fields.whole("max", MISSING, 0, MAX_COUNTED),
@@ -177,6 +203,11 @@ READERS: Mapping[str, Callable[[Fields, Groups], Body]] = {
 }
 
 
+def _owned_by(kinds: tuple[str, ...]) -> Words:
+    names = either(kinds)
+    return Words(f"c'est l'affaire des règles de genre {names.fr}", f"it belongs to rules of kind {names.en}")
+
+
 def _ends_with_activation(fields: Fields, target: Selector) -> bool:
     """Nothing can change after the activation's interval, save by a target whose own point comes later."""
     if target.relation is None or "within" in fields or target.at is not At.START:
@@ -191,7 +222,7 @@ def _in_chains(fields: Fields, name: str, target: Selector, chains: Mapping[str,
             continue
         kept = types if target.types == (EVERY_TYPE,) else tuple(one for one in target.types if one in types)
         if not kept:
-            raise RuleRefused(fields.at(chain), f"none of these types is in `{name}`: nothing could ever be the one.")
+            raise RuleRefused(fields.at(chain), Complaint.CHAIN_WITHOUT_TARGET, target=name)
         target = msgspec.structs.replace(target, types=kept)
     return target
 

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from domain.rules.complaints import Complaint, name_of, shown
 from domain.rules.document.alerts import read_route, read_severity, read_text
 from domain.rules.document.kinds import KINDS, read_body, read_on_close, read_on_suspend, refuse_keys_of_others
 from domain.rules.document.selectors import Groups, read_groups
 from domain.rules.document.windows import read_span
-from domain.rules.reading import Fields, name_of, pointer, texts
+from domain.rules.reading import Fields, pointer, text, texts
 from domain.rules.refusal import RuleRefused
 from domain.rules.rule import Rule, Ruleset, RuleState
 from domain.rules.vocabulary import GROUPS
 
 BASIS_MAX = 300
-SCOPE = {"scope": "`scope` is not known: a rule judges one pathway at a time."}
 
 
 def parse_rules(documents: Sequence[Any]) -> Ruleset:
@@ -24,7 +24,7 @@ def parse_rules(documents: Sequence[Any]) -> Ruleset:
         path = "" if len(documents) == 1 else f"/documents/{index}"
         rules.extend(_read_document(document, path))
     if not rules:
-        raise RuleRefused("", "there is no rule here.")
+        raise RuleRefused("", Complaint.NO_RULE)
     _refuse_twins(rules)
     return Ruleset(tuple(sorted((rule for rule, _ in rules), key=lambda rule: (rule.slug, rule.version))))
 
@@ -38,11 +38,11 @@ def _read_document(document: Any, path: str) -> list[tuple[Rule, str]]:
         fields.finish()
         path = fields.at("rules")
         if not isinstance(document, list | tuple):
-            raise RuleRefused(path, f"a list of rules is expected, not {name_of(document)}.")
+            raise RuleRefused(path, Complaint.RULES_EXPECTED, given=name_of(document))
     if isinstance(document, Mapping):
         return [(parse_rule(document, path, groups), path)]
     if not isinstance(document, list | tuple):
-        raise RuleRefused(path, f"a rule or a list of rules is expected, not {name_of(document)}.")
+        raise RuleRefused(path, Complaint.RULE_EXPECTED, given=name_of(document))
     places = [(item, pointer(path, index)) for index, item in enumerate(document)]
     return [(parse_rule(item, at, groups), at) for item, at in places]
 
@@ -54,7 +54,10 @@ def _refuse_twins(rules: list[tuple[Rule, str]]) -> None:
         if first != path:
             raise RuleRefused(
                 pointer(path, "version"),
-                f"version {rule.version} of {rule.slug!r} is already at {first or '/'}; versions never change.",
+                Complaint.VERSION_TWICE,
+                version=rule.version,
+                rule=rule.slug,
+                first=first or "/",
             )
 
 
@@ -63,7 +66,7 @@ def parse_rule(raw: Any, path: str = "", groups: Groups = GROUPS) -> Rule:
     fields = Fields(raw, path)
     slug = fields.text("rule")
     kind = _kind(fields)
-    fields.refuse(SCOPE)
+    fields.refuse("scope", Complaint.ONE_PATHWAY_ONLY)
     refuse_keys_of_others(fields, kind)
     body = read_body(fields, kind, groups)
     effective_from, effective_to = _effective(fields)
@@ -95,16 +98,13 @@ def _kind(fields: Fields) -> str:
     kind = fields.take("kind")
     if kind in KINDS:
         return str(kind)
-    shown = repr(kind) if isinstance(kind, str) else name_of(kind)
-    raise RuleRefused(fields.at("kind"), f"{shown} is not a kind of rule; known: {', '.join(KINDS)}.")
+    raise RuleRefused(fields.at("kind"), Complaint.KIND_UNKNOWN, given=shown(kind), known=", ".join(KINDS))
 
 
 def _basis(fields: Fields) -> str:
     """The text of law or the practice that the rule stands on: for people, it changes no verdict."""
-    basis = str(fields.text("source", ""))
-    if len(basis) > BASIS_MAX:
-        raise RuleRefused(fields.at("source"), f"the source is longer than {BASIS_MAX} characters.")
-    return basis
+    raw = fields.take("source", "")
+    return "" if raw == "" else text(raw, fields.at("source"), BASIS_MAX)
 
 
 def _effective(fields: Fields) -> tuple[int | None, int | None]:
@@ -114,7 +114,7 @@ def _effective(fields: Fields) -> tuple[int | None, int | None]:
     first, end = _day(span, "from"), _day(span, "to")
     span.finish()
     if first is not None and end is not None and first >= end:
-        raise RuleRefused(span.path, "the rule is never effective: `to` (excluded) is not after `from`.")
+        raise RuleRefused(span.path, Complaint.NEVER_EFFECTIVE)
     return first, end
 
 
@@ -127,13 +127,13 @@ def _day(fields: Fields, name: str) -> int | None:
     try:
         return date.fromisoformat(raw).toordinal()
     except (TypeError, ValueError):
-        raise RuleRefused(fields.at(name), f"{raw!r} is not a date such as 2026-01-31.") from None
+        raise RuleRefused(fields.at(name), Complaint.NOT_A_DATE, given=shown(raw)) from None
 
 
 def _territories(fields: Fields) -> frozenset[str] | None:
     codes = texts(fields.take("territory", "*"), fields.at("territory"))
     if "*" in codes:
         if len(codes) > 1:
-            raise RuleRefused(fields.at("territory"), '"*" means every territory and stands alone.')
+            raise RuleRefused(fields.at("territory"), Complaint.EVERY_TERRITORY_ALONE)
         return None
     return frozenset(codes)

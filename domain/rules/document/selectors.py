@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from domain.facts import FactState
+from domain.rules.complaints import Complaint, name_of, shown
 from domain.rules.document.windows import read_window
-from domain.rules.reading import Fields, choice, listed, name_of, pointer, text, texts
+from domain.rules.reading import Fields, choice, listed, pointer, text, texts
 from domain.rules.refusal import RuleRefused
 from domain.rules.relations import NAMES, Relations
 from domain.rules.rule import EVERY_TYPE, SELF, At, Cut, Effect, Exemption, Link, Selector
@@ -29,11 +30,12 @@ def read_selector(
     fields: Fields, groups: Groups, *, known: frozenset[Of], states: States = None, may_be_self: bool = False
 ) -> Selector:
     """`states` unless a condition speaks of the state itself. Takes every key that is left."""
-    fields.refuse({"within": "`within` has no meaning here; it stands in the rule, or in `unless`."})
+    fields.refuse("within", Complaint.WITHIN_MISPLACED)
     types = read_types(fields.take("on"), fields.at("on"), groups, may_be_self=may_be_self)
     where = parse_where(fields.take("where"), fields.at("where"), known) if "where" in fields else ALWAYS
     if known == OF_ACTIVATION:
-        fields.refuse(dict.fromkeys(("match", "differ"), "there is nothing to correlate with here; use `where`."))
+        for name in ("match", "differ"):
+            fields.refuse(name, Complaint.NOTHING_TO_LINK)
     selector = Selector(
         types=types,
         at=fields.choice("at", At, "start"),
@@ -56,7 +58,7 @@ def read_target(rule: Fields, name: str, groups: Groups, states: States, *, may_
     """`relation` may stand in it, or in the rule."""
     fields = Fields(rule.take(name), rule.at(name))
     if "relation" in rule:
-        fields.refuse({"relation": "`relation` is said twice: here and in the rule."})
+        fields.refuse("relation", Complaint.RELATION_TWICE)
     selector = read_selector(fields, groups, known=OF_TARGET, states=states, may_be_self=may_be_self)
     return msgspec.structs.replace(selector, relation=_relation(rule)) if "relation" in rule else selector
 
@@ -64,12 +66,12 @@ def read_target(rule: Fields, name: str, groups: Groups, states: States, *, may_
 def read_counted(rule: Fields, groups: Groups, states: States) -> Selector:
     """`match` makes groups, counted apart: it is the counted facts that have a field in common."""
     fields = unrelated(rule, "count")
-    fields.refuse({"differ": "`differ` has no meaning in `count`; `match` makes groups, counted apart."})
+    fields.refuse("differ", Complaint.DIFFER_IN_COUNT)
     links = _links(fields, "match", OF_TARGET)
     for link in links:
         if link.value != Reference(Of.WHEN, link.field):
             at = pointer(fields.at("match"), link.field)
-            raise RuleRefused(at, f"the facts are counted by their `{link.field}`: write {link.field}: {link.field}.")
+            raise RuleRefused(at, Complaint.COUNTED_BY_ITSELF, field=link.field)
     own = {name: value for name, value in rule.take("count").items() if name != "match"}
     selector = read_selector(Fields(own, fields.path), groups, known=OF_ACTIVATION, states=states)
     return msgspec.structs.replace(selector, match=links)
@@ -81,7 +83,7 @@ def read_cut(rule: Fields, name: str, groups: Groups, default: Effect | None) ->
         return None
     fields = unrelated(rule, name)
     if default is None and "effect" not in fields:
-        raise RuleRefused(fields.path, "`effect` is missing: release or deadline.")
+        raise RuleRefused(fields.path, Complaint.EFFECT_MISSING)
     effect = fields.choice("effect", Effect, default)
     return Cut(selector=read_selector(fields, groups, known=OF_TARGET, states=DONE, may_be_self=True), effect=effect)
 
@@ -108,17 +110,17 @@ def read_types(raw: Any, path: str, groups: Groups, *, may_be_self: bool = False
     for name in texts(raw, path):
         names.update(dict.fromkeys(groups.get(name) or (canonical_type(name),)))
     if SELF in names and (len(names) > 1 or not may_be_self):
-        raise RuleRefused(path, "`self` stands alone, in `expect`, `until` or `since` only.")
+        raise RuleRefused(path, Complaint.SELF_STANDS_ALONE)
     return (EVERY_TYPE,) if EVERY_TYPE in names else tuple(names)
 
 
 def read_groups(raw: Any, path: str) -> Groups:
     """The groups that a document declares, with those that are always known."""
     read = {}
-    for name, types in _mapping(raw, path, "a mapping of names to lists of types").items():
+    for name, types in _mapping(raw, path, Complaint.GROUPS_EXPECTED).items():
         at = pointer(path, name)
         if text(name, path) in (EVERY_TYPE, SELF):
-            raise RuleRefused(at, f"{name!r} has a meaning of its own and cannot name a group.")
+            raise RuleRefused(at, Complaint.GROUP_NAME_TAKEN, name=name)
         read[name] = tuple(canonical_type(kind) for kind in texts(types, at))
     return {**GROUPS, **read}
 
@@ -131,7 +133,7 @@ def read_states(fields: Fields) -> frozenset[FactState]:
 
 def _links(fields: Fields, name: str, known: frozenset[Of]) -> tuple[Link, ...]:
     """`{target_field: when_field}`; the right-hand side may also be a whole reference."""
-    raw = _mapping(fields.take(name, {}), fields.at(name), "a mapping of fields to fields")
+    raw = _mapping(fields.take(name, {}), fields.at(name), Complaint.LINKS_EXPECTED)
     other = Of.WHEN if Of.WHEN in known else Of.WHILE
     links = []
     for field, value in raw.items():
@@ -148,17 +150,17 @@ def _relation(fields: Fields) -> Relations | None:
     names = []
     for name, at in listed(fields.take("relation"), fields.at("relation")):
         if text(name, at) not in NAMES:
-            raise RuleRefused(at, f"{name!r} is not a relation between intervals; known: {', '.join(NAMES)}.")
+            raise RuleRefused(at, Complaint.RELATION_UNKNOWN, given=shown(name), known=", ".join(NAMES))
         names.append(name)
     return Relations.named(names)
 
 
 def _unrelated(fields: Fields) -> Fields:
-    fields.refuse({"relation": "`relation` qualifies what is expected or forbidden; it has no meaning here."})
+    fields.refuse("relation", Complaint.RELATION_MISPLACED)
     return fields
 
 
-def _mapping(raw: Any, path: str, wanted: str = "a mapping") -> Mapping[Any, Any]:
+def _mapping(raw: Any, path: str, complaint: Complaint = Complaint.MAPPING_EXPECTED) -> Mapping[Any, Any]:
     if not isinstance(raw, Mapping):
-        raise RuleRefused(path, f"{wanted} is expected here, not {name_of(raw)}.")
+        raise RuleRefused(path, complaint, given=name_of(raw))
     return raw

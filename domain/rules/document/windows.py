@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from domain.rules.complaints import Complaint, shown
 from domain.rules.reading import Fields
 from domain.rules.refusal import RuleRefused
-from domain.rules.windows import EVER, Bounds, Duration, Unit, Window, parse_duration
+from domain.rules.windows import COUNT_MAX, EVER, Bounds, Duration, Unit, Window, parse_duration
 
 
 def read_window(fields: Fields) -> Window:
@@ -19,8 +20,8 @@ def read_window_or_ever(fields: Fields) -> Window:
     """Without `within` there is no limit of time, and nothing for `bounds` and `roll` to say."""
     if "within" in fields:
         return read_window(fields)
-    without = dict.fromkeys(("bounds", "roll"), "there is no `within` here for it to change.")
-    fields.refuse({name: f"`{name}`: {sentence}" for name, sentence in without.items()})
+    for key in ("bounds", "roll"):
+        fields.refuse(key, Complaint.NO_WINDOW_TO_CHANGE, key=key)
     return EVER
 
 
@@ -30,9 +31,9 @@ def read_sides(within: Fields, beside: Fields) -> Window:
     bounds = (within if "bounds" in within else beside).choice("bounds", Bounds, "[]")
     window = Window(start=start, end=end, bounds=bounds, roll=read_roll(within if "roll" in within else beside, end))
     if bounds is not Bounds.BOTH and not window.is_exact:
-        raise RuleRefused(within.path, "`bounds` applies to windows in hours or minutes; days are always included.")
+        raise RuleRefused(within.path, Complaint.BOUNDS_WITHOUT_HOURS)
     if start == Duration(1, None) or end == Duration(-1, None) or _is_reversed(start, end):
-        raise RuleRefused(within.path, f"the window is empty: it starts at {start} and ends at {end}.")
+        raise RuleRefused(within.path, Complaint.WINDOW_EMPTY, start=str(start), end=str(end))
     return window
 
 
@@ -40,7 +41,7 @@ def read_gap(fields: Fields) -> Window:
     """The `gap` of a silence: a window that starts at the contact."""
     gap = read_duration(fields.take("gap"), fields.at("gap"))
     if gap.count <= 0 or gap.unit is None:
-        raise RuleRefused(fields.at("gap"), "a gap is a positive, finite duration.")
+        raise RuleRefused(fields.at("gap"), Complaint.GAP_NOT_POSITIVE)
     return Window(start=_now(gap), end=gap, roll=read_roll(fields, gap))
 
 
@@ -48,16 +49,16 @@ def read_in_last(fields: Fields) -> Window:
     """The `in_last` of a limit: a window that looks back from the fact that is counted last."""
     span = read_duration(fields.take("in_last"), fields.at("in_last"))
     if span.count <= 0:
-        raise RuleRefused(fields.at("in_last"), "a positive duration such as 60d, or inf, is expected.")
+        raise RuleRefused(fields.at("in_last"), Complaint.IN_LAST_NOT_POSITIVE)
     return Window(start=Duration(-span.count, span.unit), end=_now(span))
 
 
 def read_roll(owner: Fields, end: Duration) -> bool:
     raw = owner.take("roll", "none")
     if raw not in ("none", "next_working"):
-        raise RuleRefused(owner.at("roll"), f"{raw!r} is not one of none, next_working.")
+        raise RuleRefused(owner.at("roll"), Complaint.NOT_ONE_OF, given=shown(raw), known="none, next_working")
     if raw == "next_working" and end.is_exact:
-        raise RuleRefused(owner.at("roll"), "`roll` moves a last day; a window that ends on an hour has none.")
+        raise RuleRefused(owner.at("roll"), Complaint.ROLL_WITHOUT_DAY)
     return bool(raw == "next_working")
 
 
@@ -67,15 +68,15 @@ def read_span(fields: Fields, name: str) -> Duration | None:
         return None
     duration = read_duration(fields.take(name), fields.at(name))
     if duration.count < 0 or duration.unit is None:
-        raise RuleRefused(fields.at(name), "a finite duration, zero or more, is expected.")
+        raise RuleRefused(fields.at(name), Complaint.SPAN_EXPECTED)
     return duration
 
 
 def read_duration(raw: Any, path: str) -> Duration:
     try:
         return parse_duration(raw)
-    except ValueError as error:
-        raise RuleRefused(path, str(error)) from None
+    except ValueError:
+        raise RuleRefused(path, Complaint.NOT_A_DURATION, given=shown(raw), most=COUNT_MAX) from None
 
 
 def _now(span: Duration) -> Duration:
