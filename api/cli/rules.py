@@ -62,8 +62,9 @@ TimeZone: TypeAlias = Annotated[
     ),
 )
 def evaluate(*, facts: Facts, now: Now, rules: Rules = None, tz: TimeZone = "Europe/Paris", json: Json = False) -> None:
+    instant = _instant(now, tz)
     with _judging(rules, facts):
-        obligations = evaluate_files(rules, facts, _instant(now, tz), tz)
+        obligations = evaluate_files(rules, facts, instant, tz)
     with written(None) as output:
         if json:
             output.writelines(encode_line(obligation) for obligation in obligations)
@@ -92,8 +93,8 @@ def explain(
     tz: TimeZone = "Europe/Paris",
     json: Json = False,
 ) -> None:
+    instant = _instant(now, tz)
     with _judging(rules, facts):
-        instant = _instant(now, tz)
         found = list(explain_files(rules, facts, instant, tz, rule=rule, activation=activation))
     if not found:
         raise Failure("aucune obligation de ce nom", "there is no such obligation")
