@@ -17,7 +17,6 @@ from domain.rules import Calendars, CompiledRules
 from domain.rules.evaluate import Stage
 from domain.rules.instants import moment_of
 from domain.rules.plan import Plan
-from domain.rules.rule import EVERY_TYPE
 from domain.rules.scene import Scene
 from domain.rules.territories import territories_of
 from domain.rules.vocabulary import canonical_type
@@ -134,14 +133,10 @@ class FastReplay:
 def _starting_types(rules: CompiledRules) -> dict[str, frozenset[str]]:
     """By rule, the types of facts without which it expects nothing; the rules that any fact may start are left out."""
     starting: dict[str, frozenset[str]] = {}
-    anything = set()
     for plan in rules.plans:
-        slug = plan.rule.slug
-        first = next((plan.sought[name] for name in ("when", "count", "while") if name in plan.sought), None)
-        if first is None or EVERY_TYPE in first.filter.types:
-            anything.add(slug)
-        else:
-            starting[slug] = starting.get(slug, frozenset()) | frozenset(first.filter.types)
+        if plan.starters is not None:
+            starting[plan.rule.slug] = starting.get(plan.rule.slug, frozenset()) | plan.starters
+    anything = {plan.rule.slug for plan in rules.plans if plan.starters is None}
     return {slug: types for slug, types in starting.items() if slug not in anything}
 
 

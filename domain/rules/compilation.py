@@ -50,6 +50,11 @@ def _types_of(sought: Iterable[Sought]) -> frozenset[str] | None:
     return None if EVERY_TYPE in types else types
 
 
+def _starters_of(sought: Mapping[str, Sought]) -> frozenset[str] | None:
+    first = next((sought[name] for name in ("when", "count", "while") if name in sought), None)
+    return None if first is None else _types_of([first])
+
+
 def _reads_pathway(selector: Selector) -> bool:
     references = [link.value for link in selector.match + selector.differ]
     return any(reference.of is Of.PATHWAY for reference in (*references, *references_of(selector.where)))
@@ -74,6 +79,7 @@ class _Compiler:
             overruled=overruled,
             sought=sought,
             types=_types_of(sought.values()),
+            starters=_starters_of(sought),
             window=window,
             target=TARGETS[rule.kind],
             is_duty=isinstance(rule.body, Require | Silence),
@@ -169,6 +175,7 @@ def _exemption(rule: Rule, sought: Mapping[str, Sought]) -> Plan | None:
         overruled=(),
         sought={"unless": sought["unless"]},
         types=None,
+        starters=None,
         window=window,
         target="unless",
         is_duty=True,

@@ -1,6 +1,6 @@
 """The evaluator: facts of one pathway, rules, calendars and a clock value in, obligations out. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -51,6 +51,9 @@ class Verdicts(NamedTuple):
     next_due: int
 
 
+NOTHING_SAID = Verdicts((), FOREVER)
+
+
 class Stage:
     """A pathway's facts laid out at one instant, for any of the rules. Several scenes only when it crossed zones."""
 
@@ -66,6 +69,7 @@ class Stage:
         explained: bool,
     ) -> None:
         self._scenes: list[Scene] = []
+        self._types: Collection[str] = ()
         if not facts:
             return
         self._territories = territories_of(facts, calendars)
@@ -84,9 +88,12 @@ class Stage:
             )
             for calendar in calendars_used
         ]
+        self._types = self._scenes[0].timeline.by_type
 
     def judge(self, plan: Plan, settled: Mapping[str, Obligation] = NOTHING_SETTLED) -> Verdicts:
         """Obligations in the order of their activations; those known to be `settled`, by activation, as they are."""
+        if plan.starters is not None and plan.starters.isdisjoint(self._types):
+            return NOTHING_SAID
         for scene in self._scenes:
             scene.next_due, scene.settled = FOREVER, settled
         obligations = [obligation for scene in self._scenes for obligation in _judge_in(scene, plan)]

@@ -73,6 +73,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     sought: dict[str, Sought]
     types: frozenset[str] | None
     """The types of the facts it reads, besides those of the pathway's life; None: all."""
+    starters: frozenset[str] | None
+    """The types of facts without which it says nothing; None: any fact may be enough."""
     window: Window
     target: str
     """The name of its targets' selector."""
