@@ -25,7 +25,7 @@ demo: .venv/run.stamp ## Play a French territory from end to end, then keep serv
 	.venv/bin/unisson demo $(ARGS)
 
 test: .venv/dev.stamp ## Run the tests (ARGS="-k referral": some of them)
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 fuzz: .venv/dev.stamp ## Make up thousands of requests from the API's description
 	UNISSON_HYPOTHESIS=thorough .venv/bin/pytest tests/test_http_fuzz.py -q
