@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from api import authentication
+from api.cli import output
 from application.evaluation import read_now
 from application.rulebook import shipped_rules
 from application.rulebooks import Rulebooks
@@ -121,6 +123,14 @@ async def keep_a_backtest(database_url: str, pool: Pool, digest: str) -> None:
         rulebooks = Rulebooks(log, clock, RulesInForce(shipped_rules()))
         kept = backtest(document(), digest=digest)
         await rulebooks.record_backtest(TERRITORY, "contact-in-60-days", 1, kept, by="departement-34")
+
+
+async def test_whoever_acts_is_told_by_a_pseudonym_and_never_by_a_name(file: str) -> None:
+    ran = await unisson("rules", "draft", file, *PLACE[:4], "--agent", "Jean Dupont")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "--agent" in ran.err
+    assert "Dupont" not in ran.err
+    assert authentication.AGENT.pattern == output.AGENT
 
 
 async def test_a_draft_is_given_up(here: dict[str, str], file: str) -> None:

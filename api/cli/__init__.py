@@ -14,7 +14,7 @@ COMMANDS = {
     "projections": ("Voir et reconstruire les vues.", "See and rebuild the views."),
     "import": ("Reprendre les données d'un autre logiciel.", "Take in the data of another system."),
     "facts": ("Écrire les faits, tels que les règles les voient.", "Write the facts, as the rules see them."),
-    "rules": ("Évaluer des règles sur des faits, sans base.", "Evaluate rules on facts, without a database."),
+    "rules": ("Écrire, essayer et publier des règles.", "Write, try and publish rules."),
     "alerts": ("Lister les alertes et les expliquer.", "List alerts and explain them."),
     "keys": ("Donner et retirer les clés d'API.", "Give and withdraw API keys."),
     "agencies": ("Inscrire et lister les services partenaires.", "Register and list partner services."),

@@ -12,6 +12,7 @@ from api.cli.language import say
 
 TERRITORY = r"[A-Z]{2}-[A-Z0-9]{1,12}"
 AGENCY = r"[a-z0-9][a-z0-9-]{1,62}"
+AGENT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
 def _written_like(pattern: str) -> Callable[[type, str | None], None]:
@@ -41,6 +42,14 @@ Agency: TypeAlias = Annotated[
         name="--agency",
         validator=_written_like(AGENCY),
         help=say("Nom court du service, par exemple ccas-sete.", "An agency's short name, for example ccas-sete."),
+    ),
+]
+Agent: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        name="--agent",
+        validator=_written_like(AGENT),
+        help=say("Pseudonyme de la personne qui agit, jamais son nom.", "Pseudonym of who acts, never a name."),
     ),
 ]
 

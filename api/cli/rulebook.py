@@ -11,7 +11,7 @@ from api.cli import installation
 from api.cli.failure import Failure, Status
 from api.cli.files import unusable
 from api.cli.language import language, say
-from api.cli.output import Agency, Json, Territory, write_json, write_line
+from api.cli.output import Agency, Agent, Json, Territory, write_json, write_line
 from application.evaluation import read_now
 from application.facts_file import FactLineRefused, read_facts
 from application.rulebook import load_documents, one_by_one, shipped_rules
@@ -29,12 +29,6 @@ from domain.rules.sentence import sentence_of
 File = Annotated[Path, Parameter(help=say("Règles en YAML.", "Rules in YAML."))]
 Slug = Annotated[str, Parameter(help=say("Le nom de la règle.", "The rule's name."))]
 Version = Annotated[int, Parameter(help=say("Sa version.", "Its version."))]
-Agent = Annotated[
-    str | None,
-    Parameter(
-        help=say("Pseudonyme de la personne qui agit, jamais son nom.", "Pseudonym of who acts, never a name."),
-    ),
-]
 
 
 def add_to(app: App) -> None:
