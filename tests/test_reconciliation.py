@@ -60,7 +60,8 @@ async def test_rows_and_deadlines_that_were_lost_are_reported(database_url: str,
     async with territory(database_url, pool) as place:
         await lives(place)
         await catch_up(pool, place)
-        lost = await pool.fetchval("DELETE FROM pathway_deadlines WHERE pathway = (SELECT max(pathway::text)::uuid FROM pathway_deadlines) RETURNING pathway")
+        last = "SELECT max(pathway::text)::uuid FROM pathway_deadlines"
+        lost = await pool.fetchval(f"DELETE FROM pathway_deadlines WHERE pathway = ({last}) RETURNING pathway")
         [page] = await reconciled(pool, place)
     assert [(one.pathway, one.judged) for one in page.differences] == [(lost, "never judged")]
 
