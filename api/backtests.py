@@ -1,7 +1,7 @@
 """Backtests over HTTP: ask for one, see how far it is, stop it, read its table. For keys that may steer the rules."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from api.bodies import BodyReader
 from api.conditions import fingerprint, idempotency_key
 from api.described import described
+from api.moments import moment
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.rules import placed
@@ -85,6 +86,8 @@ BODY = BodyReader(BacktestBody)
 async def ask_for_backtest(request: ApiRequest) -> Reply:
     """Try rules on the territory's past. Done beside the service; the answer says where to look."""
     body, raw = await BODY.read(request)
+    since = None if body.since is None else moment("/from", body.since)
+    until = request.runtime.clock.now() if body.until is None else moment("/to", body.until)
     try:
         parse_rules([body.document])
         document = canonical(body.document)
@@ -92,8 +95,7 @@ async def ask_for_backtest(request: ApiRequest) -> Reply:
         raise placed(refusal) from None
     caller, runtime = request.user, request.runtime
     key = idempotency_key(request)
-    until = body.until or runtime.clock.now()
-    if body.since is not None and body.since > until:
+    if since is not None and since > until:
         raise PeriodReversed(field="/from")
     job, is_known = await runtime.backtests.ask(
         Asked(
@@ -104,7 +106,7 @@ async def ask_for_backtest(request: ApiRequest) -> Reply:
             fingerprint=fingerprint(request, raw),
             document=document,
             mode=body.mode,
-            since=body.since,
+            since=since,
             until=until,
             known_at=await runtime.log.head(caller.territory),
         )
@@ -157,7 +159,7 @@ def _view(job: Job) -> BacktestJob:
         id=asked.id,
         mode=asked.mode,
         since=asked.since,
-        until=asked.until.astimezone(UTC),
+        until=asked.until,
         known_at=asked.known_at,
     )
 

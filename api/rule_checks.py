@@ -1,6 +1,6 @@
 """Rules tried on facts that are sent along, and what is stored of the territory judged again and compared."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from litestar import Router, get, post
 from api.bodies import BodyReader
 from api.conditions import idempotency_key
 from api.described import described
+from api.moments import moment
 from api.queries import Cursor, QueryReader, next_page
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
@@ -123,6 +124,7 @@ RECONCILIATION_QUERY = QueryReader(ReconciliationQuery)
 async def evaluate_rules(request: ApiRequest) -> Reply:
     """Judge rules on the facts that are sent. Nothing is kept and nobody is told."""
     body, _ = await EVALUATION.read(request)
+    now = moment("/now", body.now)
     idempotency_key(request)
     calendars = request.runtime.calendars
     try:
@@ -133,7 +135,7 @@ async def evaluate_rules(request: ApiRequest) -> Reply:
     rules = await _rules(request, body)
     if len(rules) * len(body.facts) > WORK_MAX:
         raise EvaluationTooLarge
-    judged = judge(pathways, rules, calendars, body.now.astimezone(UTC))
+    judged = judge(pathways, rules, calendars, now)
     return reply(Judgements(items=[msgspec.convert(one.line(), Judgement) for one in judged]))
 
 

@@ -120,6 +120,8 @@ async def test_the_same_backtest_gives_the_same_bytes(agency: Agency) -> None:
         ({"document": RULE | {"within": {"from": "9d", "to": "1d"}}}, 422, "rule_invalid"),
         ({"from": "2026-05-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}, 422, "period_reversed"),
         ({"mode": "both"}, 422, "invalid_body"),
+        ({"from": "0001-01-01T00:00:00+14:00"}, 422, "invalid_body"),
+        ({"to": "9999-12-31T23:59:59-14:00"}, 422, "invalid_body"),
     ],
 )
 async def test_what_cannot_be_tried_is_refused(agency: Agency, body: dict[str, Any], status: int, code: str) -> None:

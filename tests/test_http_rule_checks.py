@@ -54,6 +54,8 @@ async def test_without_a_document_the_rules_in_force_are_judged(service: Service
         ({"facts": [NEED | {"start": "soon"}]}, 422, "fact_invalid", "/facts/start"),
         ({"facts": [NEED] * 501}, 422, "invalid_body", "/facts"),
         ({"now": "today"}, 422, "invalid_body", "/now"),
+        ({"now": "0001-01-01T00:00:00+14:00"}, 422, "invalid_body", "/now"),
+        ({"now": "9999-12-31T23:59:59-14:00"}, 422, "invalid_body", "/now"),
         ({"facts": [NEED] * 500, "document": {"rules": [RULE | {"version": n} for n in range(1, 42)]}}, 422, "", ""),
     ],
     ids=lambda value: str(value)[:40],
