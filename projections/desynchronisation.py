@@ -19,14 +19,12 @@ from application.importing import IMPORTER
 from application.notifications import needed_kinds, recipients
 from application.rules_in_force import RulesInForce
 from domain.alert import ClearedBecause, Disclosed, Finding, Found, NearMiss, RaisedBecause, Resolved
+from domain.alert_worth import cleared_because, is_stale
 from domain.correction import EntryCorrected, EntryRetracted
 from domain.facts import Fact
-from domain.rules import Calendars, Obligation, Ruleset, Status, evaluate
-from domain.rules.calendars import Calendar
+from domain.rules import Calendars, Obligation, Ruleset, evaluate
 from domain.rules.instants import instant_of
-from domain.rules.obligation import Reason
 from domain.rules.rule import Rule
-from domain.rules.windows import Duration, shift_day
 from projections.agency_directory import able_to
 from projections.obligation_rows import DEADLINES, OBLIGATIONS, Judged, JudgedPathways, Row
 from projections.projection import Build, Connection, Elapsed, Page, Standing, standing_of
@@ -295,11 +293,9 @@ class Desynchronisation:
         )
 
     def _is_stale(self, rule: Rule, obligation: Obligation, now: datetime) -> bool:
-        """Fell out of step so long before it was found that telling anybody would only be noise."""
-        if rule.stale_after is None or obligation.at is None:
+        if obligation.at is None:
             return False
-        calendar = self._calendars.of(obligation.territory)
-        return is_older(obligation.at, rule.stale_after, calendar, now)
+        return is_stale(rule, instant_of(obligation.at), instant_of(now), self._calendars.of(obligation.territory))
 
 
 def _pass_time(mine: Judged, standing: Standing, until: datetime, ruling: Ruling) -> None:
@@ -373,37 +369,12 @@ def _because(moment: Moment, was: Row, now: Obligation | None) -> ClearedBecause
             return ClearedBecause.CORRECTED
         case _ if moment.cause == RULES_CHANGED:
             return ClearedBecause.RULE_CHANGE
-    if now is None:
-        return ClearedBecause.RELEASED
-    if not moment.cause and now.calendar != was.calendar:
+    if now is not None and not moment.cause and now.calendar != was.calendar:
         return ClearedBecause.CALENDAR_CHANGE
-    match now.status:
-        case Status.VIOLATED_LATE:
-            return ClearedBecause.DONE_LATE
-        case Status.SATISFIED:
-            return ClearedBecause.LATE_EVIDENCE
-        case Status.CANCELLED:
-            return CANCELLED_BECAUSE[now.reason or ""]
-    return ClearedBecause.SUSPENDED
+    return cleared_because(now)
 
 
 def _digest(rules: Ruleset, calendars: Calendars) -> str:
     sources = [rule.source for rule in rules]
     text = msgspec.json.encode([calendars.digest, sources], order="deterministic", enc_hook=str)
     return hashlib.sha256(text).hexdigest()
-
-
-CANCELLED_BECAUSE: Mapping[str, ClearedBecause] = {
-    "": ClearedBecause.RELEASED,
-    Reason.RELEASED: ClearedBecause.RELEASED,
-    Reason.SUSPENDED: ClearedBecause.SUSPENDED,
-    Reason.CLOSED: ClearedBecause.CLOSED,
-}
-
-
-def is_older(at: datetime, age: Duration, calendar: Calendar, now: datetime) -> bool:
-    """Whether more than `age` has passed since `at`, whole local days where it is counted in days."""
-    if age.is_exact:
-        return instant_of(now) > instant_of(at) + age.exact
-    last = shift_day(calendar.day_of(instant_of(at)), age, calendar)
-    return calendar.day_of(instant_of(now)) > last

@@ -12,10 +12,10 @@ import msgspec
 from application.backtest.histories import Cause, History, apply
 from application.importing import IMPORTER
 from domain.alert import ClearedBecause
+from domain.alert_worth import cleared_because
 from domain.facts import Fact
-from domain.rules import Calendars, CompiledRules, Obligation, Status
+from domain.rules import Calendars, CompiledRules, Obligation
 from domain.rules.instants import FOREVER, instant_of, moment_of
-from domain.rules.obligation import Reason
 from domain.rules.rule import Rule
 from domain.rules.values import Of, Reference, field_of
 from domain.rules.watch import Watch
@@ -132,7 +132,7 @@ class _Lived:
                 return ClearedBecause.RETRACTED
             case Cause.CORRECTION:
                 return ClearedBecause.CORRECTED
-        return reason_of(next(_successors(was, obligations), None))
+        return cleared_because(next(_successors(was, obligations), None))
 
 
 def owner_of(rule: Rule, activation: Fact) -> str:
@@ -160,25 +160,3 @@ def _successors(was: Obligation, obligations: Sequence[Obligation]) -> Iterator[
         is_same = (now.rule, now.version, now.activation) == (was.rule, was.version, was.activation)
         if is_same and (was.target is None or now.target == was.target):
             yield now
-
-
-def reason_of(now: Obligation | None) -> ClearedBecause:
-    """Why an obligation is out of step no more, from how it stands; None: it is no longer expected."""
-    if now is None:
-        return ClearedBecause.RELEASED
-    match now.status:
-        case Status.VIOLATED_LATE:
-            return ClearedBecause.DONE_LATE
-        case Status.SATISFIED:
-            return ClearedBecause.LATE_EVIDENCE
-        case Status.CANCELLED:
-            return _CANCELLED[now.reason]
-    return ClearedBecause.SUSPENDED
-
-
-_CANCELLED = {
-    None: ClearedBecause.RELEASED,
-    Reason.RELEASED: ClearedBecause.RELEASED,
-    Reason.SUSPENDED: ClearedBecause.SUSPENDED,
-    Reason.CLOSED: ClearedBecause.CLOSED,
-}

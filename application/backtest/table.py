@@ -15,12 +15,12 @@ from application.backtest.recording_lag import AgencyLag, RecordingLag, percenti
 from application.backtest.replay import Episode, Found
 from application.backtest.samples import SampledAlert, Sampler
 from domain.alert import ClearedBecause
+from domain.alert_worth import is_stale
 from domain.rulebook import BacktestMode, Difference
 from domain.rules.calendars import Calendar
 from domain.rules.instants import DAY, FOREVER
 from domain.rules.plan import CompiledRules
 from domain.rules.rule import Rule
-from domain.rules.windows import shift_day
 
 FALSE_ALARMS = frozenset((ClearedBecause.LATE_EVIDENCE, ClearedBecause.CORRECTED, ClearedBecause.RETRACTED))
 """Why an alert is over that would never have been raised, had all been recorded at once and rightly."""
@@ -162,7 +162,7 @@ class Tally:
     def _count(self, one: Episode) -> None:
         rule, tally = self._rule_of[one.rule, one.version], self._rules[one.rule, one.version]
         tally.alerts += 1
-        is_quiet = one.imported or self._is_stale(rule, one)
+        is_quiet = one.imported or is_stale(rule, one.at, one.opened, self._calendar)
         tally.quiet += is_quiet
         tally.open_days[((self._until if one.closed is None else one.closed) - one.opened) // DAY] += 1
         month = date.fromordinal(self._calendar.day_of(one.opened)).isoformat()[:7]
@@ -175,14 +175,6 @@ class Tally:
             if one.because in FALSE_ALARMS:
                 tally.false_alarms += 1
                 self._load_false[cell] += 1
-
-    def _is_stale(self, rule: Rule, one: Episode) -> bool:
-        age = rule.stale_after
-        if age is None:
-            return False
-        if age.is_exact:
-            return one.opened > one.at + age.exact
-        return self._calendar.day_of(one.opened) > shift_day(self._calendar.day_of(one.at), age, self._calendar)
 
     def _compare(self, episodes: Sequence[Episode], known: set[Identity]) -> None:
         """Each alert once, however often it was raised again."""

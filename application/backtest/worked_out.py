@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from application.backtest.histories import Cause, History, Step, apply
-from application.backtest.replay import Episode, Found, Key, order_of, owner_of, reason_of, replay, was_imported
+from application.backtest.replay import Episode, Found, Key, order_of, owner_of, replay, was_imported
 from application.backtest.unmet import Unmet, is_plain, minds_closing, unmet_of
 from application.backtest.versions import STEP_BITS, STEPS_MAX, Tick, Versions
 from domain.alert import ClearedBecause
+from domain.alert_worth import cleared_because
 from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules
 from domain.rules.evaluate import Stage
@@ -127,7 +128,7 @@ class FastReplay:
         stage = Stage(facts, self._rules, self._calendars, now, explained=False)
         target = None if unmet.target is None else unmet.target.fact_id
         same = (one for one in stage.judge(plan).obligations if one.activation == unmet.activation.fact_id)
-        return reason_of(next((one for one in same if target in (None, one.target)), None))
+        return cleared_because(next((one for one in same if target in (None, one.target)), None))
 
 
 def _starting_types(rules: CompiledRules) -> dict[str, frozenset[str]]:

@@ -9,8 +9,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from application.backtest.histories import Cause, Change, History, Step
-from application.backtest.replay import Episode, Found, order_of, owner_of, reason_of
+from application.backtest.replay import Episode, Found, order_of, owner_of
 from domain.alert import ClearedBecause
+from domain.alert_worth import cleared_because
 from domain.facts import Fact
 from domain.rules import Calendars, CompiledRules, Obligation, evaluate
 from domain.rules.instants import HOUR, instant_of, moment_of
@@ -101,7 +102,7 @@ def _because(was: Obligation, cause: Cause, judged: Sequence[Obligation]) -> Cle
         if (one.rule, one.version, one.activation) == (was.rule, was.version, was.activation)
         and was.target in (None, one.target)
     ]
-    return reason_of(after[0] if after else None)
+    return cleared_because(after[0] if after else None)
 
 
 def _episode(
