@@ -7,10 +7,12 @@ import pytest
 
 from api import authentication
 from api.cli import output
+from application.agencies import Agencies
 from application.evaluation import read_now
 from application.rulebook import shipped_rules
 from application.rulebooks import Rulebooks
 from application.rules_in_force import RulesInForce
+from domain.agency import CloseAgency, DescribeAgency
 from domain.clock import SettableClock
 from infrastructure.database import Pool
 from tests.support.command_line import unisson
@@ -30,7 +32,11 @@ RULES = """
 
 
 @pytest.fixture
-def here(database_url: str, tmp_path: Path) -> dict[str, str]:
+async def here(database_url: str, pool: Pool, tmp_path: Path) -> dict[str, str]:
+    """An installation where one agency is registered."""
+    async with postgres_log(database_url, pool) as log:
+        agencies = Agencies(log, SettableClock(read_now("2026-03-02")))
+        await agencies.carry_out(TERRITORY, "departement-34", DescribeAgency(name="Département"))
     return {
         "UNISSON_DATABASE_URL": database_url,
         "UNISSON_DATA_DIR": str(tmp_path / "data"),
@@ -131,6 +137,41 @@ async def test_whoever_acts_is_told_by_a_pseudonym_and_never_by_a_name(file: str
     assert "--agent" in ran.err
     assert "Dupont" not in ran.err
     assert authentication.AGENT.pattern == output.AGENT
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        ("draft", "FILE"),
+        ("withdraw", "contact-in-60-days", "--version", "1"),
+        ("publish", "contact-in-60-days", "--version", "1", "--to", "active"),
+        ("retire", "silence-90"),
+    ],
+    ids=lambda act: str(act[0]),
+)
+async def test_an_agency_that_does_not_exist_changes_no_rule(
+    here: dict[str, str], file: str, act: tuple[str, ...], database_url: str, pool: Pool
+) -> None:
+    drafted = await unisson("rules", "draft", file, *PLACE, "--json", **here)
+    [rule] = json.loads(drafted.out)["rules"]
+    await keep_a_backtest(database_url, pool, rule["digest"])
+    before = await pool.fetchval("SELECT max(position) FROM events")
+    arguments = [file if one == "FILE" else one for one in act]
+    ran = await unisson("rules", *arguments, "--territory", TERRITORY, "--agency", "nobody-at-all", **here)
+    assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "--agency nobody-at-all: No agency of the territory" in ran.err
+    assert await pool.fetchval("SELECT max(position) FROM events") == before
+
+
+async def test_an_agency_that_has_left_changes_no_rule(
+    here: dict[str, str], file: str, database_url: str, pool: Pool
+) -> None:
+    async with postgres_log(database_url, pool) as log:
+        agencies = Agencies(log, SettableClock(read_now("2026-03-02")))
+        await agencies.carry_out(TERRITORY, "departement-34", CloseAgency())
+    ran = await unisson("rules", "draft", file, *PLACE, **here)
+    assert (ran.status, ran.out) == (1, "")
+    assert "has left" in ran.err
 
 
 async def test_a_draft_is_given_up(here: dict[str, str], file: str) -> None:

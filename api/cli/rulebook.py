@@ -12,16 +12,18 @@ from api.cli.failure import Failure, Status
 from api.cli.files import unusable
 from api.cli.language import language, say
 from api.cli.output import Agency, Agent, Json, Territory, write_json, write_line
+from application.agencies import Agencies
 from application.evaluation import read_now
 from application.facts_file import FactLineRefused, read_facts
 from application.rulebook import load_documents, one_by_one, shipped_rules
 from application.rulebooks import Order, Receipt, Rulebooks, lint_rules
 from application.rules_in_force import RulesInForce
 from application.rules_listed import ListedRule, listed
+from domain.agency import AgencyIsClosed, UnknownAgency
 from domain.clock import SystemClock
 from domain.errors import DomainError
-from domain.rule_publication import DraftRule, PublishRule, RetireRule, RulebookCommand, WithdrawDraft
-from domain.rules import Calendars, Rule, RuleRefused, Ruleset, parse_rules
+from domain.rule_publication import DraftRule, PublishRule, RetireRule, RulebookCommand, WithdrawDraft, read_to_draft
+from domain.rules import Calendars, Rule, RuleRefused, Ruleset
 from domain.rules.lint import Remark, never_activated
 from domain.rules.rule import RuleState
 from domain.rules.sentence import sentence_of
@@ -190,7 +192,7 @@ def _tell(receipts: list[Receipt], *, as_json: bool) -> None:
 def _read(file: Path) -> tuple[Ruleset, list[object]]:
     try:
         documents = load_documents(file.read_bytes())
-        return parse_rules(documents), documents
+        return read_to_draft(documents), documents
     except OSError as error:
         raise unusable(file, error) from error
     except RuleRefused as error:
@@ -234,6 +236,7 @@ async def _carry_out(
     territory: str, commands: Sequence[RulebookCommand], agency: str, agent: str | None
 ) -> list[Receipt]:
     async with installation.opened() as here:
+        await _must_be_registered(here, territory, agency)
         rulebooks = _rulebooks(here)
         try:
             return [
@@ -242,6 +245,16 @@ async def _carry_out(
             ]
         except DomainError as error:
             raise Failure(error.detail_fr, error.detail) from error
+
+
+async def _must_be_registered(here: installation.Installation, territory: str, agency: str) -> None:
+    """A name that nobody bears would pass for a second person. Over HTTP, the key says which agency it is."""
+    try:
+        found = await Agencies(here.log, SystemClock()).read(territory, agency)
+    except UnknownAgency as error:
+        raise Failure(f"--agency {agency} : {error.detail_fr}", f"--agency {agency}: {error.detail}") from None
+    if found.is_closed:
+        raise Failure(f"--agency {agency} : {AgencyIsClosed.title_fr}", f"--agency {agency}: {AgencyIsClosed.title()}")
 
 
 def _rulebooks(here: installation.Installation) -> Rulebooks:
