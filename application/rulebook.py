@@ -10,6 +10,7 @@ import yaml
 
 from domain.rules import RuleRefused, Ruleset, parse_rules
 from domain.rules.complaints import Complaint, Words
+from domain.rules.document import written_in
 from domain.rules.reading import pointer
 
 SIZE_MAX = 256 * 1024
@@ -51,7 +52,7 @@ _PROBLEMS_FR = {
 
 
 def load_rules(text: str | bytes) -> Ruleset:
-    """Read a rules file: a rule, a list of them, `{groups, rules}`, or several such documents. Raises RuleRefused."""
+    """Read a rules file: a rule, a list, `{groups, types, rules}`, or several such documents. Raises RuleRefused."""
     return parse_rules(load_documents(text))
 
 
@@ -70,12 +71,9 @@ def load_documents(text: str | bytes) -> list[Any]:
 
 
 def one_by_one(documents: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Each rule of documents that were found sound as a document of its own, with the groups that were declared."""
-    for document in documents:
-        groups = document.get("groups") if isinstance(document, dict) else None
-        rules = document["rules"] if isinstance(document, dict) and "rules" in document else document
-        for rule in [rules] if isinstance(rules, dict) else rules:
-            yield {"groups": groups, "rules": [rule]} if groups else rule
+    """Each rule of documents that were found sound as a document of its own, with the names that were declared."""
+    for written in written_in(documents):
+        yield written.alone
 
 
 def shipped_rules() -> Ruleset:

@@ -22,11 +22,11 @@ from domain.rule_publication import (
     RetireRule,
     RulebookCommand,
     WithdrawDraft,
-    canonical,
+    read_to_draft,
 )
 from domain.rulebook import IN_FORCE, Backtest, Rulebook, open_rulebook, rulebook_id_of
-from domain.rules import CompiledRules, Rule, Ruleset, parse_rules
-from domain.rules.lint import Remark, refuse_cycles, refuse_unfit_slug, remarks
+from domain.rules import CompiledRules, Rule, Ruleset
+from domain.rules.lint import Remark, refuse_cycles, remarks
 from domain.rules.rule import RuleState
 
 ATTEMPTS = 4
@@ -123,7 +123,7 @@ class Rulebooks:
     async def lint(self, territory: str, document: Mapping[str, Any]) -> tuple[Ruleset, list[Remark]]:
         """The rules of a document, and what should be looked at in them here. Changes nothing. Raises RuleRefused."""
         in_force = await self.in_force(territory)
-        ruleset = parse_rules([document])
+        ruleset = read_to_draft([document])
         return ruleset, lint_rules(ruleset, in_force.ruleset, territory)
 
     async def _decide(self, order: Order) -> Receipt:
@@ -185,10 +185,7 @@ class Rulebooks:
 
 
 def lint_rules(ruleset: Ruleset, among: Iterable[Rule] = (), territory: str | None = None) -> list[Remark]:
-    """What should be looked at in rules, where others are in force. Raises RuleRefused for what cannot be drafted."""
-    for rule in ruleset:
-        refuse_unfit_slug(rule, "")
-        canonical(rule.source)
+    """What should be looked at in rules, where others are in force. Raises RuleRefused for a circle among them."""
     others = [rule for rule in among if rule.state in IN_FORCE]
     refuse_cycles([*others, *ruleset])
     return remarks(ruleset.rules, others, territory)

@@ -5,7 +5,7 @@ Nothing is judged before it was tried on the territory's past, and nobody change
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ from domain.rulebook import (
 )
 from domain.rules import Rule, RuleRefused, Ruleset, parse_rules
 from domain.rules.complaints import Complaint
+from domain.rules.document import refuse_unknown_names, written_in
 from domain.rules.lint import refuse_cycles, refuse_unfit_slug
 from domain.rules.reading import pointer
 from domain.rules.rule import RuleState
@@ -58,7 +59,7 @@ class DraftRule(RulebookCommand, frozen=True, kw_only=True):
     """Write a version of a rule, or write its draft anew. The same again is a no-op."""
 
     document: dict[str, Any]
-    """A rule, or `{groups, rules}` with one. Its `state` says nothing here: it is drafted."""
+    """A rule, or `{groups, types, rules}` with one. Its `state` says nothing here: it is drafted."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -153,16 +154,32 @@ class RetireRule(RulebookCommand, frozen=True, kw_only=True):
 
 def read_draft(document: Mapping[str, Any]) -> tuple[Rule, str, str]:
     """The one rule of a document, its canonical text and the digest of that. Raises RuleRefused."""
-    rules = parse_rules([document])
+    rules = read_to_draft([document])
     if len(rules) > 1:
         raise RuleRefused("/rules", Complaint.ONE_RULE_AT_A_TIME)
     [rule] = rules
-    refuse_unfit_slug(rule, "/rules/0" if "rules" in document else "")
     refuse_cycles([rule])
     text = canonical(document)
-    if len(text.encode()) > DOCUMENT_BYTES_MAX:
-        raise RuleRefused("", Complaint.RULE_TOO_LONG, kilobytes=DOCUMENT_BYTES_MAX // 1024)
     return rule, text, digest_of(text)
+
+
+def read_to_draft(documents: Sequence[Any]) -> Ruleset:
+    """The rules of documents, each of which may be drafted by itself; circles aside. Raises RuleRefused."""
+    rules = read_to_try(documents)
+    written = list(written_in(documents))
+    for each in written:
+        if len(canonical(each.alone).encode()) > DOCUMENT_BYTES_MAX:
+            raise RuleRefused(each.path, Complaint.RULE_TOO_LONG, kilobytes=DOCUMENT_BYTES_MAX // 1024)
+    refuse_unknown_names(written)
+    return rules
+
+
+def read_to_try(documents: Sequence[Any]) -> Ruleset:
+    """The rules of documents, fit to be told apart by name; types and fields as they come. Raises RuleRefused."""
+    rules = parse_rules(documents)
+    for each in written_in(documents):
+        refuse_unfit_slug(each.raw["rule"], each.path)
+    return rules
 
 
 def canonical(document: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ async def test_rules_are_said_as_sentences_with_what_is_doubtful(file: str, tmp_
     [
         ("rule: Not a slug\nkind: silence\nof: {on: x}\ngap: 9d", "/rule"),
         ("rule: a\nkind: magic", "/kind"),
-        ("rule: a\nkind: silence\nof: {on: x}\ngap: 9d\ninhibited_by: [a]", "circle"),
+        ("rule: a\nkind: silence\nof: {on: contact}\ngap: 9d\ninhibited_by: [a]", "circle"),
         ("x" * 300_000, "256 kB"),
     ],
 )

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from domain.fact_types import FACT_TYPES
 from domain.facts import Fact
 from domain.rules.vocabulary import GROUPS, LIFE_TYPES
 from tests.support.pathways import Scenario, opened
@@ -32,6 +33,7 @@ def test_every_type_and_attribute_is_documented_and_made() -> None:
     for fact in facts_on_the_way():
         made[fact.type] |= set(fact.attrs)
     assert {name: set(re.findall(r"`(\w+)`", row["attributes"])) for name, row in documented().items()} == made
+    assert made == FACT_TYPES
 
 
 def test_facts_last_and_stand_as_documented() -> None:

@@ -333,7 +333,11 @@ def test_a_rulebook_has_room_for_so_many_versions(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_rule_with_groups_of_its_own_reads_back_the_same() -> None:
-    whole = {"groups": {"talks": ["call", "visit"]}, "rules": [document(of={"on": "talks"}) | {"state": "active"}]}
+    whole = {
+        "groups": {"talks": "call"},
+        "types": {"call": ["length"]},
+        "rules": [document(of={"on": "talks"}) | {"state": "active"}],
+    }
     rule, text, _ = read_draft(whole)
     rulebook = rulebook_after(DraftRule(document=whole))
     assert rulebook.versions[KEY].rule().body == rule.body

@@ -110,6 +110,38 @@ class Complaint(Enum):
         "« {name} » a déjà un sens et ne peut pas nommer un groupe.",
         "'{name}' has a meaning of its own and cannot name a group.",
     )
+    TYPES_EXPECTED = (
+        "un ensemble de types de faits, chacun avec la liste de ses champs, est attendu ; trouvé : {given}.",
+        "a mapping of types of facts to lists of their fields is expected here, not {given}.",
+    )
+    TYPE_NAME_TAKEN = (
+        "« {name} » a déjà un sens et ne peut pas nommer un type de faits.",
+        "'{name}' has a meaning of its own and cannot name a type of facts.",
+    )
+    TYPE_UNKNOWN = (
+        "aucun fait n'est de type « {name} » ; un type venu d'ailleurs se déclare sous « types », avec ses champs.",
+        "no fact is of type '{name}'; a type from elsewhere is declared under `types`, with its fields.",
+    )
+    TYPE_MISSPELT = (
+        "aucun fait n'est de type « {name} ». Vouliez-vous écrire « {close} » ?",
+        "no fact is of type '{name}'. Did you mean '{close}'?",
+    )
+    GROUP_OF_GROUPS = (
+        "« {name} » est un groupe ; un groupe ne contient que des types de faits.",
+        "'{name}' is a group; a group holds types of facts only.",
+    )
+    FIELD_UNKNOWN = (
+        "un fait « {types} » n'a pas de champ « {name} » ; il a : {known}.",
+        "a fact '{types}' has no field '{name}'; it has: {known}.",
+    )
+    FIELD_MISSPELT = (
+        "un fait « {types} » n'a pas de champ « {name} ». Vouliez-vous écrire « {close} » ?",
+        "a fact '{types}' has no field '{name}'. Did you mean '{close}'?",
+    )
+    PATHWAY_FIELD_UNKNOWN = (
+        "d'un parcours, une règle ne connaît pas « {name} » ici ; elle connaît : {known}.",
+        "of a pathway, a rule does not know '{name}' here; it knows: {known}.",
+    )
     SELF_STANDS_ALONE = (
         "« self » s'écrit seul, et seulement dans « expect », « until » ou « since ».",
         "`self` stands alone, in `expect`, `until` or `since` only.",

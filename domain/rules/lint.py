@@ -34,10 +34,10 @@ class Remark(msgspec.Struct, frozen=True, kw_only=True):
     en: str
 
 
-def refuse_unfit_slug(rule: Rule, path: str) -> None:
-    """A rulebook's rules are named in addresses and alerts."""
-    if not SLUG.fullmatch(rule.slug):
-        raise RuleRefused(pointer(path, "rule"), Complaint.SLUG_UNFIT, given=shown(rule.slug))
+def refuse_unfit_slug(slug: str, path: str) -> None:
+    """A rulebook's rules are named in addresses and alerts. `path` is where the rule stands."""
+    if not SLUG.fullmatch(slug):
+        raise RuleRefused(pointer(path, "rule"), Complaint.SLUG_UNFIT, given=shown(slug))
 
 
 def refuse_cycles(rules: Iterable[Rule]) -> None:

@@ -1,13 +1,13 @@
-"""Whole documents: one rule, a list of rules, or groups and rules; and what every kind of rule may say."""
+"""Whole documents: one rule, a list, or rules and the names they declare; and what every kind of rule may say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.rules.complaints import Complaint, name_of, shown
 from domain.rules.document.alerts import read_route, read_severity, read_text
 from domain.rules.document.kinds import KINDS, read_body, read_on_close, read_on_suspend, refuse_keys_of_others
-from domain.rules.document.selectors import Groups, read_groups
+from domain.rules.document.selectors import Groups, Types, read_declared_types, read_groups
 from domain.rules.document.windows import read_span
 from domain.rules.reading import Fields, pointer, text, texts
 from domain.rules.refusal import RuleRefused
@@ -15,36 +15,64 @@ from domain.rules.rule import Rule, Ruleset, RuleState
 from domain.rules.vocabulary import GROUPS
 
 BASIS_MAX = 300
+WRAPPER = frozenset({"groups", "types", "rules"})
+"""The keys of a document that holds rules, and what their names mean."""
+
+
+class Written(NamedTuple):
+    """One rule as it stands in a document, with the names that the document declares."""
+
+    raw: Any
+    path: str
+    groups: Groups
+    types: Types
+    declared: Mapping[str, Any]
+    """The document's `groups` and `types`, as they stand in it."""
+    document_path: str
+
+    @property
+    def alone(self) -> Any:
+        """The same rule as a document of its own."""
+        return {**self.declared, "rules": [self.raw]} if self.declared else self.raw
 
 
 def parse_rules(documents: Sequence[Any]) -> Ruleset:
-    """Read the documents of one text: each a rule, a list of rules, or `{groups: …, rules: […]}`."""
-    rules: list[tuple[Rule, str]] = []
-    for index, document in enumerate(documents):
-        path = "" if len(documents) == 1 else f"/documents/{index}"
-        rules.extend(_read_document(document, path))
+    """Read the documents of one text: each a rule, a list of rules, or `{groups: …, types: …, rules: […]}`."""
+    rules = [(parse_rule(each.raw, each.path, each.groups), each.path) for each in written_in(documents)]
     if not rules:
         raise RuleRefused("", Complaint.NO_RULE)
     _refuse_twins(rules)
     return Ruleset(tuple(sorted((rule for rule, _ in rules), key=lambda rule: (rule.slug, rule.version))))
 
 
-def _read_document(document: Any, path: str) -> list[tuple[Rule, str]]:
+def written_in(documents: Sequence[Any]) -> Iterator[Written]:
+    """Each rule of the documents, in their order. Raises RuleRefused for what cannot hold rules."""
+    for index, document in enumerate(documents):
+        yield from _written_in(document, "" if len(documents) == 1 else f"/documents/{index}")
+
+
+def _written_in(document: Any, root: str) -> Iterator[Written]:
     groups: Groups = GROUPS
-    if isinstance(document, Mapping) and ("rules" in document or "groups" in document):
-        fields = Fields(document, path)
+    types: Types = {}
+    declared: Mapping[str, Any] = {}
+    path = root
+    if isinstance(document, Mapping) and not WRAPPER.isdisjoint(document):
+        fields = Fields(document, root)
         groups = read_groups(fields.take("groups", {}), fields.at("groups"))
+        types = read_declared_types(fields.take("types", {}), fields.at("types"), groups)
+        declared = {name: document[name] for name in ("groups", "types") if document.get(name)}
         document = fields.take("rules")
         fields.finish()
         path = fields.at("rules")
         if not isinstance(document, list | tuple):
             raise RuleRefused(path, Complaint.RULES_EXPECTED, given=name_of(document))
     if isinstance(document, Mapping):
-        return [(parse_rule(document, path, groups), path)]
+        yield Written(document, path, groups, types, declared, root)
+        return
     if not isinstance(document, list | tuple):
         raise RuleRefused(path, Complaint.RULE_EXPECTED, given=name_of(document))
-    places = [(item, pointer(path, index)) for index, item in enumerate(document)]
-    return [(parse_rule(item, at, groups), at) for item, at in places]
+    for index, item in enumerate(document):
+        yield Written(item, pointer(path, index), groups, types, declared, root)
 
 
 def _refuse_twins(rules: list[tuple[Rule, str]]) -> None:

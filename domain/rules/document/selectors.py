@@ -18,6 +18,8 @@ from domain.rules.where import ALWAYS, fields_of, parse_reference, parse_where
 from domain.rules.windows import EVER
 
 Groups = Mapping[str, tuple[str, ...]]
+Types = Mapping[str, frozenset[str]]
+"""Types of facts that a document declares, with their attributes."""
 States = frozenset[FactState] | None
 DONE = frozenset({FactState.DONE})
 OF_ACTIVATION = frozenset({Of.PATHWAY})
@@ -123,6 +125,17 @@ def read_groups(raw: Any, path: str) -> Groups:
             raise RuleRefused(at, Complaint.GROUP_NAME_TAKEN, name=name)
         read[name] = tuple(canonical_type(kind) for kind in texts(types, at))
     return {**GROUPS, **read}
+
+
+def read_declared_types(raw: Any, path: str, groups: Groups) -> Types:
+    """Types of facts that come from elsewhere, each with its attributes; a type may have none."""
+    read = {}
+    for name, attributes in _mapping(raw, path, Complaint.TYPES_EXPECTED).items():
+        at = pointer(path, name)
+        if text(name, path) in (EVERY_TYPE, SELF) or name in groups:
+            raise RuleRefused(at, Complaint.TYPE_NAME_TAKEN, name=name)
+        read[name] = frozenset(() if attributes == [] else texts(attributes, at))
+    return read
 
 
 def read_states(fields: Fields) -> frozenset[FactState]:
