@@ -1,15 +1,15 @@
 """Use cases on rulebooks: draft a rule, keep its backtest, publish it, retire it; the rules in force of a territory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion
+from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion, Stored
 from application.rules_in_force import RulesInForce
 from domain.aggregate import Event
 from domain.clock import Clock
@@ -31,6 +31,7 @@ from domain.rules.rule import RuleState
 
 ATTEMPTS = 4
 TERRITORIES_KEPT = 256
+"""Whose rulebooks stay in memory: only what is new in them is read again."""
 PARIS = ZoneInfo("Europe/Paris")
 
 
@@ -69,6 +70,25 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: UUID | None = None
 
 
+class DraftRefused(Exception):
+    """One rule of several cannot be drafted, so that none was."""
+
+    def __init__(self, document: Mapping[str, Any], reason: DomainError) -> None:
+        """`document` holds that rule alone."""
+        rule = document["rules"][0] if "rules" in document else document
+        self.rule = f"{rule['rule']}@{rule.get('version') or 1}"
+        self.reason = reason
+        super().__init__(f"{self.rule}: {reason.detail}")
+
+
+class Known(NamedTuple):
+    """What was last read of a territory. The rulebook is shared: it is never changed."""
+
+    rulebook: Rulebook
+    rules: CompiledRules | None = None
+    """Of that very rulebook; None until they are asked for."""
+
+
 class Rulebooks:
     """The rulebooks of every territory, straight from the log. Lists of rules are a read model: `rulebook`."""
 
@@ -79,7 +99,7 @@ class Rulebooks:
         self._log = log
         self._clock = clock
         self._zone_of = zone_of
-        self._known: OrderedDict[str, tuple[int, CompiledRules]] = OrderedDict()
+        self._known: OrderedDict[str, Known] = OrderedDict()
 
     async def carry_out(self, order: Order) -> Receipt:
         """Decided again when somebody else wrote in between, unless the order says which version it expects.
@@ -91,6 +111,19 @@ class Rulebooks:
                 return await self._decide(order)
             except StaleVersion:
                 if order.if_match is not None or not attempts_left:
+                    raise
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+
+    async def draft(
+        self, territory: str, documents: Sequence[dict[str, Any]], *, by: str, agent: str | None = None
+    ) -> list[Outcome]:
+        """Draft these rules at once, one of each document: all of them, or none. Raises DraftRefused, StaleVersion."""
+        orders = [Order(territory=territory, command=DraftRule(document=one), by=by, agent=agent) for one in documents]
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                return await self._draft(orders, documents)
+            except StaleVersion:
+                if not attempts_left:
                     raise
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
@@ -108,17 +141,15 @@ class Rulebooks:
 
     async def in_force(self, territory: str) -> CompiledRules:
         """The rules that judge a territory's pathways now."""
-        version, rules = self._known.get(territory, (-1, None))
-        news = await self._log.read_stream(territory, rulebook_id_of(territory), after_version=max(version, 0))
-        if rules is None or news:
-            rulebook = await self._load(territory)
-            version = 0 if rulebook is None else rulebook.version
-            rules = self.rules.of(() if rulebook is None else rulebook.versions.values())
-            self._known[territory] = version, rules
-        self._known.move_to_end(territory)
-        while len(self._known) > TERRITORIES_KEPT:
-            self._known.popitem(last=False)
-        return rules
+        rulebook = await self._load(territory)
+        known = self._known.get(territory)
+        if known is None or known.rulebook is not rulebook:
+            # Nothing of its own yet, or somebody else has read a later one meanwhile.
+            return self.rules.of(() if rulebook is None else rulebook.versions.values())
+        if known.rules is None:
+            known = self._known[territory] = Known(rulebook, self.rules.of(rulebook.versions.values()))
+        assert known.rules is not None
+        return known.rules
 
     async def lint(self, territory: str, document: Mapping[str, Any]) -> tuple[Ruleset, list[Remark]]:
         """The rules of a document, and what should be looked at in them here. Changes nothing. Raises RuleRefused."""
@@ -127,12 +158,12 @@ class Rulebooks:
         return ruleset, lint_rules(ruleset, in_force.ruleset, territory)
 
     async def _decide(self, order: Order) -> Receipt:
-        rulebook, act = await self._load(order.territory), self._act(order)
-        version = 0 if rulebook is None else rulebook.version
+        known, act = await self._load(order.territory), self._act(order)
+        version = 0 if known is None else known.version
         try:
             if order.if_match not in (None, version):
                 raise StaleVersion(version)
-            rulebook = rulebook or open_rulebook(order.territory, act)
+            rulebook = open_rulebook(order.territory, act) if known is None else known.copy()
             order.command.decide(rulebook, act, self.rules.shipped)
         except DomainError:
             replayed = await self._replayed(order)
@@ -140,6 +171,22 @@ class Rulebooks:
                 raise
             return replayed
         return await self._append(order, rulebook, version)
+
+    async def _draft(self, orders: Sequence[Order], documents: Sequence[dict[str, Any]]) -> list[Outcome]:
+        territory, act = orders[0].territory, self._act(orders[0])
+        known = await self._load(territory)
+        rulebook = open_rulebook(territory, act) if known is None else known.copy()
+        for order, document in zip(orders, documents, strict=True):
+            try:
+                order.command.decide(rulebook, act, self.rules.shipped)
+            except DomainError as reason:
+                raise DraftRefused(document, reason) from reason
+        events = [event for event in rulebook.collect_events() if isinstance(event, Event)]
+        if events:
+            expected = 0 if known is None else known.version
+            commit = Commit(stream_id=rulebook_id_of(territory), expected_version=expected, events=events)
+            await self._log.append(territory, commit)
+        return [_outcome(order.command, rulebook) for order in orders]
 
     async def _append(self, order: Order, rulebook: Rulebook, version: int) -> Receipt:
         outcome = _outcome(order.command, rulebook)
@@ -172,11 +219,26 @@ class Rulebooks:
         return _receipt(await self._log.append(order.territory, commit), nothing)
 
     async def _load(self, territory: str, until_position: int | None = None) -> Rulebook | None:
-        rulebook: Rulebook | None = None
-        stream = await self._log.read_stream(territory, rulebook_id_of(territory), until_position=until_position)
-        for stored in stream:
-            rulebook = stored.event.mutate(rulebook)
+        """None before anything was drafted. As of now, what was known is gone on from: a stream is never rewritten."""
+        stream_id = rulebook_id_of(territory)
+        if until_position is not None:
+            return _folded(None, await self._log.read_stream(territory, stream_id, until_position=until_position))
+        known = self._known.get(territory)
+        was = None if known is None else known.rulebook
+        news = await self._log.read_stream(territory, stream_id, after_version=0 if was is None else was.version)
+        rulebook = _folded(was, news) if news else was
+        if rulebook is not None:
+            self._keep(territory, rulebook)
         return rulebook
+
+    def _keep(self, territory: str, rulebook: Rulebook) -> None:
+        """The latest, whoever read it; the territories least asked for are forgotten."""
+        known = self._known.get(territory)
+        if known is None or known.rulebook.version < rulebook.version:
+            self._known[territory] = Known(rulebook)
+        self._known.move_to_end(territory)
+        while len(self._known) > TERRITORIES_KEPT:
+            self._known.popitem(last=False)
 
     def _act(self, order: Order) -> Act:
         at = self._clock.now()
@@ -189,6 +251,13 @@ def lint_rules(ruleset: Ruleset, among: Iterable[Rule] = (), territory: str | No
     others = [rule for rule in among if rule.state in IN_FORCE]
     refuse_cycles([*others, *ruleset])
     return remarks(ruleset.rules, others, territory)
+
+
+def _folded(was: Rulebook | None, news: Iterable[Stored]) -> Rulebook | None:
+    rulebook = None if was is None else was.copy()
+    for stored in news:
+        rulebook = stored.event.mutate(rulebook)
+    return rulebook
 
 
 def _outcome(command: RulebookCommand, rulebook: Rulebook) -> Outcome:

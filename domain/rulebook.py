@@ -5,6 +5,7 @@ Before anything is published, the rules that come with the product are its ruleb
 
 import hashlib
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -20,7 +21,7 @@ from domain.errors import DomainError
 from domain.rules import Rule, Ruleset, parse_rules
 from domain.rules.rule import RuleState
 
-VERSIONS_READ_MAX = 512
+VERSIONS_READ_MAX = 2048
 """Kept as rules, for who asks again."""
 IN_FORCE = frozenset((RuleState.SHADOW, RuleState.ACTIVE))
 
@@ -248,6 +249,13 @@ class Rulebook(Aggregate):
     def __init__(self) -> None:
         self.territory = ""
         self.versions: dict[tuple[str, int], RuleVersion] = {}
+
+    def copy(self) -> "Rulebook":
+        """The same, to be changed apart from this one. Of a rulebook with nothing pending."""
+        twin = copy(self)
+        twin.versions = dict(self.versions)
+        twin._pending_events = []  # noqa: SLF001 (the library keeps them in a list, which would be shared)
+        return twin
 
     def find(self, slug: str, version: int) -> RuleVersion:
         """Raises UnknownRule."""

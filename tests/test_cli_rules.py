@@ -14,6 +14,7 @@ from application.rulebooks import Rulebooks
 from application.rules_in_force import RulesInForce
 from domain.agency import CloseAgency, DescribeAgency
 from domain.clock import SettableClock
+from domain.rulebook import rulebook_id_of
 from infrastructure.database import Pool
 from tests.support.command_line import unisson
 from tests.support.logs import postgres_log
@@ -161,6 +162,41 @@ async def test_an_agency_that_does_not_exist_changes_no_rule(
     assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert "--agency nobody-at-all: No agency of the territory" in ran.err
     assert await pool.fetchval("SELECT max(position) FROM events") == before
+
+
+THREE = RULES + "".join(RULES.replace("contact-in-60-days", slug) for slug in ("b", "a"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (THREE.replace("rule: a", "rule: silence-90"), "silence-90@1: This version is published"),
+        (
+            THREE.replace("rule: a", "rule: a\n  inhibited_by: [b]").replace("rule: b", "rule: b\n  inhibited_by: [a]"),
+            "circle",
+        ),
+        (THREE.replace("rule: a", "rule: Not a slug"), "cannot name a rule"),
+    ],
+)
+async def test_of_several_rules_all_are_drafted_or_none(
+    here: dict[str, str], file: str, pool: Pool, text: str, said: str
+) -> None:
+    Path(file).write_text(text)
+    refused = await unisson("rules", "draft", file, *PLACE, **here)
+    assert (refused.status, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert file in refused.err
+    assert said in refused.err
+    assert await rulebook_events(pool) == 0
+
+    Path(file).write_text(THREE)
+    drafted = await unisson("rules", "draft", file, *PLACE, "--json", **here)
+    assert [rule["rule"] for rule in json.loads(drafted.out)["rules"]] == ["contact-in-60-days", "b", "a"]
+    assert await rulebook_events(pool) == 4
+
+
+async def rulebook_events(pool: Pool) -> int:
+    count: int = await pool.fetchval("SELECT count(*) FROM events WHERE stream_id = $1", rulebook_id_of(TERRITORY))
+    return count
 
 
 async def test_an_agency_that_has_left_changes_no_rule(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import App, Parameter
@@ -16,15 +16,15 @@ from application.agencies import Agencies
 from application.evaluation import read_now
 from application.facts_file import FactLineRefused, read_facts
 from application.rulebook import load_documents, one_by_one, shipped_rules
-from application.rulebooks import Order, Receipt, Rulebooks, lint_rules
+from application.rulebooks import DraftRefused, Order, Outcome, Rulebooks, lint_rules
 from application.rules_in_force import RulesInForce
 from application.rules_listed import ListedRule, listed
 from domain.agency import AgencyIsClosed, UnknownAgency
 from domain.clock import SystemClock
 from domain.errors import DomainError
-from domain.rule_publication import DraftRule, PublishRule, RetireRule, RulebookCommand, WithdrawDraft, read_to_draft
+from domain.rule_publication import PublishRule, RetireRule, RulebookCommand, WithdrawDraft, read_to_draft
 from domain.rules import Calendars, Rule, RuleRefused, Ruleset
-from domain.rules.lint import Remark, never_activated
+from domain.rules.lint import Remark, never_activated, refuse_cycles
 from domain.rules.rule import RuleState
 from domain.rules.sentence import sentence_of
 
@@ -127,9 +127,16 @@ def show(
 
 
 def draft(file: File, /, *, territory: Territory, agency: Agency, agent: Agent = None, json: Json = False) -> None:
-    _, documents = _read(file)
-    commands = [DraftRule(document=document) for document in one_by_one(documents)]
-    _tell(installation.run(_carry_out(territory, commands, agency, agent)), as_json=json)
+    rules, documents = _read(file)
+    try:
+        refuse_cycles(rules)
+        drafted = installation.run(_draft(territory, list(one_by_one(documents)), agency, agent))
+    except DraftRefused as error:
+        french = f"{file} : {error.rule} : {error.reason.detail_fr}"
+        raise Failure(french, f"{file}: {error.rule}: {error.reason.detail}") from error
+    except RuleRefused as error:
+        raise _refused(file, error) from None
+    _tell(drafted, as_json=json)
 
 
 def withdraw(
@@ -175,11 +182,10 @@ def retire(
 
 
 def _act(command: RulebookCommand, territory: str, agency: str, agent: str | None, *, as_json: bool) -> None:
-    _tell(installation.run(_carry_out(territory, [command], agency, agent)), as_json=as_json)
+    _tell([installation.run(_carry_out(territory, command, agency, agent))], as_json=as_json)
 
 
-def _tell(receipts: list[Receipt], *, as_json: bool) -> None:
-    outcomes = [receipt.outcome for receipt in receipts]
+def _tell(outcomes: list[Outcome], *, as_json: bool) -> None:
     if as_json:
         write_json({"rules": outcomes})
         return
@@ -232,17 +238,18 @@ async def _rules(territory: str) -> list[ListedRule]:
         return listed(rulebooks.rules.shipped, rulebook.versions.values())
 
 
-async def _carry_out(
-    territory: str, commands: Sequence[RulebookCommand], agency: str, agent: str | None
-) -> list[Receipt]:
+async def _draft(territory: str, documents: Sequence[dict[str, Any]], agency: str, agent: str | None) -> list[Outcome]:
     async with installation.opened() as here:
         await _must_be_registered(here, territory, agency)
-        rulebooks = _rulebooks(here)
+        return await _rulebooks(here).draft(territory, documents, by=agency, agent=agent)
+
+
+async def _carry_out(territory: str, command: RulebookCommand, agency: str, agent: str | None) -> Outcome:
+    async with installation.opened() as here:
+        await _must_be_registered(here, territory, agency)
+        order = Order(territory=territory, command=command, by=agency, agent=agent)
         try:
-            return [
-                await rulebooks.carry_out(Order(territory=territory, command=command, by=agency, agent=agent))
-                for command in commands
-            ]
+            return (await _rulebooks(here).carry_out(order)).outcome
         except DomainError as error:
             raise Failure(error.detail_fr, error.detail) from error
 
