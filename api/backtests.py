@@ -15,7 +15,7 @@ from api.described import described
 from api.moments import moment
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from api.rules import placed
+from api.rules import TooManyRules, must_be_short, placed
 from api.webhooks import NOTHING, Nothing
 from application.access import Scope
 from application.backtest.jobs import (
@@ -29,9 +29,9 @@ from application.backtest.jobs import (
 )
 from application.backtest.table import BacktestTable
 from domain.command import Instant
-from domain.rule_publication import canonical
+from domain.rule_publication import canonical, read_to_try
 from domain.rulebook import BacktestMode
-from domain.rules import RuleRefused, parse_rules
+from domain.rules import RuleRefused
 
 
 class BacktestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +80,7 @@ BODY = BodyReader(BacktestBody)
         status=202,
         body=BacktestBody,
         repeatable=True,
-        refusals=(RuleRefused, PeriodReversed, TooManyBacktests),
+        refusals=(RuleRefused, TooManyRules, PeriodReversed, TooManyBacktests),
     ),
 )
 async def ask_for_backtest(request: ApiRequest) -> Reply:
@@ -88,8 +88,9 @@ async def ask_for_backtest(request: ApiRequest) -> Reply:
     body, raw = await BODY.read(request)
     since = None if body.since is None else moment("/from", body.since)
     until = request.runtime.clock.now() if body.until is None else moment("/to", body.until)
+    must_be_short(body.document)
     try:
-        parse_rules([body.document])
+        read_to_try([body.document])
         document = canonical(body.document)
     except RuleRefused as refusal:
         raise placed(refusal) from None

@@ -14,12 +14,13 @@ from api.moments import moment
 from api.queries import Cursor, QueryReader, next_page
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from api.rules import placed
+from api.rules import TooManyRules, must_be_short, placed
 from application.access import Scope
 from application.evaluation import judge
 from application.facts_file import FactLineRefused, read_facts
 from domain.errors import DomainError
-from domain.rules import RuleRefused, Ruleset, parse_rules
+from domain.rule_publication import read_to_try
+from domain.rules import RuleRefused, Ruleset
 
 FACTS_MAX = 500
 WORK_MAX = 20_000
@@ -118,7 +119,7 @@ RECONCILIATION_QUERY = QueryReader(ReconciliationQuery)
         answer=Judgements,
         body=EvaluationBody,
         repeatable=True,
-        refusals=(RuleRefused, FactsRefused, EvaluationTooLarge),
+        refusals=(RuleRefused, TooManyRules, FactsRefused, EvaluationTooLarge),
     ),
 )
 async def evaluate_rules(request: ApiRequest) -> Reply:
@@ -161,8 +162,9 @@ async def reconcile(request: ApiRequest) -> Reply:
 async def _rules(request: ApiRequest, body: EvaluationBody) -> Ruleset:
     if body.document is None:
         return (await request.runtime.rulebooks.in_force(request.user.territory)).ruleset
+    must_be_short(body.document)
     try:
-        return parse_rules([body.document])
+        return read_to_try([body.document])
     except RuleRefused as refusal:
         raise placed(refusal) from None
 

@@ -15,9 +15,10 @@ from domain.rules.reading import pointer
 
 SIZE_MAX = 256 * 1024
 DEPTH_MAX = 32
+DIGITS_MAX = 18
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _WORDS: dict[str, Any] = {
     "": None,
@@ -163,6 +164,8 @@ def _scalar(event: yaml.ScalarEvent, path: str) -> Any:
     if value == "<<":
         raise RuleRefused(path, Complaint.YAML_MERGE_KEY, line=_line(event))
     if _INTEGER.fullmatch(value):
+        if len(value.lstrip("+-")) > DIGITS_MAX:
+            raise RuleRefused(path, Complaint.NUMBER_TOO_LARGE)
         return int(value)
     return float(value) if _DECIMAL.fullmatch(value) else value
 

@@ -71,6 +71,12 @@ class DraftRule(RulebookCommand, frozen=True, kw_only=True):
         rule, text, digest = read_draft(self.document)
         key = (rule.slug, rule.version)
         known = rulebook.versions.get(key)
+        if known is not None and known.state is RuleState.RETIRED:
+            raise VersionImmutable(
+                "This version was retired: what is to be judged again needs another version.",
+                detail_fr="Cette version a été retirée : ce qui doit être jugé à nouveau demande une autre version.",
+                field="/version",
+            )
         if known is not None and known.digest == digest:
             return
         if known is not None and known.state is RuleState.DRAFT:

@@ -118,6 +118,7 @@ async def test_the_same_backtest_gives_the_same_bytes(agency: Agency) -> None:
     ("body", "status", "code"),
     [
         ({"document": RULE | {"within": {"from": "9d", "to": "1d"}}}, 422, "rule_invalid"),
+        ({"document": RULE | {"rule": "adv\n"}}, 422, "rule_invalid"),
         ({"from": "2026-05-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}, 422, "period_reversed"),
         ({"mode": "both"}, 422, "invalid_body"),
         ({"from": "0001-01-01T00:00:00+14:00"}, 422, "invalid_body"),

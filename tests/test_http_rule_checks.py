@@ -51,6 +51,8 @@ async def test_without_a_document_the_rules_in_force_are_judged(service: Service
     ("change", "status", "code", "pointer"),
     [
         ({"document": RULE | {"kind": "permit"}}, 422, "rule_invalid", "/document/kind"),
+        ({"document": RULE | {"rule": "adv\n"}}, 422, "rule_invalid", "/document/rule"),
+        ({"document": RULE | {"rule": "Not a slug"}}, 422, "rule_invalid", "/document/rule"),
         ({"facts": [NEED | {"start": "soon"}]}, 422, "fact_invalid", "/facts/start"),
         ({"facts": [NEED] * 501}, 422, "invalid_body", "/facts"),
         ({"now": "today"}, 422, "invalid_body", "/now"),

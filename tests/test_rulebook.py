@@ -69,6 +69,9 @@ def test_scalars_are_those_of_yaml_1_2() -> None:
         ("[" * 5000, "nested|not YAML"),
         ("a: " * 40, "nested|not YAML"),
         ("rule: a\x00b", "not YAML"),
+        ("rule: a\nversion: 1234567890123456789", "/version: this number is too large"),
+        ("rule: a\nversion: 1.5\nkind: silence\nof: {on: x}\ngap: 9d", "not a decimal number"),
+        ('{rule: a, kind: silence, of: {on: x, where: {theme: "a\\0b"}}, gap: 9d}', "/of/where/theme: .* control"),
         ("x" * 300_000, "larger than 256 kB"),
     ],
 )

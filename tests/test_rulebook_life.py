@@ -325,6 +325,16 @@ def test_rules_that_hide_each_other_are_refused_when_they_meet() -> None:
     assert "a → b → a" in refused(RuleRefused, rulebook, published(second, active=False)).detail
 
 
+@pytest.mark.parametrize("again", [RULE, document(gap="45d")])
+def test_a_retired_version_does_not_come_back(again: dict[str, Any]) -> None:
+    slug, version = KEY
+    retired = RetireRule(slug=slug, version=version)
+    rulebook = rulebook_after(DraftRule(document=RULE), tried(RULE), published(RULE), retired)
+    refusal = refused(VersionImmutable, rulebook, DraftRule(document=again))
+    assert (refusal.code, refusal.field) == ("version_immutable", "/version")
+    assert "retired" in refusal.detail
+
+
 def test_a_rulebook_has_room_for_so_many_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("domain.rule_publication.VERSIONS_MAX", 2)
     rulebook = rulebook_after(DraftRule(document=RULE), DraftRule(document=document("b")))

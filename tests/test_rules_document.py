@@ -223,6 +223,15 @@ BAD: list[tuple[Any, str]] = [
     (require(text={"de": "x"}), "/text/de"),
     (require(text={"fr": "{when.__class__}{secret}"}), "/text/fr"),
     (require(text={"fr": "x" * 3000}), "/text/fr"),
+    (require(text={"fr": "\x1b[31m"}), "/text/fr"),
+    (require(source="\x9b31m"), "/source"),
+    (require(rule="adv\n"), "/rule"),
+    (require(inhibited_by=["a\tb"]), "/inhibited_by/0"),
+    (require(when={"on": "x", "where": {"a": "\x00"}}), "/when/where/a"),
+    (require(when={"on": "x", "where": {"a": ["b", "\x1b[2J"]}}), "/when/where/a/1"),
+    (require(when={"on": "x", "where": {"a": {"ne": "\x7f"}}}), "/when/where/a/ne"),
+    (require(when={"on": "x", "where": {"a\n": 1}}), "/when/where/a\n"),
+    (require(expect={"on": "y", "match": {"a": "b\n"}}), "/expect/match/a"),
     (require(whn={"on": "x"}), "/whn"),
     (require(next_among=["contact"]), "/next_among"),
     (require(text={"fr": "{count}"}), "/text/fr"),
@@ -316,3 +325,9 @@ def test_every_key_of_the_reference_page_is_read() -> None:
     keys = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     assert keys == set(values) - set(OWNERS)
     assert len(parse_rules([values])) == 1
+
+
+def test_a_text_for_readers_may_have_several_lines() -> None:
+    (rule,) = parse_rules([require(text={"fr": "Un mot.\nUn autre.\tÀ part."}, source="Loi\nArticle 3")])
+    assert rule.text["fr"].count("\n") == 1
+    assert rule.basis == "Loi\nArticle 3"

@@ -55,8 +55,8 @@ class Complaint(Enum):
     TEXT_EMPTY = "le texte est vide.", "the text is empty."
     TEXT_TOO_LONG = "le texte dépasse {most} caractères.", "the text is longer than {most} characters."
     TEXT_HOLDS_CONTROLS = (
-        "le texte contient des caractères invisibles, qui ne sont pas admis.",
-        "the text holds control characters.",
+        "le texte contient des caractères invisibles (ou un saut de ligne) qui ne sont pas admis ici.",
+        "the text holds control characters (or a line break) that are not allowed here.",
     )
     TEXT_HOLDS_HALVES = "un texte contient une moitié de caractère.", "a text holds half a character."
     LIST_EMPTY = "la liste est vide.", "the list is empty."

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
+from unicodedata import category
 
 from domain.rules.complaints import Complaint, Said, name_of, shown
 from domain.rules.refusal import RuleRefused
@@ -11,6 +12,7 @@ from domain.rules.refusal import RuleRefused
 E = TypeVar("E", bound=StrEnum)
 
 TEXT_MAX = 2_000
+LINES = str.maketrans("\n\t", "  ")
 MISSING = object()
 MISSPELT = 0.75
 """How much alike, from 0 to 1, a key must be to stand for one that is missing: as much as `form` and `from`."""
@@ -47,6 +49,9 @@ class Fields:
     def text(self, name: str, default: Any = MISSING) -> Any:
         value = self.take(name, default)
         return value if value is default else text(value, self.at(name))
+
+    def prose(self, name: str) -> str:
+        return prose(self.take(name), self.at(name))
 
     def flag(self, name: str, *, default: bool) -> bool:
         value = self.take(name, default)
@@ -93,14 +98,26 @@ def pointer(path: str, name: str | int) -> str:
     return f"{path}/{str(name).replace('~', '~0').replace('/', '~1')}"
 
 
-def text(value: Any, path: str, most: int = TEXT_MAX) -> str:
+def text(value: Any, path: str) -> str:
+    """On one line."""
+    return without_controls(prose(value, path), path)
+
+
+def prose(value: Any, path: str, most: int = TEXT_MAX) -> str:
+    """On as many lines as its author likes."""
     if not isinstance(value, str):
         raise RuleRefused(path, Complaint.TEXT_EXPECTED, given=name_of(value))
     if not value.strip():
         raise RuleRefused(path, Complaint.TEXT_EMPTY)
     if len(value) > most:
         raise RuleRefused(path, Complaint.TEXT_TOO_LONG, most=most)
-    if not value.isprintable() and any(ord(char) < 32 and char not in "\n\t" for char in value):
+    without_controls(value.translate(LINES), path)
+    return value
+
+
+def without_controls(value: str, path: str) -> str:
+    """The same; refused when it holds what a terminal might obey."""
+    if not value.isprintable() and any(category(char) == "Cc" for char in value):
         raise RuleRefused(path, Complaint.TEXT_HOLDS_CONTROLS)
     return value
 

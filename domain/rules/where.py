@@ -9,7 +9,7 @@ import msgspec
 
 from domain.facts import Fact
 from domain.rules.complaints import Complaint, Words, name_of, shown
-from domain.rules.reading import listed, pointer, text
+from domain.rules.reading import listed, pointer, text, without_controls
 from domain.rules.refusal import RuleRefused
 from domain.rules.values import OWN_FIELDS, Of, Reference, Scope, compare, field_of, key_of, reader_of, same
 
@@ -121,7 +121,9 @@ def _ordered(raw: Any, path: str, known: frozenset[Of]) -> Any:
 def _value(raw: Any, path: str, known: frozenset[Of]) -> Any:
     if isinstance(raw, str) and raw.startswith("$"):
         return parse_reference(raw, path, known)
-    if raw is None or isinstance(raw, str | bool | int | float):
+    if isinstance(raw, str):
+        return without_controls(raw, path)
+    if raw is None or isinstance(raw, bool | int | float):
         return raw
     if isinstance(raw, date):
         return raw.isoformat()

@@ -44,7 +44,7 @@ def read_text(fields: Fields, kind: str) -> dict[str, str]:
     if "text" not in fields:
         return {}
     raw = Fields(fields.take("text"), fields.at("text"))
-    spoken = {language: raw.text(language) for language in LANGUAGES if language in raw}
+    spoken = {language: raw.prose(language) for language in LANGUAGES if language in raw}
     raw.finish()
     for language, template in spoken.items():
         for name in PLACEHOLDER.findall(template):

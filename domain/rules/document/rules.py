@@ -9,7 +9,7 @@ from domain.rules.document.alerts import read_route, read_severity, read_text
 from domain.rules.document.kinds import KINDS, read_body, read_on_close, read_on_suspend, refuse_keys_of_others
 from domain.rules.document.selectors import Groups, Types, read_declared_types, read_groups
 from domain.rules.document.windows import read_span
-from domain.rules.reading import Fields, pointer, text, texts
+from domain.rules.reading import Fields, pointer, prose, texts
 from domain.rules.refusal import RuleRefused
 from domain.rules.rule import Rule, Ruleset, RuleState
 from domain.rules.vocabulary import GROUPS
@@ -132,7 +132,7 @@ def _kind(fields: Fields) -> str:
 def _basis(fields: Fields) -> str:
     """The text of law or the practice that the rule stands on: for people, it changes no verdict."""
     raw = fields.take("source", "")
-    return "" if raw == "" else text(raw, fields.at("source"), BASIS_MAX)
+    return "" if raw == "" else prose(raw, fields.at("source"), BASIS_MAX)
 
 
 def _effective(fields: Fields) -> tuple[int | None, int | None]:
