@@ -18,6 +18,7 @@ from api.request import ApiRequest, correlation_id
 from application.access import Scope
 from application.rulebooks import Order, Receipt
 from application.rules_listed import ListedRule, listed
+from domain.errors import DomainError
 from domain.rule_publication import (
     AlreadyPublished,
     BacktestRequired,
@@ -40,6 +41,17 @@ from domain.rules.lint import Remark
 from domain.rules.rule import RuleState
 from domain.rules.sentence import sentence_of
 from projections.rulebook import Rulebook, versions
+
+RULES_MAX = 100
+"""Of one document: tens of milliseconds, during which nobody else is answered."""
+
+
+class TooManyRules(DomainError):
+    """A document sent here holds at most a hundred rules; send it in parts, or use the command line."""
+
+    code = "too_many_rules"
+    status = 422
+    title_fr = "Un document envoyé ici contient au plus cent règles ; envoyez-le par parties, ou en ligne de commande."
 
 
 class RuleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -238,12 +250,13 @@ async def read_rule_version(request: ApiRequest, slug: FromPath[str], version: F
     "/lint",
     name="lint-rules",
     status_code=200,
-    opt=described(Scope.READ, answer=Linted, body=RuleBody, repeatable=True, refusals=(RuleRefused,)),
+    opt=described(Scope.READ, answer=Linted, body=RuleBody, repeatable=True, refusals=(RuleRefused, TooManyRules)),
 )
 async def lint_rules(request: ApiRequest) -> Reply:
     """Try whether rules can be drafted, and what is doubtful about them. Nothing is kept."""
     body, _ = await RULE.read(request)
     idempotency_key(request)
+    must_be_short(body.document)
     try:
         ruleset, remarks = await request.runtime.rulebooks.lint(request.user.territory, body.document)
     except RuleRefused as refusal:
@@ -262,12 +275,13 @@ async def lint_rules(request: ApiRequest) -> Reply:
         body=RuleBody,
         repeatable=True,
         versioned=True,
-        refusals=(RuleRefused, VersionImmutable, VersionNotLater, RulebookFull),
+        refusals=(RuleRefused, TooManyRules, VersionImmutable, VersionNotLater, RulebookFull),
     ),
 )
 async def draft_rule(request: ApiRequest) -> Reply:
     """Draft a version of a rule, or write its draft anew. Nothing is judged by it."""
     body, raw = await RULE.read(request)
+    must_be_short(body.document)
     receipt = await carry_out(request, DraftRule(document=body.document), raw)
     place = f"/v1/rules/{receipt.outcome.rule}/versions/{receipt.outcome.version}"
     return answer(receipt, status=201, headers={"Location": place})
@@ -368,6 +382,13 @@ async def carry_out(request: ApiRequest, command: RulebookCommand, raw: bytes) -
         return await request.runtime.rulebooks.carry_out(order)
     except RuleRefused as refusal:
         raise placed(refusal) from None
+
+
+def must_be_short(document: dict[str, Any]) -> None:
+    """Raises TooManyRules, before any of them is read."""
+    rules = document.get("rules")
+    if isinstance(rules, list) and len(rules) > RULES_MAX:
+        raise TooManyRules(field="/document/rules")
 
 
 def placed(refusal: RuleRefused) -> RuleRefused:

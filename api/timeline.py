@@ -145,7 +145,9 @@ class ObligationView(msgspec.Struct, kw_only=True):
     late_by: str | None
     """ISO 8601 duration."""
     raised: bool
-    """Out of step, and its grace is over: an alert says so."""
+    """Out of step, and its grace is over: an alert says so, unless `shadow`."""
+    shadow: bool
+    """The rule is tried in shadow: nobody is told."""
     reason: Reason | None
     """Why it was cancelled."""
     evidence: tuple[str, ...]

@@ -210,6 +210,17 @@ async def test_an_agency_that_has_left_changes_no_rule(
     assert "has left" in ran.err
 
 
+async def test_the_rules_of_a_territory_are_listed_in_columns(here: dict[str, str]) -> None:
+    listed = await unisson("rules", "list", "--territory", TERRITORY, **here)
+    lines = listed.out.splitlines()
+    assert len(lines) == len(shipped_rules().rules)
+    columns = {
+        tuple(place for place, char in enumerate(line) if char != " " and line[place - 2 : place] == "  ")
+        for line in lines
+    }
+    assert len(columns) == 1
+
+
 async def test_a_draft_is_given_up(here: dict[str, str], file: str) -> None:
     await unisson("rules", "draft", file, *PLACE, **here)
     given_up = await unisson("rules", "withdraw", "contact-in-60-days", "--version", "1", *PLACE, **here)

@@ -192,6 +192,18 @@ async def test_an_empty_document_is_refused(lead: Agency) -> None:
     must_refuse(await lead.command("/v1/rules", {"document": {}}), 422, "rule_invalid", "/document")
 
 
+async def test_a_document_of_too_many_rules_is_refused_before_any_is_read(lead: Agency) -> None:
+    many = {"rules": [{"rule": f"rule-{number}"} for number in range(101)]}
+    sent = {"document": many}
+    for path, body in (
+        ("/v1/rules", sent),
+        ("/v1/rules/lint", sent),
+        ("/v1/rules/backtests", sent),
+        ("/v1/rule-evaluations", sent | {"facts": [], "now": "2026-03-01T00:00:00Z"}),
+    ):
+        must_refuse(await lead.command(path, body), 422, "too_many_rules", "/document/rules")
+
+
 async def test_a_document_of_a_megabyte_is_refused(lead: Agency) -> None:
     long = document(text={"fr": "x" * 1_000_000})
     must_refuse(await lead.command("/v1/rules", {"document": long}), 413, "body_too_large")
@@ -267,3 +279,14 @@ async def test_the_obligations_of_a_pathway_are_judged_by_the_rules_of_the_terri
         items = (await ccas.get(f"{pathway}/obligations")).json()["items"]
         assert ("silence-30-days" in [each["rule"] for each in items]) is expected
         await lead.command(f"{place}/publications", {"to": "active"})
+
+
+async def test_what_a_rule_in_shadow_finds_says_so(service: Service, lead: Agency, ccas: Agency) -> None:
+    rule = document(effective={"from": "2026-03-02"})
+    place = await drafted(lead, rule)
+    await tried(service, rule)
+    pathway = await ccas.opened()
+    for to, shadow in (("shadow", True), ("active", False)):
+        await lead.command(f"{place}/publications", {"to": to})
+        items = (await ccas.get(f"{pathway}/obligations")).json()["items"]
+        assert [each["shadow"] for each in items if each["rule"] == "silence-30-days"] == [shadow]

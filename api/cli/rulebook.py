@@ -98,9 +98,11 @@ def list_(
     if json:
         write_json({"rules": [_told(rule) for rule in rules]})
         return
-    for rule in rules:
+    names = [f"{rule.slug}@{rule.version}" for rule in rules]
+    width = max(map(len, names), default=0)
+    for name, rule in zip(names, rules, strict=True):
         since = rule.effective_from or say("toujours", "always")
-        write_line(f"{rule.slug}@{rule.version:<4}  {rule.state.value:<8}  {since}  {rule.kind}".rstrip())
+        write_line(f"{name:<{width}}  {rule.state.value:<7}  {since:<10}  {rule.kind}")
 
 
 def show(
