@@ -13,6 +13,7 @@ from litestar.types import Message, Scope
 
 from api import (
     agencies,
+    alert_explanations,
     alerts,
     backtests,
     batches,
@@ -229,6 +230,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         pathways.routes,
         timeline.routes,
         alerts.routes,
+        alert_explanations.routes,
         inbox.routes,
         events.routes,
         exports.routes,

@@ -112,6 +112,47 @@ async def test_the_obligation_behind_an_alert_can_be_read(ccas: Agency, clock: S
     assert broken["raised"] is True
 
 
+async def test_why_an_alert_is_there_is_told_to_who_sees_its_content(
+    service: Service, ccas: Agency, mission: Agency, clock: SettableClock
+) -> None:
+    _, referral = await unanswered(ccas, clock)
+    [alert] = await alerts_of(ccas)
+    for agency in (ccas, mission):
+        told = (await agency.get(f"/v1/alerts/{alert['id']}/explanation")).json()
+        assert told["rule"] == f"{alert['content']['rule']}@{alert['content']['rule_version']}"
+        assert (told["status"], told["known_at"]) == ("violated_open", alert["content"]["known_at"])
+        assert set(told["activation"]) == {"fact_id", "type", "agency", "start", "state", "position"}
+        assert (told["activation"]["fact_id"], told["activation"]["agency"]) == (referral, CCAS)
+        assert "inclus" in told["window"]["fr"]
+        assert "included" in told["window"]["en"]
+        assert told["fr"] != told["en"]
+        assert HOUSING not in str(told)
+
+
+async def test_a_bare_notice_is_explained_to_nobody(service: Service, ccas: Agency, clock: SettableClock) -> None:
+    await unanswered(ccas, clock)
+    [alert] = await alerts_of(ccas)
+    stranger, same = await service.agency("cpam"), {"X-Request-Id": "same"}
+    await service.runtime.pool.execute("UPDATE alert_recipients SET sees = 'notice'")
+    assert (await ccas.get(f"/v1/alerts/{alert['id']}")).json()["content"] is None
+    absent_id = str(uuid4())
+    absent = await ccas.get(f"/v1/alerts/{absent_id}/explanation", headers=same)
+    assert (absent.status_code, absent.json()["code"]) == (404, "unknown_alert")
+    for agency in (ccas, stranger):
+        refused = await agency.get(f"/v1/alerts/{alert['id']}/explanation", headers=same)
+        assert refused.text.replace(alert["id"], absent_id) == absent.text
+
+
+async def test_an_alert_of_a_rule_that_nobody_knows_cannot_be_explained(
+    service: Service, ccas: Agency, clock: SettableClock
+) -> None:
+    await unanswered(ccas, clock)
+    [alert] = await alerts_of(ccas)
+    await service.runtime.pool.execute("UPDATE alerts SET rule = 'forgotten'")
+    refused = await ccas.get(f"/v1/alerts/{alert['id']}/explanation")
+    assert (refused.status_code, refused.json()["code"]) == (410, "cannot_be_explained")
+
+
 async def test_a_referral_to_answer_is_in_the_inbox_until_it_is_answered(ccas: Agency, mission: Agency) -> None:
     pathway = await ccas.opened()
     asked = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})

@@ -1,0 +1,99 @@
+"""Why an alert is there, over HTTP: worked out again, for who sees its content."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Router, get
+from litestar.params import FromPath
+
+from api.alerts import ALERT_QUERY, AlertQuery, UnknownAlert
+from api.described import described
+from api.explanations import explanation_of
+from api.freshness import shown
+from api.moments import DayOrInstant
+from api.replies import Reply, as_view, reply
+from api.request import ApiRequest
+from api.timeline import AlmostCounted
+from domain.alert import Sees
+from domain.errors import DomainError
+from domain.facts import FactState
+from domain.rules.explain import Explanation, WindowExplained
+from domain.rules.obligation import Status
+from projections.alert_board import AlertBoard, alert
+
+
+class CannotBeExplained(DomainError):
+    """What this alert rests on can no longer be read, or the rule that raised it is no longer known."""
+
+    code = "cannot_be_explained"
+    status = 410
+    title_fr = "Ce sur quoi repose cette alerte ne peut plus être lu, ou la règle qui l'a levée n'est plus connue."
+
+
+class FactExcerpt(msgspec.Struct, kw_only=True):
+    """A fact it rests on: what it is, whose and when; nothing of what it says."""
+
+    fact_id: str
+    type: str
+    agency: str
+    start: DayOrInstant
+    state: FactState
+    position: int
+
+
+class AlertExplanation(msgspec.Struct, kw_only=True):
+    """The rule applied to what was known then. The same facts, rule and calendar give the same."""
+
+    alert_id: UUID
+    rule: str
+    """slug@version"""
+    calendar: str
+    status: Status
+    activation: FactExcerpt
+    """The fact that made the rule expect something."""
+    window: WindowExplained
+    """When it was expected, in words and in days."""
+    matched: list[FactExcerpt]
+    near_misses: list[AlmostCounted]
+    known_at: int
+    """How much of the log was known."""
+    fr: str
+    en: str
+
+
+@get(
+    "/{alert_id:uuid}/explanation",
+    name="explain-alert",
+    opt=described(answer=AlertExplanation, query=AlertQuery, waits=True, refusals=(UnknownAlert, CannotBeExplained)),
+)
+async def explain_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
+    """Read why an alert is there: what the rule expected, until when, what counted and what nearly did."""
+    runtime, caller = request.runtime, request.user
+    headers = await shown(request, [AlertBoard.name], ALERT_QUERY.read(request).at_least, with_alerts=True)
+    async with runtime.pool.acquire() as db:
+        row = await alert(db, caller.territory, caller.agency, alert_id)
+    if row is None or row.sees is not Sees.CONTENT:
+        raise UnknownAlert
+    found = await explanation_of(runtime, msgspec.structs.asdict(row) | {"territory": caller.territory})
+    if found is None:
+        raise CannotBeExplained
+    return reply(_view(alert_id, found), headers=headers)
+
+
+def _view(alert_id: UUID, found: Explanation) -> AlertExplanation:
+    return as_view(
+        found,
+        AlertExplanation,
+        alert_id=alert_id,
+        activation=_excerpt(found.activation),
+        matched=[_excerpt(fact) for fact in found.matched],
+        near_misses=[as_view(miss, AlmostCounted) for miss in found.near_misses],
+    )
+
+
+def _excerpt(fact: Any) -> FactExcerpt:
+    return msgspec.convert(dict(fact), FactExcerpt)
+
+
+routes = Router("/alerts", route_handlers=[explain_alert], tags=["alerts"])
