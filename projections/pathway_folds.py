@@ -129,13 +129,17 @@ class PathwayFolds:
             return
         ids = list(until_version)
         streams = await self._log.read_streams(self._territory, ids, until_position=until_position)
-        for stream_id, history in streams.items():
-            if not is_opening(history[0]):
-                continue
-            last = until_version[stream_id]
-            for stored in history:
-                if not last or stored.event.originator_version <= last:
-                    self._fold(stored)
+        try:
+            for stream_id, history in streams.items():
+                if not is_opening(history[0]):
+                    continue
+                last = until_version[stream_id]
+                for stored in history:
+                    if not last or stored.event.originator_version <= last:
+                        self._fold(stored)
+        except Exception:
+            self.forget(streams)  # Else the next to ask would take what is half folded for the whole.
+            raise
         self._bound(frozenset(streams))
 
     def _bound(self, in_use: Collection[UUID]) -> None:
