@@ -195,7 +195,9 @@ class TerritoryFollower:
         elapsed = False
         for consumer in at_head:
             projection = self._projection(consumer)
-            if consumer in self._consumers and isinstance(projection, Timed):
+            # Set aside, it may not have folded what was just read: its deadlines wait with it.
+            is_here = consumer in self._consumers and not self._is_aside(consumer)
+            if is_here and isinstance(projection, Timed):
                 async with self._answering(consumer):
                     elapsed |= await self._elapse(consumer, projection, now)
         return elapsed

@@ -9,6 +9,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from application.event_log import EventLog, Stored, UnreadableEvent
@@ -17,7 +18,7 @@ from infrastructure.database import Pool
 from projections import consumers
 from projections.consumers import ConsumerStatus, LeaseLost, consumer_statuses
 from projections.pathway_timeline import PathwayTimeline
-from projections.projection import Build, Connection, Page
+from projections.projection import Build, Connection, Elapsed, Page
 from projections.unparking import NotParked, parked_events, retry, skip
 from tests.support.following import (
     CCAS,
@@ -253,6 +254,38 @@ async def test_a_projection_that_fails_everywhere_stops_and_says_so_instead_of_p
         allergic.to_everything = False
         await follower_of(pool, place, (allergic,)).catch_up()
         assert (await status_of(pool, place, "allergic")).error_type is None
+
+
+class Interrupted(Allergic):
+    """A fold is cut short by the database; something is due at any time."""
+
+    name = "interrupted"
+    tables: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, pathway: UUID) -> None:
+        super().__init__()
+        self.pathway = pathway
+        self.elapsed: list[int] = []
+
+    async def fold(self, db: Connection, build: Build, page: Page) -> None:  # noqa: ARG002
+        raise asyncpg.DeadlockDetectedError
+
+    async def due(self, *_: object) -> list[UUID]:
+        return [self.pathway]
+
+    async def elapse(self, db: Connection, build: Build, page: Elapsed) -> None:  # noqa: ARG002
+        self.elapsed += [standing.position for standing in page.standings.values()]
+
+    async def next_due(self, *_: object) -> None:
+        return None
+
+
+async def test_no_deadline_is_processed_before_what_was_recorded_is_folded(database_url: str, pool: Pool) -> None:
+    async with territory(database_url, pool) as place:
+        interrupted = Interrupted(await place.open())
+        await follower_of(pool, place, (interrupted,)).catch_up()
+        assert (await status_of(pool, place, "interrupted")).position == 0
+        assert interrupted.elapsed == []
 
 
 class Torn:
