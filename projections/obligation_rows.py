@@ -16,8 +16,8 @@ from domain.rules.watch import Watch
 from projections.projection import Build, Connection
 from projections.rulings import RulesHistory, Ruling, Version
 
-REMEMBERED_MAX = 50_000
-"""Obligations remembered, each pathway counting for one more."""
+REMEMBERED_MAX = 125_000
+"""Facts and obligations remembered, open or not, each pathway counting for one more: some 0.7 KB each."""
 
 OBLIGATIONS = """
 CREATE TABLE {obligations} (
@@ -136,7 +136,8 @@ class Judged:
         self.evaluated_at: datetime | None = None
         self.written_by = ""
         """The transaction that last wrote it: what is remembered of a pathway holds while no other has."""
-        self.size = 0
+        self.size = 1
+        """Facts and obligations held, and one for itself."""
         self._calendars = calendars
         self._watch = Watch(ruling.rules, calendars)
         self._alerts: dict[Situation, UUID] = {}
@@ -146,6 +147,7 @@ class Judged:
     def put_stored(self, row: Row) -> None:
         self.stored[row.key] = self.rows[row.key] = row
         self._alerts[self._situation(row)] = row.alert
+        self.size += 1
 
     def come_under(self, ruling: Ruling) -> None:
         """To be judged by other rules from now on."""
@@ -166,6 +168,7 @@ class Judged:
             rows[key] = self.rows[key] if same else row_of(self.pathway, key[0], obligation)
         self.rows, self._open, self._obligations = rows, opened, evaluation.obligations
         self.next_due, self.evaluated_at = evaluation.next_due, now
+        self.size = 1 + len(facts) + len(evaluation.obligations)
         return evaluation.obligations
 
     def outcome_of(self, row: Row) -> Obligation | None:
@@ -279,7 +282,6 @@ class JudgedPathways:
             self._take(build, mine.pathway)
             mine.stored, mine.written_by = mine.rows, written_by[mine.pathway]
             self._remembered[build.number, mine.pathway] = mine
-            mine.size = len(mine.rows) + 1
             self._size += mine.size
         while self._size > self._remembered_max:
             _, oldest = self._remembered.popitem(last=False)
