@@ -51,6 +51,10 @@ class RulesHistory:
     def latest(self) -> Ruling:
         return self._rulings[-1]
 
+    @property
+    def by_position(self) -> Mapping[int, Ruling]:
+        return {ruling.position: ruling for ruling in self._rulings}
+
     def at(self, position: int) -> Ruling:
         """Those in force once everything up to a position is known."""
         return self._rulings[bisect_right(self._positions, position) - 1]
@@ -78,8 +82,9 @@ class Rulings:
         head = await db.fetchval(HEAD, territory, build.name, build.number)
         known = self._known.get(territory)
         if known is None or known[0] != head:
+            before = {} if known is None else known[1].by_position
             made = [
-                _ruling(change.position, change.at, self._in_force.of(change.published))
+                before.get(change.position) or _ruling(change.position, change.at, self._in_force.of(change.published))
                 for change in (await changes(db, territory, head) if head else ())
             ]
             known = self._known[territory] = head, RulesHistory([self._shipped, *made])
