@@ -103,9 +103,6 @@ SELECT l.* FROM unnest($3::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
     WHERE a.territory = $1 AND a.pathway = p.pathway AND r.agency = $2 AND r.sees = 'content'
     ORDER BY a.position DESC LIMIT $4
 ) AS l ORDER BY l.position DESC"""
-COUNTS = """
-SELECT rule, status, severity, count(*) AS alerts FROM alerts WHERE territory = $1
-GROUP BY rule, status, severity ORDER BY rule, status, severity"""
 
 BEFORE_ANY = UUID(int=0)
 
@@ -171,11 +168,6 @@ async def alerts_of(
     for row in await db.fetch(ALERTS_OF_PATHWAYS, territory, agency, pathways, each):
         found[row["pathway"]].append(_alert_row(row))
     return found
-
-
-async def alert_counts(db: Connection, territory: str) -> list[tuple[str, str, str, int]]:
-    """(rule, status, severity, how many) of a whole territory."""
-    return [tuple(row.values()) for row in await db.fetch(COUNTS, territory)]
 
 
 def _alert_row(row: asyncpg.Record) -> AlertRow:

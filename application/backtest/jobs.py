@@ -19,9 +19,6 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
-UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
-
-
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be tried, for whom."""
 
