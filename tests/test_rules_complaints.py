@@ -120,6 +120,8 @@ RAISED: list[tuple[Complaint, Any]] = [
     (Complaint.EXISTS_TAKES_A_FLAG, where({"theme": {"exists": "yes"}})),
     (Complaint.IN_TAKES_A_LIST, where({"theme": {"in": "it"}})),
     (Complaint.BETWEEN_TAKES_TWO, where({"age": {"between": [1]}})),
+    (Complaint.BETWEEN_UNLIKE, where({"age": {"between": ["a", 1]}})),
+    (Complaint.BETWEEN_REVERSED, where({"age": {"between": [5, 1]}})),
     (Complaint.ORDERED_EXPECTED, where({"age": {"lt": None}})),
     (Complaint.SINGLE_VALUE_EXPECTED, where({"theme": {"eq": {"a": 1}}})),
     (Complaint.NOT_A_REFERENCE, where({"theme": "$when"})),

@@ -207,6 +207,14 @@ class Complaint(Enum):
         "« between » attend une liste de deux valeurs, la plus petite puis la plus grande.",
         "`between` takes a list of two values, the least and the greatest.",
     )
+    BETWEEN_UNLIKE = (
+        "« between » attend deux nombres, deux textes ou deux dates ; un nombre et un texte n'ont pas d'ordre.",
+        "`between` takes two numbers, two texts or two dates; a number and a text have no order.",
+    )
+    BETWEEN_REVERSED = (
+        "rien n'est entre {least} et {greatest} : la plus petite valeur vient d'abord.",
+        "nothing is between {least} and {greatest}: the least comes first.",
+    )
     ORDERED_EXPECTED = (
         "un nombre, un texte ou une date est attendu ; trouvé : {given}.",
         "a number, a text or a date is expected, not {given}.",

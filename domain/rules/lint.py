@@ -12,10 +12,11 @@ from domain.rules.calendars import Calendars
 from domain.rules.compilation import compile_rules
 from domain.rules.complaints import Complaint, shown
 from domain.rules.document import LANGUAGES
+from domain.rules.empty_windows import may_be_empty
 from domain.rules.evaluate import evaluate
 from domain.rules.reading import pointer
 from domain.rules.refusal import RuleRefused
-from domain.rules.rule import Require, Rule, RuleState, Selector, Silence, Use
+from domain.rules.rule import Forbid, Require, Rule, RuleState, Selector, Silence, Use
 from domain.rules.where import conjuncts
 from domain.rules.windows import Duration
 
@@ -70,6 +71,7 @@ def remarks(rules: Sequence[Rule], among: Iterable[Rule] = (), territory: str | 
             *_unknown_inhibitors(rule, slugs),
             *_untold(rule),
             *_elsewhere(rule, territory),
+            *_sometimes_empty(rule),
             *_subsumed(rule, everyone),
         )
     ]
@@ -134,6 +136,22 @@ def _elsewhere(rule: Rule, territory: str | None) -> Iterator[Remark]:
             f"Cette règle ne vaut pas pour {territory} : elle n'y jugera rien.",
             f"This rule is not meant for {territory}: it will judge nothing there.",
         )
+
+
+def _sometimes_empty(rule: Rule) -> Iterator[Remark]:
+    body = rule.body
+    windows = [("/within", body.within)] if isinstance(body, Require | Forbid) else []
+    if not isinstance(body, Silence) and body.unless is not None:
+        windows.append(("/unless/within", body.unless.within))
+    for path, window in windows:
+        if may_be_empty(window):
+            yield _remark(
+                "sometimes_empty",
+                rule,
+                path,
+                f"Selon le moment qui déclenche la règle, rien n'est entre {window.start} et {window.end}.",
+                f"Depending on when the rule is set off, nothing is between {window.start} and {window.end}.",
+            )
 
 
 def _subsumed(rule: Rule, everyone: Sequence[Rule]) -> Iterator[Remark]:

@@ -14,6 +14,7 @@ from domain.rules.refusal import RuleRefused
 from domain.rules.values import OWN_FIELDS, Of, Reference, Scope, compare, field_of, key_of, reader_of, same
 
 DEPTH_MAX = 12
+DATE_LENGTH = len("2026-01-31")
 Predicate = Callable[[Fact, Scope], bool]
 
 
@@ -106,10 +107,23 @@ def _operand(operator: Operator, raw: Any, path: str, known: frozenset[Of]) -> A
     if operator is Operator.BETWEEN:
         if not isinstance(raw, list | tuple) or len(raw) != 2:
             raise RuleRefused(path, Complaint.BETWEEN_TAKES_TWO)
-        return tuple(_ordered(item, at, known) for item, at in listed(raw, path))
+        least, greatest = (_ordered(item, at, known) for item, at in listed(raw, path))
+        _refuse_reversed(least, greatest, path)
+        return least, greatest
     if operator in (Operator.LT, Operator.LE, Operator.GT, Operator.GE):
         return _ordered(raw, path, known)
     return _value(raw, path, known)
+
+
+def _refuse_reversed(least: Any, greatest: Any, path: str) -> None:
+    """References are known too late to tell; so is the order of two moments of one day."""
+    if isinstance(least, Reference) or isinstance(greatest, Reference):
+        return
+    if isinstance(least, str) != isinstance(greatest, str):
+        raise RuleRefused(path, Complaint.BETWEEN_UNLIKE)
+    is_reversed = least[:DATE_LENGTH] > greatest[:DATE_LENGTH] if isinstance(least, str) else least > greatest
+    if is_reversed:
+        raise RuleRefused(path, Complaint.BETWEEN_REVERSED, least=shown(least), greatest=shown(greatest))
 
 
 def _ordered(raw: Any, path: str, known: frozenset[Of]) -> Any:

@@ -194,9 +194,9 @@ def shift_day(day: int, by: Duration, calendar: Calendar) -> int:
         case Unit.WEEKS:
             return day + 7 * count
         case Unit.MONTHS:
-            return _shift_months(day, count)
+            return shift_months(day, count)
         case Unit.YEARS:
-            return _shift_months(day, 12 * count)
+            return shift_months(day, 12 * count)
         case Unit.BUSINESS_DAYS:
             return calendar.shift_working(day, count)
         case Unit.WORKING_DAYS:
@@ -205,7 +205,8 @@ def shift_day(day: int, by: Duration, calendar: Calendar) -> int:
             raise AssertionError(f"{by} is not counted in days")
 
 
-def _shift_months(day: int, months: int) -> int:
+def shift_months(day: int, months: int) -> int:
+    """The same day number so many months later, or the last day of a shorter month."""
     if not 1 <= day <= LAST_DAY:
         return day
     origin = date.fromordinal(day)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from domain.rules.complaints import Complaint, shown
+from domain.rules.empty_windows import is_always_empty
 from domain.rules.reading import Fields
 from domain.rules.refusal import RuleRefused
 from domain.rules.windows import COUNT_MAX, EVER, Bounds, Duration, Unit, Window, parse_duration
@@ -32,7 +33,7 @@ def read_sides(within: Fields, beside: Fields) -> Window:
     window = Window(start=start, end=end, bounds=bounds, roll=read_roll(within if "roll" in within else beside, end))
     if bounds is not Bounds.BOTH and not window.is_exact:
         raise RuleRefused(within.path, Complaint.BOUNDS_WITHOUT_HOURS)
-    if start == Duration(1, None) or end == Duration(-1, None) or _is_reversed(start, end):
+    if is_always_empty(window):
         raise RuleRefused(within.path, Complaint.WINDOW_EMPTY, start=str(start), end=str(end))
     return window
 
@@ -81,10 +82,3 @@ def read_duration(raw: Any, path: str) -> Duration:
 
 def _now(span: Duration) -> Duration:
     return Duration(0, span.unit if span.is_exact else Unit.DAYS)
-
-
-def _is_reversed(start: Duration, end: Duration) -> bool:
-    comparable = start.unit == end.unit or (start.is_exact and end.is_exact)
-    if not comparable or start.unit is None:
-        return False
-    return start.exact > end.exact if start.is_exact else start.count > end.count
