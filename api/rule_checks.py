@@ -131,8 +131,7 @@ async def evaluate_rules(request: ApiRequest) -> Reply:
     try:
         pathways = read_facts((msgspec.json.encode(fact) for fact in body.facts), calendars)
     except FactLineRefused as refusal:
-        field = f"/facts{refusal.field or ''}"
-        raise FactsRefused(refusal.detail, detail_fr=refusal.detail_fr, field=field) from None
+        raise _placed(refusal) from None
     rules = await _rules(request, body)
     if len(rules) * len(body.facts) > WORK_MAX:
         raise EvaluationTooLarge
@@ -157,6 +156,12 @@ async def reconcile(request: ApiRequest) -> Reply:
     differences = [as_view(one, DifferenceView, fields=list(one.fields)) for one in page.differences]
     headers = next_page(request, cursor=place) if place else {}
     return reply(as_view(page, ReconciliationPage, differences=differences, next=place), headers=headers)
+
+
+def _placed(refusal: FactLineRefused) -> FactsRefused:
+    """Its place counted from the body: facts come there as a list."""
+    fault, place = refusal.fault, f"/facts/{refusal.number - 1}"
+    return FactsRefused(fault.en, detail_fr=fault.fr, field=place if fault.name is None else f"{place}/{fault.name}")
 
 
 async def _rules(request: ApiRequest, body: EvaluationBody) -> Ruleset:

@@ -83,7 +83,7 @@ def read_now(text: str, tz: str = MAINLAND_ZONE) -> datetime:
     zone = Calendars(tz).default.tz
     point = parse_point(text, zone)
     if point.year not in YEARS:
-        raise ValueError(f"{text!r} is not in the years {YEARS.start} to {YEARS.stop - 1}.")
+        raise ValueError(f"This is not in the years {YEARS.start} to {YEARS.stop - 1}.")
     if not isinstance(point, datetime):
         point = _midnight(point).replace(tzinfo=zone)
     return point.astimezone(UTC)

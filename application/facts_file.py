@@ -9,6 +9,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from application.fact_faults import (
+    END_BEFORE_START,
+    OUT_OF_CALENDAR,
+    Fault,
+    fault_of,
+    given_twice,
+    missing_or_empty,
+    not_a_date,
+)
 from domain.facts import Fact, FactState, Precision
 from domain.rules import Calendars
 from domain.rules.instants import rfc3339
@@ -21,12 +30,21 @@ LINE_MAX = 1024 * 1024
 class FactLineRefused(Exception):
     """A line of the facts file is not valid."""
 
-    def __init__(self, number: int, en: str, fr: str, *, name: str | None = None) -> None:
-        """Why, as a sentence in each language; `name` is the field at fault."""
-        self.detail = f"line {number}: {en}"
+    def __init__(self, number: int, fault: Fault) -> None:
+        self.number = number
+        """From 1."""
+        self.fault = fault
+        self.detail = f"line {number}: {fault.en}"
+        self.detail_fr = f"ligne {number} : {fault.fr}"
         super().__init__(self.detail)
-        self.field = None if name is None else f"/{name}"
-        self.detail_fr = f"ligne {number} : {fr}"
+
+
+class _Twins(Exception):
+    """A key is given twice: readers of JSON differ on which of the two they keep."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        self.names = names
 
 
 class FactLine(msgspec.Struct, kw_only=True):
@@ -105,8 +123,7 @@ def read_versions(lines: Iterable[bytes], calendars: Calendars) -> Iterator[Vers
                 continue
             fact = _fact(raw, number, position, tz)
         except OverflowError:
-            en, fr = "a date is outside the years 1 to 9999.", "une date est hors des années 1 à 9999."
-            raise FactLineRefused(number, en, fr) from None
+            raise FactLineRefused(number, OUT_OF_CALENDAR) from None
         yield Version(raw.pathway, raw.fact_id, position, fact.recorded_at, fact)
 
 
@@ -138,7 +155,7 @@ def parse_point(text: str, tz: ZoneInfo) -> date | datetime:
     """
     spelling = _POINT.fullmatch(text)
     if spelling is None:
-        raise ValueError(f"{text!r} is neither YYYY-MM-DD nor an RFC 3339 date and time.")
+        raise ValueError("This is neither YYYY-MM-DD nor an RFC 3339 date and time.")
     if spelling["time"] is None:
         return date.fromisoformat(text)
     moment = datetime.fromisoformat(text.upper())
@@ -152,26 +169,25 @@ def _written(point: date | datetime) -> str:
 def _read_line(line: bytes, number: int) -> FactLine:
     if len(line) > LINE_MAX:
         kilobytes = LINE_MAX // 1024
-        raise FactLineRefused(number, f"longer than {kilobytes} kB.", f"plus longue que {kilobytes} ko.")
+        raise FactLineRefused(number, Fault(f"longer than {kilobytes} kB.", f"plus longue que {kilobytes} ko."))
     text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
     try:
         raw = _decoder.decode(text)
         json.loads(text, object_pairs_hook=_without_twins)
+    except _Twins as twins:
+        raise FactLineRefused(number, given_twice(twins.names)) from None
     except (ValueError, RecursionError) as error:
-        raise FactLineRefused(number, f"{error}.", f"ce n'est pas un fait valide ({error}).") from None
+        raise FactLineRefused(number, fault_of(error)) from None
     for name in ("pathway", "fact_id") if raw.retracted else ("pathway", "fact_id", "type", "start"):
         if not getattr(raw, name):
-            raise FactLineRefused(number, f"`{name}` is missing or empty.", f"`{name}` manque ou est vide.", name=name)
+            raise FactLineRefused(number, missing_or_empty(name))
     return raw
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers of JSON differ on which of two equal keys they keep: neither is."""
     read = dict(pairs)
     if len(read) < len(pairs):
-        names = [name for name, _ in pairs]
-        twin = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key `{twin}` is given twice")
+        raise _Twins([name for name, _ in pairs])
     return read
 
 
@@ -206,7 +222,7 @@ def _end(raw: FactLine, start: date, precision: Precision, number: int, tz: Zone
         return None if canonical_type(raw.type) == SUSPENSION else start
     end = _as_precise(_point(raw.end, "end", number, tz), precision, tz)
     if end < start:
-        raise FactLineRefused(number, "`end` is before `start`.", "`end` est avant `start`.", name="end")
+        raise FactLineRefused(number, END_BEFORE_START)
     return end
 
 
@@ -214,12 +230,7 @@ def _point(text: str, name: str, number: int, tz: ZoneInfo) -> date | datetime:
     try:
         return parse_point(text, tz)
     except ValueError:
-        raise FactLineRefused(
-            number,
-            f"`{name}` {text!r} is neither YYYY-MM-DD nor an RFC 3339 date and time.",
-            f"`{name}` {text!r} n'est ni AAAA-MM-JJ ni une date et heure RFC 3339.",
-            name=name,
-        ) from None
+        raise FactLineRefused(number, not_a_date(name)) from None
 
 
 def _as_precise(point: date | datetime, precision: Precision, tz: ZoneInfo) -> date | datetime:

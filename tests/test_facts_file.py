@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -84,11 +85,11 @@ def test_pathways_may_be_mixed_and_blank_lines_and_unknown_fields_are_skipped() 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"{", "line 2"),
-        (b"[]", "line 2"),
-        (b'{"pathway": "p1"}', "`fact_id`|fact_id"),
+        (b"{", "this is not JSON"),
+        (b"[]", "an object is expected"),
+        (b'{"pathway": "p1"}', "`fact_id` is missing"),
         (msgspec.json.encode(LEAST | {"fact_id": ""}), "`fact_id` is missing or empty"),
-        (msgspec.json.encode(LEAST | {"start": "soon"}), "`start` 'soon'"),
+        (msgspec.json.encode(LEAST | {"start": "soon"}), "`start` is neither"),
         (msgspec.json.encode(LEAST | {"start": "2026-02-30"}), "`start`"),
         (msgspec.json.encode(LEAST | {"start": "20260105"}), "`start`"),
         (msgspec.json.encode(LEAST | {"start": "2026-W02-1"}), "`start`"),
@@ -98,12 +99,12 @@ def test_pathways_may_be_mixed_and_blank_lines_and_unknown_fields_are_skipped() 
             b'{"pathway": "p1", "fact_id": "f1", "type": "a", "type": "b", "start": "2026-01-05"}',
             "`type` is given twice",
         ),
-        (b'{"pathway": "p1", "fact_id": "f1", "attrs": {"x": 1, "x": 1}}', "`x` is given twice"),
+        (b'{"pathway": "p1", "fact_id": "f1", "attrs": {"x": 1, "x": 1}}', "a key is given twice"),
         (msgspec.json.encode(LEAST | {"end": "2026-01-04"}), "`end` is before `start`"),
-        (msgspec.json.encode(LEAST | {"state": "finished"}), r"\$.state"),
-        (msgspec.json.encode(LEAST | {"precision": "second"}), r"\$.precision"),
-        (msgspec.json.encode(LEAST | {"attrs": []}), r"\$.attrs"),
-        (msgspec.json.encode(LEAST | {"position": "1"}), r"\$.position"),
+        (msgspec.json.encode(LEAST | {"state": "finished"}), "`state` is not one of planned, done, cancelled, no_show"),
+        (msgspec.json.encode(LEAST | {"precision": "second"}), "`precision` is not one of day, minute"),
+        (msgspec.json.encode(LEAST | {"attrs": []}), "`attrs` is not an object"),
+        (msgspec.json.encode(LEAST | {"position": "1"}), "`position` is not a whole number"),
         (msgspec.json.encode(LEAST | {"recorded_at": "x"}), "`recorded_at`"),
         (b'{"pathway": "\xff"}', "line 2"),
         (b"[" * 5000, "line 2"),
@@ -115,6 +116,35 @@ def test_a_bad_line_is_refused_with_its_number_and_why(line: bytes, said: str) -
         read_facts([msgspec.json.encode(LEAST), line], Calendars())
     assert refusal.value.detail.startswith("line 2: ")
     assert refusal.value.detail_fr.startswith("ligne 2 : ")
+
+
+NAME = "Jean Dupont"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({field: NAME} for field in ("start", "end", "recorded_at", "state", "precision", "position", "attrs")),
+        {"retracted": NAME},
+        {"type": [NAME]},
+    ],
+    ids=str,
+)
+def test_what_was_written_is_never_repeated(change: dict[str, Any]) -> None:
+    line = msgspec.json.encode(LEAST | change)
+    with pytest.raises(FactLineRefused) as refused:
+        read_facts([line], Calendars())
+    refusal = refused.value
+    assert refusal.fault.name == next(iter(change))
+    assert "Dupont" not in refusal.detail + refusal.detail_fr
+    assert not re.search(r"expected|invalid|value|of type", refusal.detail_fr, re.IGNORECASE)
+
+
+def test_a_key_of_somebody_else_given_twice_is_not_named() -> None:
+    line = b'{"pathway": "p1", "fact_id": "f1", "attrs": {"Jean Dupont": 1, "Jean Dupont": 2}}'
+    with pytest.raises(FactLineRefused) as refused:
+        read_facts([line], Calendars())
+    assert "Dupont" not in refused.value.detail + refused.value.detail_fr
 
 
 def test_a_null_field_reads_as_an_absent_one() -> None:

@@ -53,7 +53,9 @@ async def test_without_a_document_the_rules_in_force_are_judged(service: Service
         ({"document": RULE | {"kind": "permit"}}, 422, "rule_invalid", "/document/kind"),
         ({"document": RULE | {"rule": "adv\n"}}, 422, "rule_invalid", "/document/rule"),
         ({"document": RULE | {"rule": "Not a slug"}}, 422, "rule_invalid", "/document/rule"),
-        ({"facts": [NEED | {"start": "soon"}]}, 422, "fact_invalid", "/facts/start"),
+        ({"facts": [NEED | {"start": "soon"}]}, 422, "fact_invalid", "/facts/0/start"),
+        ({"facts": [NEED, ANSWER | {"state": "Jean Dupont"}]}, 422, "fact_invalid", "/facts/1/state"),
+        ({"facts": [NEED, []]}, 422, "invalid_body", "/facts/1"),
         ({"facts": [NEED] * 501}, 422, "invalid_body", "/facts"),
         ({"now": "today"}, 422, "invalid_body", "/now"),
         ({"now": "0001-01-01T00:00:00+14:00"}, 422, "invalid_body", "/now"),
@@ -71,6 +73,7 @@ async def test_what_cannot_be_judged_is_refused(
     problem = refused.json()
     assert refused.status_code == status
     assert problem["code"] == (code or "evaluation_too_large")
+    assert "Dupont" not in refused.text
     if pointer:
         assert problem["errors"][0]["pointer"] == pointer
 
