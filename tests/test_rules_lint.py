@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.rules import Calendars, Rule, RuleRefused, Status, compile_rules, evaluate, parse_rules
-from domain.rules.lint import find_cycle, is_subsumed, never_activated, refuse_cycles, remarks
+from domain.rules.lint import find_cycle, never_activated, refuse_cycles, remarks
+from domain.rules.subsumption import is_subsumed
 from tests.support.rule_histories import fact
 
 TEXTS = {"fr": "…", "en": "…"}
@@ -170,3 +171,34 @@ def test_a_rule_that_nothing_set_off_in_twelve_months() -> None:
     for facts, expected in (([recent], []), ([old], ["a", "b"]), ([], ["a", "b"])):
         found = never_activated([rule, shadow], {"P": facts}, Calendars(), NOW)
         assert [remark.rule for remark in found] == expected
+
+
+def thousand(make: str) -> list[Rule]:
+    match make:
+        case "nested silences":
+            return [silence(f"s{n}", f"{2_000 - n}d") for n in range(1_000)]
+        case "unlike conditions":
+            return [require(f"r{n}", when={"on": "diagnosis", "where": {"theme": f"t{n}"}}) for n in range(1_000)]
+        case _:
+            return [require(f"r{n}", expect={"on": f"type{n}"}) for n in range(1_000)]
+
+
+@pytest.mark.parametrize("make", ["nested silences", "unlike conditions", "unlike targets"])
+def test_a_thousand_rules_are_compared_with_few(make: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded by the count of comparisons, which no other load of the machine changes."""
+    asked = []
+
+    def compared(rule: Rule, by: Rule) -> bool:
+        asked.append((rule.slug, by.slug))
+        return is_subsumed(rule, by)
+
+    monkeypatch.setattr("domain.rules.subsumption.is_subsumed", compared)
+    rules = thousand(make)
+    subsumed = [remark.rule for remark in remarks(rules) if remark.code == "subsumed"]
+    assert len(asked) <= 50_000
+    assert len(subsumed) == (999 if make == "nested silences" else 0)
+
+
+def test_the_strictest_rule_is_named() -> None:
+    found = remarks([silence("long", "90d")], [silence("a", "60d"), silence("b", "30d"), silence("c", "45d")])
+    assert [remark.en for remark in found] == ['Whatever this rule would find, "b" finds already.']

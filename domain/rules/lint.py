@@ -16,9 +16,8 @@ from domain.rules.empty_windows import may_be_empty
 from domain.rules.evaluate import evaluate
 from domain.rules.reading import pointer
 from domain.rules.refusal import RuleRefused
-from domain.rules.rule import Forbid, Require, Rule, RuleState, Selector, Silence, Use
-from domain.rules.where import conjuncts
-from domain.rules.windows import Duration
+from domain.rules.rule import Forbid, Require, Rule, RuleState, Silence
+from domain.rules.subsumption import Wider
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}", re.ASCII)
 NEVER_IN = timedelta(days=365)
@@ -63,7 +62,7 @@ def find_cycle(rules: Iterable[Rule]) -> tuple[str, ...]:
 def remarks(rules: Sequence[Rule], among: Iterable[Rule] = (), territory: str | None = None) -> list[Remark]:
     """What can be said without any fact. `among` are the other rules in force where these will be."""
     everyone = [*rules, *(rule for rule in among if rule.state in (RuleState.ACTIVE, RuleState.SHADOW))]
-    slugs = {rule.slug for rule in everyone}
+    slugs, wider = {rule.slug for rule in everyone}, Wider(everyone)
     found = [
         remark
         for rule in rules
@@ -72,7 +71,7 @@ def remarks(rules: Sequence[Rule], among: Iterable[Rule] = (), territory: str | 
             *_untold(rule),
             *_elsewhere(rule, territory),
             *_sometimes_empty(rule),
-            *_subsumed(rule, everyone),
+            *_subsumed(rule, wider),
         )
     ]
     return sorted(found, key=lambda remark: (remark.rule, remark.version, remark.code, remark.path))
@@ -154,77 +153,16 @@ def _sometimes_empty(rule: Rule) -> Iterator[Remark]:
             )
 
 
-def _subsumed(rule: Rule, everyone: Sequence[Rule]) -> Iterator[Remark]:
-    wider = sorted({other.slug for other in everyone if other.slug != rule.slug and is_subsumed(rule, other)})
-    if wider:
+def _subsumed(rule: Rule, wider: Wider) -> Iterator[Remark]:
+    other = wider.than(rule)
+    if other is not None:
         yield _remark(
             "subsumed",
             rule,
             "",
-            f"Tout ce que cette règle trouverait, « {wider[0]} » le trouve déjà.",
-            f'Whatever this rule would find, "{wider[0]}" finds already.',
+            f"Tout ce que cette règle trouverait, « {other.slug} » le trouve déjà.",
+            f'Whatever this rule would find, "{other.slug}" finds already.',
         )
-
-
-def is_subsumed(rule: Rule, by: Rule) -> bool:
-    """Surely so: whenever `rule` is out of step, `by` is too, no later. What cannot be told counts as not so."""
-    alike = rule.strict == by.strict and rule.on_suspend == by.on_suspend and rule.on_close == by.on_close
-    if not alike or by.state is not RuleState.ACTIVE or not _is_where(rule, by) or rule.grace != by.grace:
-        return False
-    match rule.body, by.body:
-        case Require() as mine, Require() as theirs:
-            return _is_require_subsumed(mine, theirs)
-        case Silence() as mine_silent, Silence() as theirs_silent:
-            return (
-                mine_silent.span == theirs_silent.span
-                and _is_narrower(theirs_silent.of, mine_silent.of)
-                and mine_silent.gap.roll == theirs_silent.gap.roll
-                and _at_most(theirs_silent.gap.end, mine_silent.gap.end)
-            )
-        case _:
-            return False
-
-
-def _is_where(rule: Rule, by: Rule) -> bool:
-    """Whether `by` applies wherever and whenever `rule` does."""
-    places = by.territories is None or (rule.territories is not None and rule.territories <= by.territories)
-    begins = by.effective_from is None or (rule.effective_from is not None and by.effective_from <= rule.effective_from)
-    ends = by.effective_to is None or (rule.effective_to is not None and rule.effective_to <= by.effective_to)
-    return places and begins and ends
-
-
-def _is_require_subsumed(mine: Require, theirs: Require) -> bool:
-    """Fewer activations, more targets that answer, more time: what fails here fails there."""
-    bare = {"when": theirs.when, "expect": theirs.expect, "within": theirs.within, "min": theirs.min}
-    return (
-        msgspec.structs.replace(mine, **bare) == theirs
-        and mine.use is Use.SHARED
-        and _is_narrower(mine.when, theirs.when)
-        and _is_narrower(theirs.expect, mine.expect)
-        and mine.min <= theirs.min
-        and mine.within.bounds == theirs.within.bounds
-        and mine.within.roll == theirs.within.roll
-        and _at_most(mine.within.start, theirs.within.start)
-        and _at_most(theirs.within.end, mine.within.end)
-    )
-
-
-def _is_narrower(narrow: Selector, wide: Selector) -> bool:
-    """Whether everything that the first picks, the second picks too."""
-    same = msgspec.structs.replace(narrow, types=wide.types, where=wide.where, states=wide.states) == wide
-    types = wide.types == ("*",) or set(narrow.types) <= set(wide.types)
-    states = wide.states is None or (narrow.states is not None and narrow.states <= wide.states)
-    conditions = {repr(part) for part in conjuncts(wide.where)} <= {repr(part) for part in conjuncts(narrow.where)}
-    return same and types and states and conditions
-
-
-def _at_most(left: Duration, right: Duration) -> bool:
-    """Whether one lies no later than the other; only told of the same units."""
-    if left == right:
-        return True
-    if left.unit is None or right.unit is None:
-        return (left.unit is None and left.count < 0) or (right.unit is None and right.count > 0)
-    return left.unit == right.unit and left.count <= right.count
 
 
 def _remark(code: str, rule: Rule, path: str, fr: str, en: str) -> Remark:
