@@ -204,6 +204,12 @@ async def test_a_document_of_too_many_rules_is_refused_before_any_is_read(lead: 
         must_refuse(await lead.command(path, body), 422, "too_many_rules", "/document/rules")
 
 
+async def test_a_key_of_a_document_is_not_sent_back_whole(lead: Agency) -> None:
+    refused = await lead.command("/v1/rules/lint", {"document": document(**{"y" * 200_000: 1})})
+    must_refuse(refused, 422, "rule_invalid", f"/document/{'y' * 100}…")
+    assert len(refused.content) < 2_000
+
+
 async def test_a_document_of_a_megabyte_is_refused(lead: Agency) -> None:
     long = document(text={"fr": "x" * 1_000_000})
     must_refuse(await lead.command("/v1/rules", {"document": long}), 413, "body_too_large")

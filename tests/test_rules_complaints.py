@@ -9,7 +9,7 @@ import pytest
 from application.rulebook import load_rules
 from domain.rule_publication import read_draft
 from domain.rules import RuleRefused
-from domain.rules.complaints import SAID_MAX, Complaint, Words, name_of, shown
+from domain.rules.complaints import QUOTED_MAX, SAID_MAX, Complaint, Words, name_of, shown
 from domain.rules.lint import refuse_cycles
 from tests.support.rule_histories import forbid, limit, require, silence
 
@@ -140,6 +140,7 @@ RAISED: list[tuple[Complaint, Any]] = [
     (Complaint.CONCURRENT_WITHOUT_POINT, limit(count={"on": "x", "at": "end"}, in_last=None, concurrent=True)),
     (Complaint.FREEZE_IN_LIMIT, limit(on_suspend="freeze")),
     (Complaint.FORCE_IN_LIMIT, limit(on_close="force")),
+    (Complaint.AGENCY_UNFIT, require(route={"owner": "Mission locale"})),
     (Complaint.PLACEHOLDER_UNKNOWN, require(text={"fr": "{secret}"})),
     (Complaint.DOCUMENT_TOO_LARGE, "x" * 1_000_000),
     (Complaint.NOT_UTF8, b"rule: \xff"),
@@ -327,6 +328,11 @@ def test_what_an_author_wrote_is_cut_and_cannot_speak_to_a_terminal() -> None:
     long = refusal_of(require(grace="x" * 10_000))
     assert len(long.detail) < 2 * SAID_MAX
     assert len(long.detail_fr) < 2 * SAID_MAX
+    assert "x" * (QUOTED_MAX + 1) not in long.detail + long.detail_fr
+    named = refusal_of(require(**{"y" * 250_000: 1}))
+    assert named.field == f"/{'y' * QUOTED_MAX}…"
+    for said in (named.detail, named.detail_fr, named.below("/document").detail):
+        assert "y" * (QUOTED_MAX + 1) not in said
     key = refusal_of(require(**{"\x1b[2J": 1}))
     assert "\x1b" not in key.detail + key.detail_fr
     assert key.field == "/\x1b[2J"

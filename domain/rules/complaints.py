@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from enum import Enum, unique
 from typing import Any, NamedTuple, TypeAlias
 
+QUOTED_MAX = 100
+"""Characters of what an author wrote that are repeated in one place."""
 SAID_MAX = 300
-"""Characters of a document, or of a list of names, that one sentence repeats."""
+"""Of what we say ourselves, such as a list of names."""
+OURS = frozenset({"known", "circle", "problem"})
+"""What stands in braces and is a list or a sentence of ours."""
 
 
 class Words(NamedTuple):
@@ -298,7 +302,11 @@ class Complaint(Enum):
         "`force` moves a deadline; a limit has none. Write keep, or nothing.",
     )
 
-    # The text of the alert.
+    # Who is told, and the text of the alert.
+    AGENCY_UNFIT = (
+        "{given} ne peut pas nommer un organisme : son nom court, $when.agency ou $pathway.referent est attendu.",
+        "{given} cannot name an agency: its short name, $when.agency or $pathway.referent is expected.",
+    )
     PLACEHOLDER_UNKNOWN = (
         "{placeholder} n'est pas connu dans une règle « {kind} » ; écrivez {known}.",
         "{placeholder} is not known in a {kind} rule; write {known}.",
@@ -350,9 +358,14 @@ class Complaint(Enum):
 
     def told(self, **said: Said) -> Words:
         """The two sentences. KeyError when something that stands in braces is not given."""
-        french = {name: printable(one.fr if isinstance(one, Words) else one) for name, one in said.items()}
-        english = {name: printable(one.en if isinstance(one, Words) else one) for name, one in said.items()}
+        french = {name: _filled(name, one, one.fr if isinstance(one, Words) else one) for name, one in said.items()}
+        english = {name: _filled(name, one, one.en if isinstance(one, Words) else one) for name, one in said.items()}
         return Words(self.fr.format(**french), self.en.format(**english))
+
+
+def _filled(name: str, said: Said, one: str | int) -> str:
+    """What is in words already was cut where it is quoted."""
+    return printable(one, SAID_MAX if isinstance(said, Words) or name in OURS else QUOTED_MAX)
 
 
 def shown(value: Any) -> Words:
@@ -390,8 +403,12 @@ def either(names: Iterable[str]) -> Words:
     return Words(" ou ".join(named), " or ".join(named))
 
 
-def printable(said: str | int) -> str:
+def cut(text: str, most: int = QUOTED_MAX) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def printable(said: str | int, most: int = QUOTED_MAX) -> str:
     """Cut, and nothing in it that a terminal would obey."""
-    text = str(said)
-    cut = text if len(text) <= SAID_MAX else f"{text[:SAID_MAX]}…"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut(str(said), most)
+    )

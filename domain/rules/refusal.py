@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from domain.errors import DomainError
-from domain.rules.complaints import Complaint, Said, printable
+from domain.rules.complaints import SAID_MAX, Complaint, Said, cut, printable
 
 
 class RuleRefused(DomainError):
@@ -16,8 +16,9 @@ class RuleRefused(DomainError):
     def __init__(self, path: str, complaint: Complaint, **said: Said) -> None:
         """`path` is a JSON pointer, empty for the whole document; `said` fills the braces of the complaint."""
         french, english = complaint.told(**said)
-        place = printable(path or "/")
-        super().__init__(f"{place}: {english}", detail_fr=f"{place} : {french}", field=path or "/")
+        field = "/".join(cut(name) for name in path.split("/")) or "/"
+        place = printable(field, SAID_MAX)
+        super().__init__(f"{place}: {english}", detail_fr=f"{place} : {french}", field=field)
         self.complaint = complaint
         self.sentence = english
         self.sentence_fr = french
