@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from domain.rules.complaints import Complaint, Said, Words
+from domain.rules.complaints import Complaint, Said, Words, shown
 from domain.rules.document.windows import read_span
 from domain.rules.reading import Fields, listed, text
 from domain.rules.refusal import RuleRefused
@@ -12,6 +12,8 @@ from domain.rules.values import Of, Reference
 from domain.rules.where import parse_reference
 
 LANGUAGES = ("fr", "en")
+AGENCY = re.compile(r"[a-z0-9][a-z0-9-]{1,62}", re.ASCII)
+"""An agency's short name."""
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS = re.compile(r"(?:when|target|pathway|while)\.[\w-]+|open|close|late_by")
 _OF_KIND = {"limit": ("count", "max"), "silence": ("gap",)}
@@ -72,4 +74,8 @@ def _escalation(fields: Fields) -> Escalation:
 def _recipient(raw: Any, path: str) -> Reference | str:
     value = text(raw, path)
     known = frozenset({Of.WHEN, Of.PATHWAY})
-    return parse_reference(value, path, known) if value.startswith("$") else value
+    if value.startswith("$"):
+        return parse_reference(value, path, known)
+    if not AGENCY.fullmatch(value):
+        raise RuleRefused(path, Complaint.AGENCY_UNFIT, given=shown(value))
+    return value
