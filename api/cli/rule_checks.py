@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SHOWN_MAX = 1_000
 """Differences that are listed; all are counted."""
+PATIENCE_SECONDS = 5.0
+"""For the server that follows the log, to show what was there when the command began."""
 
 
 def add_to(app: App) -> None:
@@ -75,16 +77,20 @@ def reconcile(*, territory: Territory | None = None, json: Json = False) -> int:
             write_line(one.sentence())
             for difference in one.differences:
                 write_line(f"  {_line(difference)}")
-    if any(one.different for one in found):
+    different, behind = any(one.different for one in found), any(one.behind for one in found)
+    if different:
         tell(say("ce qui est enregistré n'est pas ce qui est jugé", "what is stored is not what is judged"))
-        return Status.FAILED
-    return Status.OK
+    if behind:
+        tell(say("tout n'a pas été vérifié : les vues sont en retard", "not all was checked: the views are behind"))
+    return Status.FAILED if different or behind else Status.OK
 
 
 class Report(msgspec.Struct, kw_only=True):
     """What the check of one territory came to."""
 
     territory: str
+    behind: int = 0
+    """Events that the views do not show yet, so that nothing was checked of them."""
     pathways: int = 0
     obligations: int = 0
     waiting: int = 0
@@ -102,14 +108,14 @@ class Report(msgspec.Struct, kw_only=True):
     def sentence(self) -> str:
         return say(
             f"{self.territory} : {self.pathways} parcours, {self.obligations} obligations, {self.waiting} en attente,"
-            f" {self.different} différences",
+            f" {self.different} différences, {self.behind} événements de retard",
             f"{self.territory}: {self.pathways} pathways, {self.obligations} obligations, {self.waiting} waiting,"
-            f" {self.different} differences",
+            f" {self.different} differences, {self.behind} events behind",
         )
 
 
 async def _reconcile(territory: str | None) -> list[Report]:
-    async with installation.composed() as runtime:
+    async with installation.up_to_date() as runtime:
         territories = await runtime.log.territories()
         if territory is not None and territory not in territories:
             raise Failure(f"aucun territoire {territory}", f"there is no territory {territory}")
@@ -117,12 +123,23 @@ async def _reconcile(territory: str | None) -> list[Report]:
 
 
 async def _report(runtime: "Runtime", territory: str) -> Report:
-    report, head = Report(territory=territory), await runtime.log.head(territory)
+    head = await runtime.log.head(territory)
+    report = Report(territory=territory, behind=await _behind(runtime, territory, head))
     with bar(say("événements", "events")) as shown:
         async for page in _pages(runtime, territory):
             report.add(page)
             shown(page.cursor, page.cursor, head)
     return report
+
+
+async def _behind(runtime: "Runtime", territory: str, head: int) -> int:
+    from projections.consumers import folded_position
+    from projections.desynchronisation import Desynchronisation
+
+    names = [Desynchronisation.name]
+    if await runtime.follower.caught_up(territory, head, PATIENCE_SECONDS, names):
+        return 0
+    return head - max(await folded_position(runtime.pool, territory, names), 0)
 
 
 def _pages(runtime: "Runtime", territory: str) -> "AsyncIterator[Reconciled]":
