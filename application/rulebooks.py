@@ -1,7 +1,7 @@
 """Use cases on rulebooks: draft a rule, keep its backtest, publish it, retire it; the rules in force of a territory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,6 +11,7 @@ import msgspec
 
 from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion, Stored
 from application.rules_in_force import RulesInForce
+from domain.agency import agency_id_of
 from domain.aggregate import Event
 from domain.clock import Clock
 from domain.command import Act
@@ -26,10 +27,11 @@ from domain.rule_publication import (
 )
 from domain.rulebook import IN_FORCE, Backtest, Rulebook, open_rulebook, rulebook_id_of
 from domain.rules import CompiledRules, Rule, Ruleset
-from domain.rules.lint import Remark, refuse_cycles, remarks
+from domain.rules.lint import Remark, agencies_named, refuse_cycles, remarks
 from domain.rules.rule import RuleState
 
 ATTEMPTS = 4
+AGENCIES_LOOKED_UP_MAX = 50
 TERRITORIES_KEPT = 256
 """Whose rulebooks stay in memory: only what is new in them is read again."""
 PARIS = ZoneInfo("Europe/Paris")
@@ -153,9 +155,18 @@ class Rulebooks:
 
     async def lint(self, territory: str, document: Mapping[str, Any]) -> tuple[Ruleset, list[Remark]]:
         """The rules of a document, and what should be looked at in them here. Changes nothing. Raises RuleRefused."""
-        in_force = await self.in_force(territory)
         ruleset = read_to_draft([document])
-        return ruleset, lint_rules(ruleset, in_force.ruleset, territory)
+        return ruleset, await self.remarks_on(ruleset, territory)
+
+    async def remarks_on(self, ruleset: Ruleset, territory: str) -> list[Remark]:
+        """What should be looked at in rules here. Raises RuleRefused for a circle among those in force."""
+        in_force = await self.in_force(territory)
+        unknown = [
+            slug
+            for slug in agencies_named(ruleset)[:AGENCIES_LOOKED_UP_MAX]
+            if not await self._log.read_stream(territory, agency_id_of(territory, slug))
+        ]
+        return lint_rules(ruleset, in_force.ruleset, territory, unknown)
 
     async def _decide(self, order: Order) -> Receipt:
         known, act = await self._load(order.territory), self._act(order)
@@ -246,11 +257,16 @@ class Rulebooks:
         return Act(agency=order.by, agent=order.agent, at=at, today=today)
 
 
-def lint_rules(ruleset: Ruleset, among: Iterable[Rule] = (), territory: str | None = None) -> list[Remark]:
+def lint_rules(
+    ruleset: Ruleset,
+    among: Iterable[Rule] = (),
+    territory: str | None = None,
+    unknown_agencies: Collection[str] = (),
+) -> list[Remark]:
     """What should be looked at in rules, where others are in force. Raises RuleRefused for a circle among them."""
     others = [rule for rule in among if rule.state in IN_FORCE]
     refuse_cycles([*others, *ruleset])
-    return remarks(ruleset.rules, others, territory)
+    return remarks(ruleset.rules, others, territory, unknown_agencies)
 
 
 def _folded(was: Rulebook | None, news: Iterable[Stored]) -> Rulebook | None:

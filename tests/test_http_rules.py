@@ -110,6 +110,24 @@ async def test_rules_are_listed_page_by_page_and_by_state(lead: Agency, ccas: Ag
     )
 
 
+async def test_pages_hold_the_product_s_rules_and_the_territory_s_together(lead: Agency, ccas: Agency) -> None:
+    shipped = [rule["rule"] for rule in (await ccas.get("/v1/rules")).json()["items"]]
+    own = [document("a"), document("z"), document(shipped[0], 2), document("b", 2), document("b", 3)]
+    for rule in own:
+        await lead.command("/v1/rules", {"document": rule})
+    retired = await lead.command(f"/v1/rules/{shipped[1]}/retirements", {})
+    expected = sorted([(slug, 1) for slug in shipped] + [(rule["rule"], rule["version"]) for rule in own])
+    for limit in (1, 2, 5, 200):
+        seen, page = [], "/v1/rules?limit=" + str(limit) + "&at_least=" + retired.headers["x-position"]
+        while page:
+            answer = await ccas.get(page)
+            seen += [(rule["rule"], rule["version"]) for rule in answer.json()["items"]]
+            page = answer.links.get("next", {}).get("url", "")
+        assert seen == expected
+    gone = (await ccas.get("/v1/rules", params={"state": "retired", "limit": 1})).json()["items"]
+    assert [rule["rule"] for rule in gone] == [shipped[1]]
+
+
 async def test_every_version_of_a_rule_is_read_together(service: Service, lead: Agency, ccas: Agency) -> None:
     second = document("silence-90", 2)
     position = (await lead.command("/v1/rules", {"document": second})).headers["x-position"]
@@ -205,7 +223,7 @@ async def test_a_document_of_too_many_rules_is_refused_before_any_is_read(lead: 
 
 
 async def test_a_key_of_a_document_is_not_sent_back_whole(lead: Agency) -> None:
-    refused = await lead.command("/v1/rules/lint", {"document": document(**{"y" * 200_000: 1})})
+    refused = await lead.command("/v1/rules/lint", {"document": document() | {"y" * 200_000: 1}})
     must_refuse(refused, 422, "rule_invalid", f"/document/{'y' * 100}…")
     assert len(refused.content) < 2_000
 
@@ -232,13 +250,15 @@ async def test_rules_that_hide_each_other_are_linted_out(lead: Agency) -> None:
 
 
 async def test_lint_remarks_on_what_is_doubtful_and_keeps_nothing(lead: Agency) -> None:
-    doubtful = document("silence-120-days", gap="120d", inhibited_by=["nothing"], territory="FR-30")
+    elsewhere = {"owner": "$when.agency", "watch": ["nobody-here"]}
+    doubtful = document("silence-120-days", gap="120d", inhibited_by=["nothing"], territory="FR-30", route=elsewhere)
     linted = (await lead.command("/v1/rules/lint", {"document": doubtful})).json()
     [rule] = linted["rules"]
     assert (rule["rule"], rule["version"]) == ("silence-120-days", 1)
     assert "120 jours" in rule["sentence"]["fr"]
     assert "120 days" in rule["sentence"]["en"]
-    assert [remark["code"] for remark in linted["remarks"]] == ["elsewhere", "subsumed", "unknown_inhibitor"]
+    codes = [remark["code"] for remark in linted["remarks"]]
+    assert codes == ["elsewhere", "subsumed", "unknown_agency", "unknown_inhibitor"]
     assert "silence-120-days@1" not in await states(lead)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.rules import Calendars, Rule, RuleRefused, Status, compile_rules, evaluate, parse_rules
-from domain.rules.lint import find_cycle, never_activated, refuse_cycles, remarks
+from domain.rules.lint import agencies_named, find_cycle, never_activated, refuse_cycles, remarks
 from domain.rules.subsumption import is_subsumed
 from tests.support.rule_histories import fact
 
@@ -202,3 +202,12 @@ def test_a_thousand_rules_are_compared_with_few(make: str, monkeypatch: pytest.M
 def test_the_strictest_rule_is_named() -> None:
     found = remarks([silence("long", "90d")], [silence("a", "60d"), silence("b", "30d"), silence("c", "45d")])
     assert [remark.en for remark in found] == ['Whatever this rule would find, "b" finds already.']
+
+
+def test_an_agency_that_the_territory_does_not_have() -> None:
+    rule = silence(route={"owner": "ccas", "watch": ["$when.agency", "nobody"]})
+    assert agencies_named([rule]) == ["ccas", "nobody"]
+    found = remarks([rule], unknown_agencies=["nobody"])
+    assert [(remark.code, remark.path) for remark in found] == [("unknown_agency", "/route/watch/1")]
+    assert "nobody" in found[0].fr
+    assert "nobody" in found[0].en

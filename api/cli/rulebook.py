@@ -72,9 +72,8 @@ def lint(
     if (facts is None) != (now is None):
         raise Failure("--facts et --now vont ensemble", "--facts and --now go together", Status.USAGE)
     ruleset, _ = _read(file)
-    among = Ruleset(()) if territory is None else installation.run(_in_force(territory))
     try:
-        remarks = lint_rules(ruleset, among, territory)
+        remarks = lint_rules(ruleset) if territory is None else installation.run(_remarks_on(ruleset, territory))
     except RuleRefused as error:
         raise _refused(file, error) from None
     if facts is not None and now is not None:
@@ -228,9 +227,9 @@ def _unused(ruleset: Ruleset, facts: Path, now: str) -> list[Remark]:
     return never_activated(ruleset.rules, {name: list(some) for name, some in pathways.items()}, calendars, instant)
 
 
-async def _in_force(territory: str) -> Ruleset:
+async def _remarks_on(ruleset: Ruleset, territory: str) -> list[Remark]:
     async with installation.opened() as here:
-        return (await _rulebooks(here).in_force(territory)).ruleset
+        return await _rulebooks(here).remarks_on(ruleset, territory)
 
 
 async def _rules(territory: str) -> list[ListedRule]:

@@ -1,7 +1,7 @@
 """What is wrong, or doubtful, in rules that can be read: circles refused, useless rules remarked on. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
 
@@ -59,8 +59,21 @@ def find_cycle(rules: Iterable[Rule]) -> tuple[str, ...]:
     return ()
 
 
-def remarks(rules: Sequence[Rule], among: Iterable[Rule] = (), territory: str | None = None) -> list[Remark]:
-    """What can be said without any fact. `among` are the other rules in force where these will be."""
+def agencies_named(rules: Iterable[Rule]) -> list[str]:
+    """The agencies that rules send their alerts to by name, sorted."""
+    return sorted({slug for rule in rules for _, slug in _recipients(rule)})
+
+
+def remarks(
+    rules: Sequence[Rule],
+    among: Iterable[Rule] = (),
+    territory: str | None = None,
+    unknown_agencies: Collection[str] = (),
+) -> list[Remark]:
+    """What can be said without any fact. `among` are the other rules in force where these will be.
+
+    `unknown_agencies`: those of `agencies_named` that the territory does not have.
+    """
     everyone = [*rules, *(rule for rule in among if rule.state in (RuleState.ACTIVE, RuleState.SHADOW))]
     slugs, wider = {rule.slug for rule in everyone}, Wider(everyone)
     found = [
@@ -71,6 +84,7 @@ def remarks(rules: Sequence[Rule], among: Iterable[Rule] = (), territory: str | 
             *_untold(rule),
             *_elsewhere(rule, territory),
             *_sometimes_empty(rule),
+            *_sent_to_nobody(rule, unknown_agencies),
             *_subsumed(rule, wider),
         )
     ]
@@ -135,6 +149,25 @@ def _elsewhere(rule: Rule, territory: str | None) -> Iterator[Remark]:
             f"Cette règle ne vaut pas pour {territory} : elle n'y jugera rien.",
             f"This rule is not meant for {territory}: it will judge nothing there.",
         )
+
+
+def _recipients(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Those that are named, with their places."""
+    places = [("/route/owner", rule.route.owner)]
+    places += [(f"/route/watch/{index}", agency) for index, agency in enumerate(rule.route.watch)]
+    return ((path, agency) for path, agency in places if isinstance(agency, str))
+
+
+def _sent_to_nobody(rule: Rule, unknown_agencies: Collection[str]) -> Iterator[Remark]:
+    for path, agency in _recipients(rule):
+        if agency in unknown_agencies:
+            yield _remark(
+                "unknown_agency",
+                rule,
+                path,
+                f"Le territoire n'a pas d'organisme « {agency} » : il ne sera jamais prévenu.",
+                f'The territory has no agency "{agency}": it will never be told.',
+            )
 
 
 def _sometimes_empty(rule: Rule) -> Iterator[Remark]:
