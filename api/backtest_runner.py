@@ -57,6 +57,8 @@ class BacktestRunner:
                         await self._carry_out(job)
             except UNREACHABLE as error:
                 log.warning("backtests.postponed", error_type=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - one job must not end those to come; its lease ends by itself
+                log.error("backtest.failing", error_type=type(error).__name__)  # noqa: TRY400 - a trace may hold data
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
 
@@ -98,9 +100,9 @@ class BacktestRunner:
                 if not reading.done():
                     await self._renew(job, far)
                     continue
-                line = reading.result()
-                if not line.startswith(b'{"type":"far"'):
-                    return line or None
+                line = _line_of(reading)
+                if line is None or not line.startswith(b'{"type":"far"'):
+                    return line
                 far = msgspec.json.decode(line, type=Far)
                 await self._renew(job, far)
                 reading = asyncio.ensure_future(process.stdout.readline())
@@ -151,3 +153,12 @@ class BacktestRunner:
             log.info("backtest.not_recorded", code=refusal.code)
             return False
         return True
+
+
+def _line_of(reading: "asyncio.Future[bytes]") -> bytes | None:
+    """None when the process died in the middle of it, before it, or wrote more than anybody reads."""
+    try:
+        line = reading.result()
+    except ValueError:
+        return None
+    return line if line.endswith(b"\n") else None

@@ -37,9 +37,11 @@ RULES_CHANGED = "rulebook"
 """The cause, where neither an event of the pathway nor a deadline is."""
 
 DUE = """
-SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 ORDER BY next_due, pathway LIMIT $3"""
+SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND next_due <= $2 AND pathway <> ALL($4::uuid[])
+ORDER BY next_due, pathway LIMIT $3"""
 UNDER_OTHER_RULES = """
-SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND ruling < $2 ORDER BY ruling, pathway LIMIT $3"""
+SELECT pathway FROM {pathway_deadlines} WHERE territory = $1 AND ruling < $2 AND pathway <> ALL($4::uuid[])
+ORDER BY ruling, pathway LIMIT $3"""
 OPEN_ALERTS = """
 SELECT pathway, alert FROM alerts WHERE territory = $1 AND pathway = ANY($2::uuid[]) AND status = 'open'"""
 UNRECONCILED = """
@@ -117,12 +119,16 @@ class Desynchronisation:
             await self._tell(db, page.territory, shifts)
         await self._judged.save(db, build, page.territory, judged.values(), remember=not page.replay)
 
-    async def due(self, db: Connection, build: Build, territory: str, now: datetime, limit: int) -> list[UUID]:
+    async def due(
+        self, db: Connection, build: Build, territory: str, now: datetime, limit: int, without: Collection[UUID]
+    ) -> list[UUID]:
         """Then those that are to be judged again because the rules changed."""
-        due = {row["pathway"]: None for row in await db.fetch(build.sql(DUE), territory, now, limit)}
+        left_out = list(without)
+        due = {row["pathway"]: None for row in await db.fetch(build.sql(DUE), territory, now, limit, left_out)}
         ruling = (await self._rulings.of(db, build, territory)).latest_by(now)
         if ruling.position and len(due) < limit:
-            stale = await db.fetch(build.sql(UNDER_OTHER_RULES), territory, ruling.position, limit - len(due))
+            query, left = build.sql(UNDER_OTHER_RULES), limit - len(due)
+            stale = await db.fetch(query, territory, ruling.position, left, left_out)
             due |= {row["pathway"]: None for row in stale}
         return list(due)
 

@@ -1,6 +1,6 @@
 """What a projection is: a name, a version, tables, and a fold of events into rows. The follower does all the rest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -117,8 +117,10 @@ class Projection(Protocol):
 class Timed(Protocol):
     """A projection that also changes because time passes."""
 
-    async def due(self, db: Connection, build: Build, territory: str, now: datetime, limit: int) -> Sequence[UUID]:
-        """Pathways with a deadline at or before `now`, earliest first."""
+    async def due(
+        self, db: Connection, build: Build, territory: str, now: datetime, limit: int, without: Collection[UUID]
+    ) -> Sequence[UUID]:
+        """Pathways with a deadline at or before `now`, earliest first, some left out."""
 
     async def elapse(self, db: Connection, build: Build, page: "Elapsed") -> None:
         """Process the deadlines of these pathways up to `page.now`, each at its own time, earliest first."""

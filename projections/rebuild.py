@@ -399,8 +399,8 @@ class Rebuild:
             return
         folds = PathwayFolds(self._log, territory)
         aside = await parked(db, consumer)
-        while due := await projection.due(db, build, territory, horizon, DUE_PER_BATCH):
-            standings = await folds.standings([each for each in due if each not in aside.streams], consumer.position)
+        while due := await projection.due(db, build, territory, horizon, DUE_PER_BATCH, aside.streams):
+            standings = await folds.standings(due, consumer.position)
             if not standings:
                 return
             async with db.transaction():

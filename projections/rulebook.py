@@ -1,6 +1,6 @@
 """The rules of each territory: every version with its state, and each change of what is judged, by position."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -60,8 +60,13 @@ INSERT INTO {rulebook_changes} (territory, slug, version, state, digest, documen
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
 
 VERSIONS = """
-SELECT slug, version, state, digest, document, changed_at FROM rulebook_versions
-WHERE territory = $1 ORDER BY slug, version"""
+(SELECT slug, version, state, digest, document, changed_at FROM rulebook_versions
+WHERE territory = $1 AND slug = ANY ($2))
+UNION ALL
+(SELECT slug, version, state, digest, document, changed_at FROM rulebook_versions
+WHERE territory = $1 AND slug <> ALL ($2) AND (slug, version) > ($3, $4) AND ($5::text IS NULL OR state = $5)
+ORDER BY slug, version LIMIT $6)
+ORDER BY slug, version"""
 CHANGES = """
 SELECT position, at, slug, version, state, digest, document FROM rulebook_changes
 WHERE territory = $1 AND position <= $2 ORDER BY position"""
@@ -126,8 +131,19 @@ def _row(stored: Stored, state: RuleState, digest: str | None, document: str | N
     )
 
 
-async def versions(db: "Connection | Pool", territory: str) -> list[RuleVersion]:
-    """The territory's own, and those of the product that it retired; by rule and version."""
+async def versions(
+    db: "Connection | Pool",
+    territory: str,
+    slugs: Collection[str],
+    *,
+    after: tuple[str, int] = ("", 0),
+    state: RuleState | None = None,
+    limit: int = 0,
+) -> list[RuleVersion]:
+    """Of the rules that are named, every version; of the others, the first after a place. By rule and version.
+
+    The territory's own, and those of the product that it retired.
+    """
     return [
         RuleVersion(
             slug=slug,
@@ -137,7 +153,9 @@ async def versions(db: "Connection | Pool", territory: str) -> list[RuleVersion]
             document=document or "",
             changed_at=changed_at,
         )
-        for slug, version, state, digest, document, changed_at in await db.fetch(VERSIONS, territory)
+        for slug, version, state, digest, document, changed_at in await db.fetch(
+            VERSIONS, territory, list(slugs), *after, state, limit
+        )
     ]
 
 

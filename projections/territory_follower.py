@@ -181,9 +181,13 @@ class TerritoryFollower:
 
     async def _park_unreadable(self, consumer: Consumer, error: UnreadableEvent) -> None:
         async with self._answering(consumer):
-            [header] = await self._log.headers(self.territory, after=error.position - 1, limit=1)
-            async with self._moving([consumer], error.position) as db:
-                await self._folding(consumer).park(db, [unfoldable(header, error)])
+            await self._park(consumer, error, error.position)
+
+    async def _park(self, consumer: Consumer, error: UnreadableEvent, to: int) -> None:
+        """Leave the stream of an event aside, as the checkpoint moves."""
+        [header] = await self._log.headers(self.territory, after=error.position - 1, limit=1)
+        async with self._moving([consumer], to) as db:
+            await self._folding(consumer).park(db, [unfoldable(header, error)])
 
     def _timers_may_run(self) -> bool:
         if time.monotonic() - self._timed_at < TIMER_PERIOD_S:
@@ -205,10 +209,13 @@ class TerritoryFollower:
     async def _elapse(self, consumer: Consumer, projection: Timed, now: datetime) -> bool:
         aside = self._parked[consumer.build.name]
         async with self._tools.pool.acquire() as db:
-            due = await projection.due(db, consumer.build, self.territory, now, DUE_PER_STEP_MAX)
+            due = await projection.due(db, consumer.build, self.territory, now, DUE_PER_STEP_MAX, aside.streams)
         folds = self._folding(consumer).pathways if aside else self._shared
-        due = [pathway_id for pathway_id in due if pathway_id not in aside.streams]
-        standings = await folds.standings(due, consumer.position) if due else {}
+        try:
+            standings = await folds.standings(due, consumer.position) if due else {}
+        except UnreadableEvent as error:
+            await self._park(consumer, error, consumer.position)
+            return True
         if not standings:
             return False
         page = Elapsed(territory=self.territory, now=now, standings=standings, replay=False)

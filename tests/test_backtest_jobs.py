@@ -232,10 +232,12 @@ async def test_a_job_under_way_is_given_back_when_the_service_stops(idle: Servic
     assert (job.state, job.attempt) == (JobState.QUEUED, 0)
 
 
+@pytest.mark.parametrize("last", ["", '{"type":"far","done":5', '{"type":"tab'])
 async def test_a_job_whose_process_dies_is_tried_again_and_then_given_up(
-    idle: Service, monkeypatch: pytest.MonkeyPatch
+    idle: Service, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
-    dying = (sys.executable, "-c", "import sys; sys.stdin.read(); sys.exit(1)")
+    """Whatever it wrote last: nothing ends the one who carries out those to come."""
+    dying = (sys.executable, "-c", f"import sys; sys.stdin.read(); sys.stdout.write('{last}'); sys.exit(1)")
     monkeypatch.setattr("api.backtest_runner.COMMAND", dying)
     monkeypatch.setattr("api.backtest_runner.POLL_SECONDS", 0.01)
     agency = await idle.agency(scopes=STEERING)

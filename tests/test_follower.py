@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import MappingProxyType
@@ -312,6 +312,29 @@ class Torn:
         if any(stored.position == self._position for stored in history):
             raise UnreadableEvent(territory, self._position, "altered")
         return history
+
+    async def read_streams(
+        self, territory: str, stream_ids: Sequence[UUID], *, until_position: int | None = None
+    ) -> dict[UUID, list[Stored]]:
+        streams = await self._log.read_streams(territory, stream_ids, until_position=until_position)
+        if any(stored.position == self._position for history in streams.values() for stored in history):
+            raise UnreadableEvent(territory, self._position, "altered")
+        return streams
+
+
+async def test_a_pathway_that_cannot_be_read_any_more_holds_up_no_deadline_of_the_others(
+    database_url: str, pool: Pool
+) -> None:
+    async with territory(database_url, pool) as place:
+        for _ in range(3):
+            await place.open()
+        await catch_up(pool, place)
+        place.pass_days(91)
+        place.log = Torn(place.log, 2)  # type: ignore[assignment]
+        await catch_up(pool, place)
+        assert await pool.fetchval("SELECT count(*) FROM alerts WHERE rule = 'silence-90'") == 2
+        [left] = [event for event in await parked_events(pool) if event.projection == "desynchronisation"]
+        assert (left.position, left.error_type) == (2, "UnreadableEvent")
 
 
 async def test_an_event_that_cannot_be_read_is_parked_for_every_projection(database_url: str, pool: Pool) -> None:
