@@ -195,9 +195,18 @@ async def list_rules(request: ApiRequest) -> Reply:
     path = request.scope["path"]
     after = ("", 0) if query.cursor is None else cursors.open(caller, path, query, query.cursor, tuple[str, int])
     headers = await shown(request, [Rulebook.name], query.at_least)
+    shipped = request.runtime.rulebooks.rules.shipped
+    rows = await versions(
+        request.runtime.pool,
+        caller.territory,
+        {rule.slug for rule in shipped},  # They say which of the product's still stand.
+        after=after,
+        state=query.state,
+        limit=query.limit + 1,
+    )
     wanted = [
         rule
-        for rule in await rules_of(request)
+        for rule in listed(shipped, rows)
         if (rule.slug, rule.version) > after and query.state in (None, rule.state)
     ]
     page = wanted[: query.limit]
@@ -216,7 +225,8 @@ async def list_rules(request: ApiRequest) -> Reply:
 async def read_rule(request: ApiRequest, slug: FromPath[str]) -> Reply:
     """Read every version of one rule."""
     headers = await shown(request, [Rulebook.name], RULE_QUERY.read(request).at_least)
-    found = [line(rule) for rule in await rules_of(request) if rule.slug == slug]
+    rows = await versions(request.runtime.pool, request.user.territory, [slug])
+    found = [line(rule) for rule in listed(request.runtime.rulebooks.rules.shipped, rows) if rule.slug == slug]
     if not found:
         raise UnknownRule
     return reply(RuleVersions(items=found), headers=headers)
@@ -300,6 +310,7 @@ async def draft_rule(request: ApiRequest) -> Reply:
         refusals=(
             UnknownRule,
             RuleRefused,
+            VersionNotLater,
             AlreadyPublished,
             BacktestRequired,
             DifferenceRequired,
@@ -350,11 +361,6 @@ async def withdraw_draft(request: ApiRequest, slug: FromPath[str]) -> Reply:
     """Give up a draft. Its number may be used again."""
     body, raw = await WITHDRAWAL.read(request)
     return answer(await carry_out(request, WithdrawDraft(slug=slug, version=body.version), raw))
-
-
-async def rules_of(request: ApiRequest) -> list[ListedRule]:
-    rows = await versions(request.runtime.pool, request.user.territory)
-    return listed(request.runtime.rulebooks.rules.shipped, rows)
 
 
 def spoken(rule: Rule) -> Spoken:
