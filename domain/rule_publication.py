@@ -232,12 +232,15 @@ def _must_be_new(rulebook: Rulebook, rule: Rule, shipped: Ruleset) -> None:
 
 
 def _must_fit(rulebook: Rulebook, rule: Rule, shipped: Ruleset) -> None:
-    """Among the rules in force, it comes after those of its name and hides no rule that hides it."""
+    """Among the rules in force, it comes after those of its name that raise alerts and hides no rule that hides it."""
     others = [
         each
         for each in rules_in_force(shipped, rulebook.versions.values())
         if each.state in IN_FORCE and (each.slug, each.version) != (rule.slug, rule.version)
     ]
+    later = [each.version for each in others if each.slug == rule.slug and each.state is RuleState.ACTIVE]
+    if any(version > rule.version for version in later):
+        raise VersionNotLater(f"Version {max(later)} of this rule is already published.")
     refuse_cycles([*others, rule])
 
 

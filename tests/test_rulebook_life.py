@@ -161,6 +161,14 @@ def test_a_version_before_a_published_one_is_refused() -> None:
     refused(VersionNotLater, rulebook, DraftRule(document=document(version=2)))
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_a_version_that_was_overtaken_while_a_draft_is_not_published(active: bool) -> None:
+    second, third = document(version=2), document(version=3)
+    drafts = (DraftRule(document=second), DraftRule(document=third))
+    rulebook = rulebook_after(*drafts, tried(second), tried(third), published(third))
+    refused(VersionNotLater, rulebook, published(second, active=active))
+
+
 def test_a_later_version_of_a_shipped_rule_takes_over_from_its_date() -> None:
     mine = document("silence-90", 2)
     rulebook = rulebook_after(DraftRule(document=mine), tried(mine), published(mine))
