@@ -55,7 +55,7 @@ def _line(fact: Fact, name: str, wanted: Any, known: Known) -> bool:
 def _test(value: Any, operator: str, operand: Any, known: Known) -> bool:
     assert operator in OPERATORS
     if operator == "exists":
-        return (value is not None) == operand
+        return bool((value is not None) == operand)
     if operator == "in":
         return any(is_same(value, _read(one, known)) for one in operand)
     if operator == "between":
