@@ -134,8 +134,9 @@ def _serve(config: uvicorn.Config, place: Path) -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Server(config, asyncio.Event(), announce).run(sockets=[listen_on_file(place)])
+    server = Server(config, asyncio.Event(), announce)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    server.run(sockets=[listen_on_file(place)])
 
 
 SERVERS = {"unisson": unisson, "bare": bare, "stock": stock}
