@@ -1,6 +1,5 @@
 """Backtests over HTTP: ask for one, see how far it is, stop it, read its table. For keys that may steer the rules."""
 
-import hashlib
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +28,7 @@ from application.backtest.jobs import (
 )
 from application.backtest.table import BacktestTable
 from domain.command import Instant
+from domain.ids import uuid8_of
 from domain.rule_publication import canonical, read_to_try
 from domain.rulebook import BacktestMode
 from domain.rules import RuleRefused
@@ -167,9 +167,7 @@ def _view(job: Job) -> BacktestJob:
 
 def _id_of(territory: str, agency: str, key: str) -> UUID:
     """The same request, sent again, is the same backtest: a UUIDv8 from a SHA-256."""
-    bits = int.from_bytes(hashlib.sha256(f"backtest|{territory}|{agency}|{key}".encode()).digest()[:16], "big")
-    bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x8000 << 64) | (0x8000 << 48)
-    return UUID(int=bits)
+    return uuid8_of("backtest", territory, agency, key)
 
 
 routes = Router(

@@ -1,6 +1,5 @@
 """The agency: a partner service of a territory, what it is able to act on, and the services it offers. No person."""
 
-import hashlib
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from domain.accompaniment import AccompanimentKind
 from domain.aggregate import Created, Event, stored
 from domain.command import Act, Label
 from domain.errors import DomainError
+from domain.ids import uuid8_of
 from domain.themes import KIND_OF_NEED, Theme, must_be_known
 from domain.zones import Zone
 
@@ -52,9 +52,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 def agency_id_of(territory: str, slug: str) -> UUID:
     """The stream of an agency: a UUIDv8 from a SHA-256, so that its short name always leads to the same one."""
-    bits = int.from_bytes(hashlib.sha256(f"agency|{territory}|{slug}".encode()).digest()[:16], "big")
-    bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x8000 << 64) | (0x8000 << 48)
-    return UUID(int=bits)
+    return uuid8_of("agency", territory, slug)
 
 
 @stored

@@ -3,7 +3,6 @@
 Its identity is that of the situation, not of the rule's version: found again, the same alert is reopened.
 """
 
-import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias
@@ -14,6 +13,7 @@ from eventsourcing.domain import Aggregate
 
 from domain.aggregate import Created, Event, stored
 from domain.compartments import Case
+from domain.ids import uuid8_of
 from domain.pathway import SYSTEM
 
 
@@ -314,7 +314,4 @@ def alert_id_of(rule: str, pathway: UUID | str, activation: str, target: str | N
 
     A UUIDv8 (RFC 9562: bits of one's own) from a SHA-256. The rule's version takes no part in it.
     """
-    name = "|".join((rule, str(pathway), activation, *((target,) if target else ())))
-    bits = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
-    bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x8000 << 64) | (0x8000 << 48)
-    return UUID(int=bits)
+    return uuid8_of(rule, str(pathway), activation, *((target,) if target else ()))

@@ -3,7 +3,6 @@
 Before anything is published, the rules that come with the product are its rulebook. No person appears here.
 """
 
-import hashlib
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime
@@ -18,6 +17,7 @@ from eventsourcing.domain import Aggregate
 from domain.aggregate import Created, Event, stored
 from domain.command import Act
 from domain.errors import DomainError
+from domain.ids import uuid8_of
 from domain.rules import Rule, Ruleset, parse_rules
 from domain.rules.rule import RuleState
 
@@ -28,9 +28,7 @@ IN_FORCE = frozenset((RuleState.SHADOW, RuleState.ACTIVE))
 
 def rulebook_id_of(territory: str) -> UUID:
     """The stream of a territory's rulebook: a UUIDv8 from a SHA-256, so that there is one only."""
-    bits = int.from_bytes(hashlib.sha256(f"rulebook|{territory}".encode()).digest()[:16], "big")
-    bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x8000 << 64) | (0x8000 << 48)
-    return UUID(int=bits)
+    return uuid8_of("rulebook", territory)
 
 
 class BacktestMode(StrEnum):

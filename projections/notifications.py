@@ -3,7 +3,6 @@
 A step with effects: it has no tables of its own and is never rebuilt.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from uuid import UUID
 from application.event_log import Stored
 from application.webhooks import OUTBOX_CHANNEL
 from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Sees
+from domain.ids import uuid8_of
 from projections.projection import Build, Connection, Page
 
 ADD = f"""
@@ -81,6 +81,4 @@ def _message(stored: Stored, topic: str, pathway: UUID, one: Recipient) -> Outbo
 
 def message_id_of(territory: str, position: int, agency: str) -> UUID:
     """The same message always has the same id, so that telling twice is telling once. A UUIDv8 from a SHA-256."""
-    bits = int.from_bytes(hashlib.sha256(f"message|{territory}|{position}|{agency}".encode()).digest()[:16], "big")
-    bits = bits & ~(0xF000 << 64) & ~(0xC000 << 48) | (0x8000 << 64) | (0x8000 << 48)
-    return UUID(int=bits)
+    return uuid8_of("message", territory, str(position), agency)
