@@ -10,6 +10,7 @@ from domain.command import Act, Command, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_have_happened
 from domain.errors import DomainError
+from domain.moves import step_from
 from domain.pathway import NotYours
 from domain.supersession import supersede_moot_requests
 
@@ -112,9 +113,7 @@ class ReopenPathway(Command, frozen=True, kw_only=True):
         closure = pathway.closure
         if closure is None:
             raise NotClosed
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(closure, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(closure, self, act, pathway)
         pathway.record(PathwayReopened, act, closure_id=closure.id, step_id=step_id, on=on, note=self.note)
         return step_id
 

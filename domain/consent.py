@@ -13,6 +13,7 @@ from domain.command import Act, AgencyId, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_have_happened
 from domain.errors import DomainError
+from domain.moves import step_from
 from domain.themes import THEME_LIST, UnknownTheme, public_theme
 
 if TYPE_CHECKING:
@@ -146,9 +147,7 @@ class WithdrawConsent(Command, frozen=True, kw_only=True):
         consent = pathway.find(self.consent_id, "consent")
         if consent.end is not None:
             raise AlreadyWithdrawn
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(consent, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(consent, self, act, pathway)
         pathway.record(ConsentWithdrawn, act, consent_id=self.consent_id, step_id=step_id, on=on, note=self.note)
         return step_id
 

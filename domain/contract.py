@@ -9,6 +9,7 @@ from domain.aggregate import Event, stored
 from domain.command import Act, Command, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_be_ordered, must_be_plausible, must_have_happened
+from domain.moves import step_from
 from domain.pathway import ImpossibleTransition
 
 if TYPE_CHECKING:
@@ -109,8 +110,6 @@ class EndContract(Command, frozen=True, kw_only=True):
         contract = pathway.find(self.contract_id, "engagement_contract")
         if contract.attrs["status"] != SIGNED:
             raise ImpossibleTransition("This contract has already ended.")
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(contract, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(contract, self, act, pathway)
         pathway.record(ContractEnded, act, contract_id=self.contract_id, step_id=step_id, on=on, reason=self.reason)
         return step_id

@@ -9,6 +9,7 @@ from domain.aggregate import Event, stored
 from domain.command import Act, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_have_happened
+from domain.moves import step_from
 from domain.pathway import ImpossibleTransition
 from domain.themes import THEME_LIST, Theme, must_be_known, public_theme
 
@@ -140,8 +141,6 @@ class NotifyDecision(Command, frozen=True, kw_only=True):
         decision = pathway.find(self.decision_id, "decision")
         if decision.attrs["status"] != MADE:
             raise ImpossibleTransition("The person was already told of this decision.")
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(decision, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(decision, self, act, pathway)
         pathway.record(DecisionNotified, act, decision_id=self.decision_id, step_id=step_id, on=on, note=self.note)
         return step_id

@@ -16,6 +16,7 @@ from domain.compartments import Case, Health, Notes
 from domain.dates import must_be_ordered, must_be_plausible, must_have_happened
 from domain.errors import DomainError
 from domain.facts import FactState
+from domain.moves import step_from
 from domain.needs import ACTIVE, REPLACED, WITHDRAWN, find_active_need, need_attrs
 from domain.pathway import NotYours
 from domain.supersession import supersede_moot_requests
@@ -191,9 +192,7 @@ class WithdrawNeed(Command, frozen=True, kw_only=True):
         need = find_active_need(pathway, self.need_id, "/need_id")
         if act.agency not in {need.entry.recorded_by, pathway.referent}:
             raise NotYours
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(need, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(need, self, act, pathway)
         pathway.record(NeedWithdrawn, act, need_id=self.need_id, step_id=step_id, on=on, reason=self.reason)
         supersede_moot_requests(pathway, act)
         return step_id

@@ -52,9 +52,7 @@ def move(
     status = type(command.status)(entry.attrs["status"])
     if command.status not in following.get(status, ()):
         raise ImpossibleTransition(f"From {status} it cannot become {command.status}.", field="/status")
-    on = must_have_happened(command.on or act.today, act, "/on", pathway)
-    pathway.must_follow(entry, on, "/on")
-    step_id = pathway.new_entry_id(command.id, act)
+    step_id, on = step_from(entry, command, act, pathway)
     pathway.record(
         event_type,
         act,
@@ -65,6 +63,22 @@ def move(
         **{f"{fact_type}_id": entry_id},
     )
     return step_id
+
+
+class Step(Protocol):
+    """A command that adds a step to an entry."""
+
+    @property
+    def on(self) -> date | None: ...
+    @property
+    def id(self) -> UUID | None: ...
+
+
+def step_from(entry: Current, command: Step, act: Act, pathway: "Pathway") -> tuple[UUID, date]:
+    """The id and the day of a step: today unless told otherwise, after what is done. Raises OutOfOrder."""
+    on = must_have_happened(command.on or act.today, act, "/on", pathway)
+    pathway.must_follow(entry, on, "/on")
+    return pathway.new_entry_id(command.id, act), on
 
 
 def find_started(pathway: "Pathway", entry_id: UUID, fact_type: str) -> Current:

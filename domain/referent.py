@@ -9,6 +9,7 @@ from domain.command import Act, AgencyId, Command, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_have_happened
 from domain.errors import DomainError
+from domain.moves import step_from
 from domain.pathway import NotYours
 from domain.supersession import supersede_moot_requests
 
@@ -124,9 +125,7 @@ class AcknowledgeHandover(Command, frozen=True, kw_only=True):
             raise NotYours
         if referent.attrs.get("handed_over") is not False:
             raise NothingToTakeOver
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(referent, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(referent, self, act, pathway)
         pathway.record(HandoverAcknowledged, act, referent_id=self.referent_id, step_id=step_id, on=on, note=self.note)
         return step_id
 

@@ -14,6 +14,7 @@ from domain.command import Act, AgencyId, Command, Text
 from domain.compartments import Case, Health, Notes
 from domain.dates import must_have_happened
 from domain.facts import FactState
+from domain.moves import step_from
 from domain.needs import find_active_need
 from domain.pathway import ImpossibleTransition, NotYours, ReasonRequired
 from domain.themes import THEME_LIST, Theme, family_of, kind_of, must_be_known, public_theme
@@ -171,9 +172,7 @@ class MoveReferral(Command, frozen=True, kw_only=True):
         referral = pathway.find(self.referral_id, "referral")
         self._check_who(referral, act)
         self._check_transition(referral)
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(referral, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(referral, self, act, pathway)
         pathway.record(
             ReferralMoved,
             act,

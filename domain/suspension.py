@@ -10,6 +10,7 @@ from domain.command import Act, Command, Text
 from domain.compartments import Case, Notes
 from domain.dates import must_have_happened
 from domain.errors import DomainError
+from domain.moves import step_from
 
 if TYPE_CHECKING:
     from domain.pathway import Pathway
@@ -103,9 +104,7 @@ class ResumePathway(Command, frozen=True, kw_only=True):
         suspension = pathway.lasting("suspension")
         if suspension is None:
             raise NotSuspended
-        on = must_have_happened(self.on or act.today, act, "/on", pathway)
-        pathway.must_follow(suspension, on, "/on")
-        step_id = pathway.new_entry_id(self.id, act)
+        step_id, on = step_from(suspension, self, act, pathway)
         pathway.record(PathwayResumed, act, suspension_id=suspension.id, step_id=step_id, on=on, note=self.note)
         return step_id
 
