@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from domain.facts import Fact
 from domain.rules.calendars import Calendars
-from domain.rules.evaluate import NOTHING_SETTLED, Stage, Verdicts
-from domain.rules.instants import FOREVER, instant_of, moment_of
+from domain.rules.evaluate import NOTHING_SAID, NOTHING_SETTLED, Stage, Verdicts
+from domain.rules.instants import FOREVER, NEVER_BEGAN, instant_of, moment_of
 from domain.rules.obligation import Evaluation, Obligation, Status
 from domain.rules.plan import CompiledRules, Plan
 from domain.rules.timeline import PlacedFacts
@@ -47,24 +47,32 @@ class Watch:
             self._placed = {}
         stage: Stage | None = None
         verdicts = []
+        first = NEVER_BEGAN
         for number, plan in enumerate(self.rules.plans):
-            before = None if news is None else self._verdicts[number]
-            if before is not None and news is not None and _still_holds(plan, before, news, instant):
+            before = NOTHING_SAID if news is None else self._verdicts[number]
+            if news is not None and _still_holds(plan, before, news, instant):
                 verdicts.append(before)
                 continue
-            stage = stage or Stage(facts, self.rules, self._calendars, now, None, self._placed, explained=False)
-            verdicts.append(stage.judge(plan, self._settled(plan, before, news)))
+            if stage is None:
+                stage = Stage(facts, self.rules, self._calendars, now, None, self._placed, explained=False)
+                first = self._first_of(news)
+            verdicts.append(stage.judge(plan, self._settled(plan, before, first)))
         self._now, self._verdicts = instant, verdicts
         self._facts = {fact.fact_id: fact for fact in facts}
         next_due = min((verdict.next_due for verdict in verdicts), default=FOREVER)
         return Evaluation(tuple(one for verdict in verdicts for one in verdict.obligations), moment_of(next_due))
 
-    def _settled(self, plan: Plan, before: Verdicts | None, news: News | None) -> Mapping[str, Obligation]:
+    def _first_of(self, news: News | None) -> int:
+        """The earliest point of what came; anything may have come before anything when it is out of order."""
+        if news is None or not news.is_in_order:
+            return NEVER_BEGAN
+        return min((self._placed[fact.fact_id].point for fact in news.come), default=FOREVER)
+
+    def _settled(self, plan: Plan, before: Verdicts, first: int) -> Mapping[str, Obligation]:
         """By activation, what was answered before anything that came."""
-        if before is None or news is None or not (plan.is_steady and news.is_in_order):
+        if not plan.is_steady or first == NEVER_BEGAN:
             return NOTHING_SETTLED
         placed = self._placed
-        first = min((placed[fact.fact_id].point for fact in news.come), default=FOREVER)
         return {
             one.activation: one
             for one in before.obligations
