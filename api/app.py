@@ -113,9 +113,9 @@ async def compose(
         clock = clock or SystemClock()
         calendars = Calendars()
         in_force = RulesInForce(shipped_rules())
-        all_projections = projections(log, in_force.of(()), calendars)
+        all_projections = projections(log, in_force, calendars)
         await install(pool, all_projections)
-        keys = PostgresApiKeys(pool)
+        keys, backtests = PostgresApiKeys(pool), PostgresBacktests(pool)
         runtime = Runtime(
             settings=settings,
             clock=clock,
@@ -123,11 +123,12 @@ async def compose(
             url=url,
             pool=pool,
             log=log,
+            projections=all_projections,
             follower=Follower(pool, log, all_projections, clock),
             pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots),
             agencies=Agencies(log, clock),
             rulebooks=Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz),
-            backtests=PostgresBacktests(pool),
+            backtests=backtests,
             reconciliation=Reconciliation(pool, log, all_projections),
             webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
             outcomes=PostgresOutcomes(pool),
@@ -143,7 +144,7 @@ async def compose(
             await stack.enter_async_context(_running(_flush_key_uses(runtime.gatekeeper)))
         if "followers" in roles:
             await stack.enter_async_context(runtime.follower)
-            runner = BacktestRunner(settings, url, PostgresBacktests(pool), runtime.rulebooks, runtime.backtest_asked)
+            runner = BacktestRunner(settings, url, backtests, runtime.rulebooks, runtime.backtest_asked)
             await stack.enter_async_context(_running(runner.run()))
             await stack.enter_async_context(_running(_keep_house(log, snapshots)))
         if "notifications" in roles:

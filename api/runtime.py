@@ -1,6 +1,7 @@
 """What a running process is made of, as handlers see it. `api.app` puts it together."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from domain.rules import Calendars
 from infrastructure.database import Pool
 from infrastructure.settings import Settings
 from projections.follower import Follower
+from projections.projection import Projection
 from projections.reconciliation import Reconciliation
 
 
@@ -32,6 +34,7 @@ class Runtime:
     """Of the database, for whoever needs a connection of its own."""
     pool: Pool
     log: EventLog
+    projections: Sequence[Projection]
     follower: Follower
     pathways: Pathways
     agencies: Agencies

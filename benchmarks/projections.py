@@ -33,6 +33,7 @@ from psycopg.sql import SQL, Identifier
 import domain.catalogue  # noqa: F401 - registers every event type
 from application.event_log import Commit, EventLog
 from application.rulebook import shipped_rules
+from application.rules_in_force import RulesInForce
 from benchmarks.measure import Measure, at_least, at_most, report
 from domain.aggregate import Event
 from domain.clock import SystemClock
@@ -43,7 +44,7 @@ from domain.ids import uuid7
 from domain.opening import OpenPathway, open_pathway
 from domain.pathway import Pathway
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
-from domain.rules import Calendars, compile_rules
+from domain.rules import Calendars
 from infrastructure.database import Pool, connect, create_pool
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.event_log import PostgresEventLog
@@ -91,7 +92,7 @@ async def _main(folder: Path) -> None:
 
 
 async def _measure(pool: Pool, log: EventLog, stock: float) -> None:
-    everything = projections(log, compile_rules(shipped_rules()), Calendars())
+    everything = projections(log, RulesInForce(shipped_rules()), Calendars())
     async with Follower(pool, log, everything, SystemClock()) as follower:
         latencies_ms = await lag(log, follower)
     report(at_most("visible_and_judged_p50_at_1000_events_per_s", _share(latencies_ms, 50), "ms", 10))

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from application.alerts import Alerts
 from application.event_log import EventLog
 from application.rules_in_force import RulesInForce
-from domain.rules import Calendars, CompiledRules
+from domain.rules import Calendars
 from projections.agency_directory import AgencyDirectory
 from projections.agency_inbox import AgencyInbox
 from projections.alert_board import AlertBoard
@@ -17,7 +17,7 @@ from projections.rulebook import Rulebook
 
 
 def projections(
-    log: EventLog, rules: CompiledRules, calendars: Calendars, *, quiet_territories: Collection[str] = ()
+    log: EventLog, rules: RulesInForce, calendars: Calendars, *, quiet_territories: Collection[str] = ()
 ) -> tuple[Projection, ...]:
     """All of them. In `quiet_territories`, alerts are recorded and nobody is told: for the time of a large import."""
     return (
@@ -25,7 +25,7 @@ def projections(
         Rulebook(),
         PathwayTimeline(),
         AgencyInbox(),
-        Desynchronisation(RulesInForce(rules.ruleset), calendars, Alerts(log), quiet_territories),
+        Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
         AlertBoard(),
         Notifications(),
     )

@@ -3,13 +3,14 @@
 from datetime import date, timedelta
 
 from application.rulebook import load_rules
+from application.rules_in_force import RulesInForce
 from application.webhooks import OUTBOX_CHANNEL
 from domain.consent import GiveConsent, Purpose
 from domain.contact import Channel, RecordContact
 from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.referent import AssignReferent
 from domain.referral import RequestReferral
-from domain.rules import Calendars, compile_rules
+from domain.rules import Calendars
 from infrastructure.database import Pool
 from projections.alert_board import alerts
 from projections.registry import projections
@@ -161,7 +162,7 @@ async def test_of_two_facts_that_may_not_stand_side_by_side_both_agencies_are_to
         await place.act(pathway_id, CCAS, GiveConsent(purpose=Purpose.SHARING, to_agency=MISSION), NEED)
         place.pass_days(3)
         await place.act(pathway_id, MISSION, NEED)
-        rules = compile_rules(load_rules(twice))
+        rules = RulesInForce(load_rules(twice))
         await follower_of(pool, place, projections(place.log, rules, Calendars())).catch_up()
     raised = "unisson.alert.raised.v1"
     assert await told(pool, "same-need-twice") == [(CCAS, raised, True), (MISSION, raised, True)]

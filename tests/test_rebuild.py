@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from application.rulebook import load_rules
+from application.rules_in_force import RulesInForce
 from domain.accompaniment import AccompanimentKind, RecordAccompaniment
 from domain.appointment import BookAppointment
 from domain.closure import ClosePathway, ClosureOutcome, ReopenPathway
@@ -19,7 +20,7 @@ from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.errors import DomainError
 from domain.referent import AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
-from domain.rules import Calendars, compile_rules
+from domain.rules import Calendars
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
 from infrastructure.database import Pool, create_pool
 from projections.builds import live_builds
@@ -219,7 +220,7 @@ async def test_under_other_rules_a_follower_rebuilds_and_puts_right_what_was_tol
         assert await open_alerts(pool) == ["referral-acknowledged"]
         told = await pool.fetchval("SELECT count(*) FROM outbox")
 
-        changed = projections(place.log, compile_rules(load_rules(SILENCE_30)), Calendars())
+        changed = projections(place.log, RulesInForce(load_rules(SILENCE_30)), Calendars())
         async with follower_of(pool, place, changed, poll_s=0.05) as follower:
             async with asyncio.timeout(10):
                 while await open_alerts(pool) != ["silence-30-days"]:

@@ -11,10 +11,7 @@ from api.cli import installation
 from api.cli.failure import Failure
 from api.cli.language import say
 from api.cli.output import Json, Territory, write_json, write_line
-from application.rulebook import shipped_rules
-from domain.rules import Calendars, compile_rules
 from projections import unparking
-from projections.registry import projections
 from projections.unparking import NotParked, ParkedEvent
 
 View = Annotated[str, Parameter(help=say("La vue.", "The view."))]
@@ -91,10 +88,9 @@ async def _parked() -> list[ParkedEvent]:
 
 async def _retry(view: str, territory: str, stream: UUID | None) -> int:
     async with installation.composed() as runtime:
-        known = projections(runtime.log, compile_rules(shipped_rules()), Calendars())
         try:
             return await unparking.retry(
-                runtime.pool, runtime.log, known, territory=territory, projection=view, stream_id=stream
+                runtime.pool, runtime.log, runtime.projections, territory=territory, projection=view, stream_id=stream
             )
         except NotParked as error:
             raise _nothing() from error
@@ -102,12 +98,11 @@ async def _retry(view: str, territory: str, stream: UUID | None) -> int:
 
 async def _skip(view: str, territory: str, position: int) -> int:
     async with installation.composed() as runtime:
-        known = projections(runtime.log, compile_rules(shipped_rules()), Calendars())
         try:
             return await unparking.skip(
                 runtime.pool,
                 runtime.log,
-                known,
+                runtime.projections,
                 territory=territory,
                 projection=view,
                 position=position,

@@ -12,12 +12,9 @@ from api.cli.failure import Failure
 from api.cli.language import say
 from api.cli.output import Json, write_json, write_line
 from api.cli.progress import bar
-from application.rulebook import shipped_rules
-from domain.rules import Calendars, compile_rules
 from projections.consumers import ConsumerStatus, consumer_statuses
 from projections.rebuild import AlreadyRebuilding, NotRebuildable, Progress
 from projections.rebuild import rebuild as run
-from projections.registry import projections
 
 app = group("projections")
 parked.add_to(app)
@@ -57,10 +54,9 @@ async def _status() -> list[ConsumerStatus]:
 
 async def _rebuild(names: tuple[str, ...]) -> None:
     async with installation.composed() as runtime:
-        known = projections(runtime.log, compile_rules(shipped_rules()), Calendars())
         with bar(say("événements", "events")) as shown:
             try:
-                await run(runtime.pool, runtime.log, known, runtime.clock, names, _listener(shown))
+                await run(runtime.pool, runtime.log, runtime.projections, runtime.clock, names, _listener(shown))
             except NotRebuildable as error:
                 raise Failure(f"aucune vue de ce nom : {error}", f"no view has this name: {error}") from error
             except AlreadyRebuilding as error:

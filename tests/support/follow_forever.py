@@ -4,8 +4,9 @@ import asyncio
 import sys
 
 import domain.catalogue  # noqa: F401 - registers every event type
+from application.rules_in_force import RulesInForce
 from domain.clock import SystemClock
-from domain.rules import Calendars, compile_rules
+from domain.rules import Calendars
 from infrastructure.database import create_pool
 from projections.follower import Follower
 from projections.registry import projections
@@ -15,7 +16,7 @@ from tests.support.logs import postgres_log
 
 async def follow(url: str, lease_s: float) -> None:
     async with create_pool(url, application_name="to be killed") as pool, postgres_log(url, pool) as log:
-        everything = projections(log, compile_rules(four_rules()), Calendars())
+        everything = projections(log, RulesInForce(four_rules()), Calendars())
         async with Follower(pool, log, everything, SystemClock(), lease_s=lease_s, poll_s=0.1):
             sys.stdout.write("following\n")
             sys.stdout.flush()

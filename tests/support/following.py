@@ -8,6 +8,7 @@ from uuid import UUID
 import domain.catalogue  # noqa: F401 - registers every event type
 from application.agencies import PARIS, Agencies
 from application.event_log import Appended, Commit, EventLog
+from application.rules_in_force import RulesInForce
 from domain.agency import DescribeAgency
 from domain.aggregate import Event
 from domain.clock import SettableClock
@@ -15,7 +16,7 @@ from domain.command import Act, Command
 from domain.ids import uuid7
 from domain.opening import OpenPathway, open_pathway
 from domain.pathway import Pathway
-from domain.rules import Calendars, compile_rules
+from domain.rules import Calendars
 from infrastructure.database import Pool
 from projections.follower import Follower
 from projections.projection import Projection
@@ -100,7 +101,7 @@ def follower_of(pool: Pool, place: Territory, projections: Sequence[Projection],
 
 def all_projections(place: Territory, **options: Collection[str]) -> tuple[Projection, ...]:
     """Every projection, with four rules."""
-    return projections(place.log, compile_rules(four_rules()), Calendars(), **options)
+    return projections(place.log, RulesInForce(four_rules()), Calendars(), **options)
 
 
 async def catch_up(pool: Pool, place: Territory) -> None:
