@@ -89,11 +89,9 @@ async def ask_for_backtest(request: ApiRequest) -> Reply:
     since = None if body.since is None else moment("/from", body.since)
     until = request.runtime.clock.now() if body.until is None else moment("/to", body.until)
     must_be_short(body.document)
-    try:
+    with placed():
         read_to_try([body.document])
         document = canonical(body.document)
-    except RuleRefused as refusal:
-        raise placed(refusal) from None
     caller, runtime = request.user, request.runtime
     key = idempotency_key(request)
     if since is not None and since > until:

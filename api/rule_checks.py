@@ -20,7 +20,7 @@ from application.evaluation import judge
 from application.facts_file import FactLineRefused, read_facts
 from domain.errors import DomainError
 from domain.rule_publication import read_to_try
-from domain.rules import RuleRefused, Ruleset
+from domain.rules import CompiledRules, RuleRefused, compile_rules
 
 FACTS_MAX = 500
 WORK_MAX = 20_000
@@ -133,7 +133,7 @@ async def evaluate_rules(request: ApiRequest) -> Reply:
     except FactLineRefused as refusal:
         raise _placed(refusal) from None
     rules = await _rules(request, body)
-    if len(rules) * len(body.facts) > WORK_MAX:
+    if len(rules.ruleset) * len(body.facts) > WORK_MAX:
         raise EvaluationTooLarge
     judged = judge(pathways, rules, calendars, now)
     return reply(Judgements(items=[msgspec.convert(one.line(), Judgement) for one in judged]))
@@ -164,14 +164,12 @@ def _placed(refusal: FactLineRefused) -> FactsRefused:
     return FactsRefused(fault.en, detail_fr=fault.fr, field=place if fault.name is None else f"{place}/{fault.name}")
 
 
-async def _rules(request: ApiRequest, body: EvaluationBody) -> Ruleset:
+async def _rules(request: ApiRequest, body: EvaluationBody) -> CompiledRules:
     if body.document is None:
-        return (await request.runtime.rulebooks.in_force(request.user.territory)).ruleset
+        return await request.runtime.rulebooks.in_force(request.user.territory)
     must_be_short(body.document)
-    try:
-        return read_to_try([body.document])
-    except RuleRefused as refusal:
-        raise placed(refusal) from None
+    with placed():
+        return compile_rules(read_to_try([body.document]))
 
 
 routes = Router("/", route_handlers=[evaluate_rules, reconcile], tags=["rules"])

@@ -1,5 +1,7 @@
 """The rules of a territory: everyone reads them; keys that may steer draft, publish and retire them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -267,10 +269,8 @@ async def lint_rules(request: ApiRequest) -> Reply:
     body, _ = await RULE.read(request)
     idempotency_key(request)
     must_be_short(body.document)
-    try:
+    with placed():
         ruleset, remarks = await request.runtime.rulebooks.lint(request.user.territory, body.document)
-    except RuleRefused as refusal:
-        raise placed(refusal) from None
     rules = [LintedRule(rule=rule.slug, version=rule.version, sentence=spoken(rule)) for rule in ruleset]
     return reply(Linted(rules=rules, remarks=remarks))
 
@@ -384,10 +384,8 @@ async def carry_out(request: ApiRequest, command: RulebookCommand, raw: bytes) -
         fingerprint=fingerprint(request, raw),
         correlation_id=correlation_id(request.scope),
     )
-    try:
+    with placed():
         return await request.runtime.rulebooks.carry_out(order)
-    except RuleRefused as refusal:
-        raise placed(refusal) from None
 
 
 def must_be_short(document: dict[str, Any]) -> None:
@@ -397,9 +395,13 @@ def must_be_short(document: dict[str, Any]) -> None:
         raise TooManyRules(field="/document/rules")
 
 
-def placed(refusal: RuleRefused) -> RuleRefused:
-    """The same, its place counted from the body."""
-    return refusal.below("/document")
+@contextmanager
+def placed() -> Iterator[None]:
+    """What refuses a rule here is refused with its place counted from the body."""
+    try:
+        yield
+    except RuleRefused as refusal:
+        raise refusal.below("/document") from None
 
 
 def answer(receipt: Receipt, *, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

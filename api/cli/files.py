@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from api.cli.failure import Failure
 
 
@@ -26,6 +28,12 @@ def written(output: Path | None) -> Iterator[BinaryIO]:
         raise unusable(output, error) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_document(output: Path | None, document: object) -> None:
+    """As indented JSON."""
+    with written(output) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
 
 
 def unusable(path: Path, error: OSError) -> Failure:

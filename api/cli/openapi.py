@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
-from api.cli.files import written
+from api.cli.files import write_document
 from api.cli.language import say
 
 
@@ -19,5 +18,4 @@ def openapi(
 ) -> None:
     from api.openapi import document
 
-    with written(output) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(document()), indent=2) + b"\n")
+    write_document(output, document())

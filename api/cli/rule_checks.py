@@ -1,6 +1,5 @@
 """`unisson rules explain`, `reconcile` and `schema`: what a judgement rests on, and whether what is stored holds."""
 
-from collections.abc import AsyncIterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from cyclopts import App, Parameter
 
 from api.cli import installation
 from api.cli.failure import Failure, Status, tell
-from api.cli.files import written
+from api.cli.files import write_document, written
 from api.cli.language import language, say
 from api.cli.output import Json, Territory, write_json, write_line
 from api.cli.progress import bar
@@ -64,8 +63,7 @@ def schema(
         Parameter(help=say("Fichier à écrire ; sinon, la sortie.", "File to write; standard output otherwise.")),
     ] = None,
 ) -> None:
-    with written(output) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(rule_schema()), indent=2) + b"\n")
+    write_document(output, rule_schema())
 
 
 def reconcile(*, territory: Territory | None = None, json: Json = False) -> int:
@@ -126,7 +124,7 @@ async def _report(runtime: "Runtime", territory: str) -> Report:
     head = await runtime.log.head(territory)
     report = Report(territory=territory, behind=await _behind(runtime, territory, head))
     with bar(say("événements", "events")) as shown:
-        async for page in _pages(runtime, territory):
+        async for page in runtime.reconciliation.pages(territory, runtime.clock.now()):
             report.add(page)
             shown(page.cursor, page.cursor, head)
     return report
@@ -140,10 +138,6 @@ async def _behind(runtime: "Runtime", territory: str, head: int) -> int:
     if await runtime.follower.caught_up(territory, head, PATIENCE_SECONDS, names):
         return 0
     return head - max(await folded_position(runtime.pool, territory, names), 0)
-
-
-def _pages(runtime: "Runtime", territory: str) -> "AsyncIterator[Reconciled]":
-    return runtime.reconciliation.pages(territory, runtime.clock.now())
 
 
 def _line(difference: "Difference") -> str:
