@@ -50,7 +50,7 @@ class BacktestRunner:
         while True:
             self._asked.clear()
             try:
-                while (job := await self._jobs.claim()) is not None:
+                while (job := await self._claim()) is not None:
                     if job.attempt > ATTEMPTS_MAX:
                         await self._jobs.fail(job)
                     else:
@@ -62,23 +62,38 @@ class BacktestRunner:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
 
+    async def _claim(self) -> Job | None:
+        """Stopped while it waits for the answer, gives back what it may just have been given."""
+        claiming = asyncio.ensure_future(self._jobs.claim())
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            with suppress(*UNREACHABLE):
+                if (job := await claiming) is not None:
+                    await self._jobs.give_back(job)
+            raise
+
     async def _carry_out(self, job: Job) -> None:
         with structlog.contextvars.bound_contextvars(backtest_id=str(job.asked.id), attempt=job.attempt):
-            process = await asyncio.create_subprocess_exec(
-                *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES_MAX
-            )
             try:
-                await self._settle(job, await self._follow(job, process))
+                await self._work_out(job)
             except Lost:
                 log.info("backtest.stopped")
             except asyncio.CancelledError:
                 with suppress(*UNREACHABLE):
                     await self._jobs.give_back(job)
                 raise
-            finally:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+
+    async def _work_out(self, job: Job) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES_MAX
+        )
+        try:
+            await self._settle(job, await self._follow(job, process))
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
     async def _follow(self, job: Job, process: asyncio.subprocess.Process) -> bytes | None:
         """The table, or None when the process died without one. Raises Lost."""

@@ -232,6 +232,30 @@ async def test_a_job_under_way_is_given_back_when_the_service_stops(idle: Servic
     assert (job.state, job.attempt) == (JobState.QUEUED, 0)
 
 
+async def test_a_job_being_claimed_when_the_service_stops_is_given_back(idle: Service) -> None:
+    claimed = asyncio.Event()
+
+    class SlowToAnswer(PostgresBacktests):
+        async def claim(self) -> Job | None:
+            job = await super().claim()
+            claimed.set()
+            await asyncio.sleep(0.05)
+            return job
+
+    agency = await idle.agency(scopes=STEERING)
+    runtime, jobs = idle.runtime, SlowToAnswer(idle.runtime.pool)
+    place = await ask(agency)
+    runner = BacktestRunner(runtime.settings, runtime.url, jobs, runtime.rulebooks, runtime.backtest_asked)
+    work = asyncio.create_task(runner.run())
+    await claimed.wait()
+
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+    job = await jobs.find("FR-34", UUID(place.rsplit("/", 1)[1]))
+    assert (job.state, job.attempt) == (JobState.QUEUED, 0)
+
+
 @pytest.mark.parametrize("last", ["", '{"type":"far","done":5', '{"type":"tab'])
 async def test_a_job_whose_process_dies_is_tried_again_and_then_given_up(
     idle: Service, monkeypatch: pytest.MonkeyPatch, last: str

@@ -69,3 +69,26 @@ def test_a_rule_is_not_asked_again_when_nothing_it_reads_has_changed() -> None:
     assert after is before
     (late,) = watch.judge([need, contact], local("2026-03-01 00:00")).obligations
     assert late.status is Status.VIOLATED_OPEN
+
+
+def test_a_closing_to_come_that_forces_the_deadline_moves_it_even_once_answered() -> None:
+    compiled = compile_rules(parse_rules([require(on_close="force")]))
+    need, answer = fact("d", "diagnosis", "2026-01-05", theme="it"), fact("r", "referral", "2026-01-06", theme="it")
+    facts = [fact("o", "opened", "2026-01-01"), need, answer, fact("c", "closed", "2026-01-20")]
+    watch = Watch(compiled, Calendars())
+    (before,) = watch.judge(facts, local("2026-01-07 00:00")).obligations
+    (after,) = watch.judge(facts, local("2026-01-22 00:00")).obligations
+    assert (before.status, before.close) == (Status.SATISFIED, local("2026-02-05 00:00"))
+    assert (after.status, after.close) == (Status.SATISFIED, local("2026-01-21 00:00"))
+
+
+def test_an_answer_foretold_or_booked_is_not_settled_before_its_time() -> None:
+    """What came first once its time is there decides, whichever was learnt first."""
+    compiled = compile_rules(parse_rules([require()]))
+    need, late = fact("d", "diagnosis", "2026-01-05", theme="it"), fact("r2", "referral", "2026-01-20", theme="it")
+    soon = fact("r1", "referral", "2026-01-10", theme="it")
+    watch = Watch(compiled, Calendars())
+    for known, now in (([need, late], "2026-01-07 00:00"), ([need, late, soon], "2026-01-08 00:00")):
+        assert watch.judge(known, local(now)) == evaluate(known, compiled, Calendars(), local(now), explained=False)
+    (one,) = watch.judge([need, late, soon], local("2026-01-22 00:00")).obligations
+    assert one.target == "r1"

@@ -90,6 +90,11 @@ class Stage:
         ]
         self._types = self._scenes[0].timeline.by_type
 
+    @property
+    def is_quiet(self) -> bool:
+        """The pathway is neither closed nor suspended at any time: nothing but facts of its rules moves a window."""
+        return all(scene.life.is_quiet for scene in self._scenes)
+
     def judge(self, plan: Plan, settled: Mapping[str, Obligation] = NOTHING_SETTLED) -> Verdicts:
         """Obligations in the order of their activations; those known to be `settled`, by activation, as they are."""
         if plan.starters is not None and plan.starters.isdisjoint(self._types):

@@ -47,7 +47,7 @@ class Watch:
             self._placed = {}
         stage: Stage | None = None
         verdicts = []
-        first = NEVER_BEGAN
+        settled_until = NEVER_BEGAN
         for number, plan in enumerate(self.rules.plans):
             before = NOTHING_SAID if news is None else self._verdicts[number]
             if news is not None and _still_holds(plan, before, news, instant):
@@ -55,28 +55,28 @@ class Watch:
                 continue
             if stage is None:
                 stage = Stage(facts, self.rules, self._calendars, now, None, self._placed, explained=False)
-                first = self._first_of(news)
-            verdicts.append(stage.judge(plan, self._settled(plan, before, first)))
+                settled_until = self._settled_until(news) if stage.is_quiet else NEVER_BEGAN
+            verdicts.append(stage.judge(plan, self._settled(plan, before, settled_until)))
         self._now, self._verdicts = instant, verdicts
         self._facts = {fact.fact_id: fact for fact in facts}
         next_due = min((verdict.next_due for verdict in verdicts), default=FOREVER)
         return Evaluation(tuple(one for verdict in verdicts for one in verdict.obligations), moment_of(next_due))
 
-    def _first_of(self, news: News | None) -> int:
-        """The earliest point of what came; anything may have come before anything when it is out of order."""
+    def _settled_until(self, news: News | None) -> int:
+        """Nothing that came, nor what was booked or foretold when last judged, has its place before this instant."""
         if news is None or not news.is_in_order:
             return NEVER_BEGAN
-        return min((self._placed[fact.fact_id].point for fact in news.come), default=FOREVER)
+        return min((self._now, *(self._placed[fact.fact_id].point for fact in news.come)))
 
-    def _settled(self, plan: Plan, before: Verdicts, first: int) -> Mapping[str, Obligation]:
-        """By activation, what was answered before anything that came."""
-        if not plan.is_steady or first == NEVER_BEGAN:
+    def _settled(self, plan: Plan, before: Verdicts, until: int) -> Mapping[str, Obligation]:
+        """By activation, what was answered by then."""
+        if not plan.is_steady or until == NEVER_BEGAN:
             return NOTHING_SETTLED
         placed = self._placed
         return {
             one.activation: one
             for one in before.obligations
-            if one.status in ANSWERED and one.target is not None and placed[one.target].point <= first
+            if one.status in ANSWERED and one.target is not None and placed[one.target].point <= until
         }
 
     def _news(self, facts: Sequence[Fact]) -> News | None:
