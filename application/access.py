@@ -7,6 +7,7 @@ import msgspec
 
 from domain.errors import DomainError
 from domain.pathway import NotAParticipant, Pathway
+from domain.roles import Role
 
 Agent = Annotated[
     str,
@@ -18,15 +19,33 @@ Agent = Annotated[
 
 
 class Scope(StrEnum):
-    """What a credential may be used for."""
+    """What a credential may be used for; never more than what its holder may do."""
 
     READ = "read"
     WRITE = "write"
     MANAGE = "manage"  # Webhook endpoints and the agency's own description.
-    STEER = "steer"  # The rules of the whole territory; only for keys that were given it by name.
+    STEER = "steer"  # The rules of the whole territory; only for credentials that were given it by name.
+    IDENTITY = "case:read:identity"
+    HEALTH = "case:read:health"
+    NOTES = "case:read:notes"
+    SHARE = "case:share"
+    MATCH = "person:match"
+    ERASE = "erasure:request"
+    AUDIT_INTEGRITY = "audit:integrity"
+    AUDIT_CASE = "audit:case"
 
 
-USUAL_SCOPES = frozenset(Scope) - {Scope.STEER}
+USUAL_SCOPES = frozenset({Scope.READ, Scope.WRITE, Scope.MANAGE})
+KEY_SCOPES = USUAL_SCOPES | {Scope.STEER}
+"""All that an API key may ever hold: what names a person is for those who prove who they are at each use."""
+
+
+class Means(StrEnum):
+    """How the caller proved who it is."""
+
+    API_KEY = "api_key"
+    SERVICE = "service"  # A partner's software, by OAuth 2.0 client credentials.
+    PERSON = "person"  # A human agent, by OpenID Connect.
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +55,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     agency: str
     agent: str | None = None
     key_id: str = ""
+    """Names the credential: API key, service client or session."""
     scopes: frozenset[Scope] = USUAL_SCOPES
+    means: Means = Means.API_KEY
+    roles: frozenset[Role] = frozenset()
+    """Of the person who acts, or on whose behalf a service acts: approved memberships, looked up at each use."""
 
 
 class ScopeRequired(DomainError):

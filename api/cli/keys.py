@@ -10,7 +10,7 @@ from api.cli.command_line import group
 from api.cli.failure import Failure
 from api.cli.language import say
 from api.cli.output import Agency, Json, Territory, write_json, write_line
-from application.access import USUAL_SCOPES, Scope
+from application.access import KEY_SCOPES, USUAL_SCOPES
 from application.api_keys import LIFETIME, ApiKey, issue
 from domain.clock import SystemClock
 from infrastructure.api_keys import PostgresApiKeys
@@ -49,7 +49,7 @@ def create(
         now=SystemClock().now(),
         label=name,
         lifetime=timedelta(days=days),
-        scopes=frozenset(Scope) if steer else USUAL_SCOPES,
+        scopes=KEY_SCOPES if steer else USUAL_SCOPES,
     )
     installation.run(_add(key))
     if json:
