@@ -20,7 +20,7 @@ from projections.projection import Connection, Elapsed, Pool, Projection, Timed
 
 log = structlog.get_logger()
 
-LEASE_S = 5.0
+LEASE_S = 10.0
 PAGE_SIZE = 1000
 SET_ASIDE_S = 1.0
 TIMER_PERIOD_S = 0.2
@@ -110,6 +110,7 @@ class TerritoryFollower:
         """Renew the leases in good time, and take those that became free."""
         if time.monotonic() - self._held_at < self._tools.lease_s / 3:
             return
+        asked_at = time.monotonic()
         before = {consumer.build: consumer for consumer in self._consumers}
         async with self._tools.pool.acquire() as db, db.transaction():
             builds = sorted((await live_builds(db, self._tools.projections.values())).values(), key=lambda b: b.name)
@@ -121,7 +122,7 @@ class TerritoryFollower:
                     self._parked[consumer.build.name] = await parking.parked(db, consumer)
                     self._foldings.pop(consumer.build.name, None)
         self._consumers = held
-        self._held_at = time.monotonic()
+        self._held_at = asked_at
 
     def let_go(self) -> None:
         """Ask for everything again at the next step: a lease was lost or a build replaced."""
