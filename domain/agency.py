@@ -123,9 +123,6 @@ class AgencyClosed(Event, frozen=True, kw_only=True):
         agency.is_closed = True
 
 
-AGENCY_TOPICS = frozenset((AgencyRegistered.TOPIC, AgencyChanged.TOPIC, ServiceAdded.TOPIC, AgencyClosed.TOPIC))
-
-
 class Agency(Aggregate):
     """Saying again what is already so is a no-op: a directory may be sent whole, as often as one likes."""
 

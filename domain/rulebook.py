@@ -226,21 +226,6 @@ class RuleRetired(RuleEvent, frozen=True, kw_only=True):
         self.change(rulebook, state=RuleState.RETIRED)
 
 
-RULEBOOK_TOPICS = frozenset(
-    event_type.TOPIC
-    for event_type in (
-        RulebookOpened,
-        RuleDrafted,
-        RuleRedrafted,
-        DraftWithdrawn,
-        RuleBacktested,
-        RulePutInShadow,
-        RuleActivated,
-        RuleRetired,
-    )
-)
-
-
 class Rulebook(Aggregate):
     """What is published never changes: another document needs another version."""
 

@@ -45,12 +45,6 @@ def public_theme(theme: str) -> tuple[str, str | None]:
     return (family, theme) if family == HEALTH_FAMILY else (theme, None)
 
 
-def theme_label(theme: str, lang: str = "fr") -> str:
-    """What to show a person for a theme or a family; needs have French labels only, so English gives the family."""
-    fr, en, _ = themes_v1.FAMILIES[family_of(theme)]
-    return en if lang == "en" else themes_v1.NEEDS.get(theme, fr)
-
-
 class UnknownTheme(DomainError):
     """This theme is not in the reference list."""
 

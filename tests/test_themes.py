@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain import themes_v1
-from domain.themes import UnknownTheme, family_of, kind_of, must_be_known, public_theme, theme_label
+from domain.themes import UnknownTheme, family_of, kind_of, must_be_known, public_theme
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "data" / "data_inclusion_schema_v1" / "thematiques.json"
 
@@ -48,9 +48,3 @@ def test_an_unknown_theme_is_refused(theme: str) -> None:
     with pytest.raises(UnknownTheme) as refused:
         must_be_known(theme, "/needs/0/theme")
     assert (refused.value.status, refused.value.code, refused.value.field) == (422, "unknown_theme", "/needs/0/theme")
-
-
-def test_labels_are_french_or_english() -> None:
-    assert theme_label("sante--addictions") == themes_v1.NEEDS["sante--addictions"]
-    assert theme_label("sante") == "Santé"
-    assert theme_label("sante--addictions", "en") == "Health"

@@ -11,7 +11,7 @@ import msgspec
 
 from domain.errors import DomainError
 from domain.rules import holidays
-from domain.rules.instants import DAY, EPOCH_DAY, FOREVER, LAST_DAY, MICROSECOND, NEVER_BEGAN
+from domain.rules.instants import DAY, EPOCH_DAY, FOREVER, LAST_DAY, NEVER_BEGAN
 from domain.rules.working_days import DaysOff, WorkingDays
 
 MAINLAND_ZONE = "Europe/Paris"
@@ -84,9 +84,6 @@ class Calendar:
         if instant < self.midnights[day]:
             return day - 1
         return day + 1 if instant >= self.midnights[day + 1] else day
-
-    def last_instant(self, day: int) -> int:
-        return self.midnights[day + 1] - MICROSECOND
 
     def is_holiday(self, day: int) -> bool:
         return 1 <= day <= LAST_DAY and day in self.days_off(date.fromordinal(day).year)
