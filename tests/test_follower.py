@@ -1,6 +1,7 @@
 """The follower: every event folded once, in order, by one owner at a time; poison set aside and shown."""
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from domain.contact import Channel, ContactRecorded, RecordContact
 from infrastructure.database import Pool
 from projections import consumers
 from projections.consumers import ConsumerStatus, LeaseLost, consumer_statuses
+from projections.garbage import PATIENT
 from projections.pathway_timeline import PathwayTimeline
 from projections.projection import Build, Connection, Elapsed, Page
 from projections.unparking import NotParked, parked_events, retry, skip
@@ -353,3 +355,12 @@ async def test_an_event_that_cannot_be_read_is_parked_for_every_projection(datab
             assert await retry(pool, place.log, all_projections(place), **names) == 2  # type: ignore[arg-type]
         assert await positions(pool) == [1, 2, 3, 4, 5, 6]
         assert await parked_events(pool) == []
+
+
+async def test_the_garbage_collector_is_patient_as_long_as_one_follows(database_url: str, pool: Pool) -> None:
+    """At its usual pace it would look again and again through all that is kept: up to half of the time."""
+    usual = gc.get_threshold()
+    async with territory(database_url, pool) as place, follower_of(pool, place, all_projections(place)):
+        assert gc.get_threshold() == PATIENT
+        assert PATIENT[0] > 100 * usual[0]
+    assert gc.get_threshold() == usual
