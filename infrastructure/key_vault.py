@@ -8,23 +8,36 @@ from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
 
-from application.key_vault import DataKey, KeyDestroyed, Keyring
+from application.key_vault import (
+    MACHINERY,
+    DataKey,
+    KeyDestroyed,
+    KeyRestricted,
+    Keyring,
+    Purpose,
+    Use,
+    must_be_allowed,
+    withheld,
+)
 from domain.compartments import Compartment
 from infrastructure.database import Pool, Record
 from infrastructure.key_cache import KeyCache
 from infrastructure.key_file import KEY_BYTES, KeyFile, KeyFileUnusable
+from infrastructure.key_purge import notify_all, place_told
 from infrastructure.key_wrap import key_place, unwrap, wrap
 
 KEYS = """
-SELECT DISTINCT ON (subject, compartment) subject, compartment, generation, kek_epoch, wrapped, commitment
-FROM vault.keys WHERE territory = $1 AND subject = ANY($2::uuid[])
+SELECT DISTINCT ON (subject, compartment) subject, compartment, generation, kek_epoch, wrapped, commitment,
+    EXISTS (SELECT FROM vault.restrictions r WHERE r.territory = $1 AND r.subject = k.subject) AS restricted
+FROM vault.keys k WHERE territory = $1 AND subject = ANY($2::uuid[])
 ORDER BY subject, compartment, generation DESC"""
 
-# Whoever comes second keeps the first's key: the caller reads it back.
+# Whoever comes second keeps the first's key: the caller reads it back. The epoch cannot be destroyed meanwhile.
 MAKE = """
+WITH epoch AS (SELECT epoch FROM vault.keks WHERE epoch = $3 AND destroyed_at IS NULL FOR KEY SHARE)
 INSERT INTO vault.keys (territory, subject, compartment, generation, kek_epoch, wrapped, commitment)
-SELECT $1, $2, k.compartment, 1, $3, k.wrapped, k.commitment
-FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS k (compartment, wrapped, commitment)
+SELECT $1, $2, k.compartment, 1, e.epoch, k.wrapped, k.commitment
+FROM epoch e, unnest($4::text[], $5::bytea[], $6::bytea[]) AS k (compartment, wrapped, commitment)
 ON CONFLICT DO NOTHING"""
 
 # A key never made gets a tombstone too: erasing a person must also stop a command that is about to make it.
@@ -35,6 +48,16 @@ ON CONFLICT DO NOTHING"""
 OVERWRITE = """
 UPDATE vault.keys SET wrapped = NULL, commitment = NULL, destroyed_at = clock_timestamp()
 WHERE territory = $1 AND subject = $2 AND compartment = ANY($3::text[]) AND destroyed_at IS NULL"""
+
+RESTRICT = "INSERT INTO vault.restrictions (territory, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+RELEASE = "DELETE FROM vault.restrictions WHERE territory = $1 AND subject = $2"
+COUNT_USE = """
+INSERT INTO vault.uses (territory, access_event, purpose, keyrings) VALUES ($1, $2, $3, $4)
+ON CONFLICT (territory, access_event) DO UPDATE SET keyrings = uses.keyrings + excluded.keyrings"""
+MAKES_TRIED = 3  # One epoch may be destroyed under us, and another's key come into the file a moment before its row.
+REGISTER_FIRST = """
+INSERT INTO vault.keks (epoch, fingerprint) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM vault.keks)
+ON CONFLICT DO NOTHING"""
 
 
 class PostgresKeyVault:
@@ -48,30 +71,33 @@ class PostgresKeyVault:
     @classmethod
     async def open(cls, pool: Pool, key_file: Path) -> "PostgresKeyVault":
         """Makes the key file with a new database only; a lost file, or another database's, raises KeyFileUnusable."""
-        registered = {row["epoch"]: row["fingerprint"] for row in await pool.fetch("SELECT * FROM vault.keks")}
+        registered = await pool.fetch("SELECT epoch, fingerprint FROM vault.keks WHERE destroyed_at IS NULL")
         keys = KeyFile.load(key_file) if registered else KeyFile.load_or_create(key_file)
-        for epoch, fingerprint in registered.items():
+        for epoch, fingerprint in registered:
             if keys.fingerprint(epoch) != fingerprint:
                 raise KeyFileUnusable(f"{key_file} is not the key file of this database: restore the right one.")
-        await pool.execute(
-            "INSERT INTO vault.keks (epoch, fingerprint) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            keys.epoch,
-            keys.fingerprint(keys.epoch),
-        )
+        await pool.execute(REGISTER_FIRST, keys.epoch, keys.fingerprint(keys.epoch))
         return cls(pool, keys)
 
-    async def keyrings(self, territory: str, subjects: Iterable[UUID], *, fresh: bool = False) -> dict[UUID, Keyring]:
+    async def keyrings(
+        self, territory: str, subjects: Iterable[UUID], *, fresh: bool = False, use: Use = MACHINERY
+    ) -> dict[UUID, Keyring]:
+        must_be_allowed(use)
+        shown = use.purpose is not Purpose.RECORD
         found: dict[UUID, Keyring] = {}
         unknown = []
         for subject in subjects:
-            keyring = None if fresh else self._cache.get((territory, subject))
+            keyring = None if fresh or shown else self._cache.get((territory, subject))
             if keyring is None:
                 unknown.append(subject)
             else:
                 found[subject] = keyring
         if unknown:
-            rows = await self._pool.fetch(KEYS, territory, unknown)
-            found |= self._opened(territory, rows)
+            purges = self._cache.purges
+            self._keys.refresh()
+            found |= self._opened(territory, await self._pool.fetch(KEYS, territory, unknown), use, purges)
+        if shown:
+            await self._pool.execute(COUNT_USE, territory, use.access_event, use.purpose, len(found))
         return found
 
     async def ensure(self, territory: str, subject: UUID, compartments: Iterable[Compartment]) -> Keyring:
@@ -79,24 +105,41 @@ class PostgresKeyVault:
         keyring = self._cache.get((territory, subject))
         if keyring is not None and needed <= keyring.keys():
             return keyring
-        rows = await self._pool.fetch(KEYS, territory, [subject])
-        missing = needed - {row["compartment"] for row in rows}
-        if missing:
-            await self._make(territory, subject, sorted(missing))
+        for _ in range(MAKES_TRIED):
+            purges = self._cache.purges
             rows = await self._pool.fetch(KEYS, territory, [subject])
-        keyring = self._opened(territory, rows).get(subject, {})
-        if not needed <= keyring.keys():
-            raise KeyDestroyed
-        return keyring
+            if needed - {Compartment.CASE} and any(row["restricted"] for row in rows):
+                raise KeyRestricted
+            missing = needed - {row["compartment"] for row in rows}
+            if not missing:
+                keyring = self._opened(territory, rows, MACHINERY, purges).get(subject, {})
+                if not needed <= keyring.keys():
+                    raise KeyDestroyed
+                return keyring
+            await self._pool.execute(REGISTER_FIRST, self._keys.epoch, self._keys.fingerprint(self._keys.epoch))
+            await self._make(territory, subject, sorted(missing))
+        raise KeyFileUnusable("The key file's last epoch is not in use with this database: restore the right file.")
 
     async def destroy(self, territory: str, subject: UUID, compartments: Iterable[Compartment]) -> None:
         names = [str(compartment) for compartment in compartments]
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(DESTROY, territory, subject, names, self._keys.epoch)
             await connection.execute(OVERWRITE, territory, subject, names)
+            await notify_all(connection, territory, subject)
         self._cache.forget((territory, subject))
 
+    async def restrict(self, territory: str, subject: UUID, restricted: bool) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(RESTRICT if restricted else RELEASE, territory, subject)
+            await notify_all(connection, territory, subject)
+        self._cache.forget((territory, subject))
+
+    def forget_told(self, payload: str) -> None:
+        """What to do with what comes over `infrastructure.key_purge.CHANNEL`."""
+        self._cache.forget(place_told(payload))
+
     async def _make(self, territory: str, subject: UUID, compartments: list[Compartment]) -> None:
+        self._keys.refresh()
         wrapping_key = self._keys.key(self._keys.epoch)
         wrapped = [
             wrap(wrapping_key, secrets.token_bytes(KEY_BYTES), key_place(territory, subject, compartment, 1))
@@ -106,15 +149,24 @@ class PostgresKeyVault:
             MAKE, territory, subject, self._keys.epoch, compartments, [w for w, _ in wrapped], [c for _, c in wrapped]
         )
 
-    def _opened(self, territory: str, rows: list[Record]) -> dict[UUID, Keyring]:
+    def _opened(self, territory: str, rows: list[Record], use: Use, purges: int) -> dict[UUID, Keyring]:
         keyrings: dict[UUID, dict[Compartment, DataKey]] = {}
-        for subject, name, generation, epoch, wrapped, commitment in rows:
+        restricted = set()
+        for subject, name, generation, epoch, wrapped, commitment, is_restricted in rows:
             keyring = keyrings.setdefault(subject, {})
+            if is_restricted:
+                restricted.add(subject)
             if wrapped is not None:
                 compartment = Compartment(name)
                 place = key_place(territory, subject, compartment, generation)
                 secret = unwrap(self._keys.key(epoch), wrapped, commitment, place)
                 keyring[compartment] = DataKey(generation, secret)
+        released: dict[UUID, Keyring] = {}
         for subject, keyring in keyrings.items():
-            self._cache.put((territory, subject), keyring)
-        return dict(keyrings)
+            if subject in restricted:
+                released[subject] = withheld(keyring, use)
+                continue
+            released[subject] = keyring
+            if use.purpose is Purpose.RECORD:
+                self._cache.put((territory, subject), keyring, purges)
+        return released

@@ -23,13 +23,23 @@ def key_place(territory: str, subject: UUID, compartment: Compartment, generatio
 
 def wrap(wrapping_key: bytes, secret: bytes, place: bytes) -> tuple[bytes, bytes]:
     """Returns the wrapped key and its commitment."""
+    return wrap_again(AESGCM(wrapping_key), secret, place), _commitment(secret, place)
+
+
+def wrap_again(cipher: AESGCM, secret: bytes, place: bytes) -> bytes:
+    """A key whose commitment is known already."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(wrapping_key).encrypt(nonce, secret, place), _commitment(secret, place)
+    return nonce + cipher.encrypt(nonce, secret, place)
 
 
 def unwrap(wrapping_key: bytes, wrapped: bytes, commitment: bytes, place: bytes) -> bytes:
+    return unwrap_with(AESGCM(wrapping_key), wrapped, commitment, place)
+
+
+def unwrap_with(cipher: AESGCM, wrapped: bytes, commitment: bytes, place: bytes) -> bytes:
+    """Raises KeyUnwrapFailed."""
     try:
-        secret = AESGCM(wrapping_key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], place)
+        secret = cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], place)
     except InvalidTag:
         raise KeyUnwrapFailed("A stored key does not open: wrong key-encryption key, or altered row.") from None
     if not hmac.compare_digest(_commitment(secret, place), commitment):
