@@ -32,6 +32,7 @@ from api import (
 )
 from api.authentication import Door
 from api.backtest_runner import BacktestRunner
+from api.cors import Preflight, permit
 from api.cursors import Cursors
 from api.key_in_url import NoKeyInUrl
 from api.limits import Crowd, Limits, RateLimiter
@@ -39,14 +40,19 @@ from api.problems import EXCEPTION_HANDLERS
 from api.request import ApiRequest, request_id
 from api.roles import ROLES
 from api.runtime import Runtime
+from api.security_headers import SECURITY_HEADERS, transport_headers
 from api.share import Share
+from api.strangers import Guesses, OpenToAll
 from application.access import Caller
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
+from application.memberships import Members
 from application.pathways import Pathways
 from application.rulebook import shipped_rules
 from application.rulebooks import Rulebooks
 from application.rules_in_force import RulesInForce
+from application.sessions import Sessions
+from application.tokens import Tokens
 from application.webhooks import OUTBOX_CHANNEL, MaySend
 from application.webhooks import Message as Telling
 from domain.clock import Clock, SystemClock
@@ -64,8 +70,11 @@ from infrastructure.migrate import migrate
 from infrastructure.outbox import Outbox
 from infrastructure.outcomes import PostgresOutcomes
 from infrastructure.outgoing_http import OutgoingHttp
+from infrastructure.service_clients import PostgresServiceClients
+from infrastructure.sessions import PostgresMemberIndex, PostgresSessions
 from infrastructure.settings import Settings
 from infrastructure.snapshots import PostgresSnapshots
+from infrastructure.tokens import PostgresAccessTokens
 from infrastructure.webhook_endpoints import PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sender
@@ -134,7 +143,12 @@ async def compose(
             outcomes=PostgresOutcomes(pool),
             keys=keys,
             gatekeeper=Gatekeeper(keys, clock),
+            clients=PostgresServiceClients(pool),
+            tokens=Tokens(PostgresAccessTokens(pool), clock),
+            sessions=Sessions(PostgresSessions(pool), clock),
+            members=Members(log, clock, PostgresMemberIndex(pool)),
             rates=RateLimiter(limits.requests_per_second, limits.burst),
+            strangers=RateLimiter(limits.strangers_per_second, limits.strangers_burst),
             crowd=Crowd(limits),
             cursors=Cursors(key_file.key(key_file.epoch)),
             calendars=calendars,
@@ -215,7 +229,8 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
         request_class=ApiRequest,
         before_send=[finish],
-        state=State(),
+        middleware=[Preflight(settings.origins)],
+        state=State({"origins": settings.origins, "transport_headers": transport_headers(settings)}),
         openapi_config=None,  # `api.openapi` makes a better one from the same routes.
         logging_config=None,
         debug=False,
@@ -226,7 +241,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
     """Every process tells its health; only those with the `api` role answer the rest."""
     own = [health.routes, metrics.routes]
     if "api" not in roles:
-        return [Router("/", route_handlers=own, middleware=[NoKeyInUrl()])]
+        return [Router("/", route_handlers=own, middleware=[OpenToAll(), NoKeyInUrl()])]
     versioned = [
         pathways.routes,
         timeline.routes,
@@ -244,28 +259,24 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         me.routes,
     ]
     return [
-        Router("/v1", route_handlers=versioned, middleware=[Door(), Share()]),
-        Router("/", route_handlers=[documentation.routes, *own], middleware=[NoKeyInUrl()]),
+        Router("/v1", route_handlers=versioned, middleware=[Guesses(), Door(), Share()]),
+        Router("/", route_handlers=[documentation.routes, *own], middleware=[OpenToAll(), NoKeyInUrl()]),
     ]
-
-
-SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"cache-control", b"private, no-store"),
-    (b"referrer-policy", b"no-referrer"),
-)
 
 
 async def finish(message: Message, scope: Scope) -> None:
     """Every answer carries its request id and is closed to browsers' guesses, unless its route set a header itself."""
     if message["type"] != "http.response.start":
         return
-    headers = list(message["headers"])
-    present = {name for name, _ in headers}
-    headers += [header for header in SECURITY_HEADERS if header[0] not in present]
-    headers.append((b"x-request-id", request_id(scope).encode()))
-    message["headers"] = headers
+    present = dict(message["headers"])
+    shared = permit(scope, scope["litestar_app"].state.origins, present)
+    replaced = {name for name, _ in shared}
+    message["headers"] = [
+        *((name, value) for name, value in message["headers"] if name not in replaced),
+        *(header for header in SECURITY_HEADERS if header[0] not in present),
+        *shared,
+        (b"x-request-id", request_id(scope).encode()),
+    ]
     metrics.observe(scope, message["status"])
 
 

@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 import msgspec
 
-from api.app import SECURITY_HEADERS
 from api.problems import MEDIA_TYPE, Problem, title
+from api.security_headers import SECURITY_HEADERS
 from domain.errors import DomainError
 from domain.ids import uuid7
 

@@ -5,6 +5,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv6Address
 
 import msgspec
 from litestar.types import Receive
@@ -51,6 +52,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_second: float = 500.0
     """Of one API key, in one process, over time. A large body counts as several requests."""
     burst: int = 1_000
+    strangers_per_second: float = 20.0
+    """Of one address without a good credential, in one process, over time."""
+    strangers_burst: int = 200
     wait_seconds: float = 30.0
     """The longest a client may ask to be kept waiting."""
     send_seconds: float = 30.0
@@ -142,6 +146,16 @@ class RateLimiter:
         self._due.move_to_end(client)
         while len(self._due) > self._kept:
             self._due.popitem(last=False)
+
+
+def counted_address(client: tuple[str, int] | None, limits: Limits) -> str | None:
+    """Whose connections are counted together: an IPv4 address, or the 64 bits of IPv6 that one subscriber has."""
+    if client is None or client[0] in limits.uncounted_addresses:
+        return None
+    if ":" not in client[0]:
+        return client[0]
+    address = IPv6Address(client[0])
+    return str(address.ipv4_mapped or address.packed[:8].hex())
 
 
 class Crowd:

@@ -8,7 +8,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
-from ipaddress import IPv6Address
 from typing import Any, ClassVar
 
 import httptools
@@ -16,7 +15,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.early_refusals import early_refusal
-from api.limits import Limits, Overloaded
+from api.limits import Limits, Overloaded, counted_address
 from api.problems import BadRequest
 from domain.errors import DomainError
 
@@ -223,13 +222,3 @@ def close_late(connections: Iterable[object], now: float) -> None:
     for connection in tuple(connections):
         if isinstance(connection, BoundedProtocol):
             connection.close_if_late(now)
-
-
-def counted_address(client: tuple[str, int] | None, limits: Limits) -> str | None:
-    """Whose connections are counted together: an IPv4 address, or the 64 bits of IPv6 that one subscriber has."""
-    if client is None or client[0] in limits.uncounted_addresses:
-        return None
-    if ":" not in client[0]:
-        return client[0]
-    address = IPv6Address(client[0])
-    return str(address.ipv4_mapped or address.packed[:8].hex())

@@ -12,9 +12,13 @@ from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
 from application.event_log import EventLog
+from application.memberships import Members
 from application.outcomes import Outcomes
 from application.pathways import Pathways
 from application.rulebooks import Rulebooks
+from application.service_clients import ServiceClients
+from application.sessions import Sessions
+from application.tokens import Tokens
 from application.webhooks import Webhooks
 from domain.clock import Clock
 from domain.rules import Calendars
@@ -45,7 +49,13 @@ class Runtime:
     outcomes: Outcomes
     keys: ApiKeys
     gatekeeper: Gatekeeper
+    clients: ServiceClients
+    tokens: Tokens
+    sessions: Sessions
+    members: Members
     rates: RateLimiter
+    strangers: RateLimiter
+    """By address, where there is no good credential."""
     crowd: Crowd
     cursors: Cursors
     calendars: Calendars

@@ -118,6 +118,7 @@ def config_of(app: Any, limits: Limits) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # What they say can be forged by whoever reaches us directly.
+        headers=[(name.decode(), value.decode()) for name, value in app.state.transport_headers],
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 PREFIX = "UNISSON_"
+ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]+)?"
 READ_BY_THE_TESTS = frozenset({"UNISSON_TEST_DATABASE_URL", "UNISSON_HYPOTHESIS"})
 
 
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     public_url: Annotated[str, msgspec.Meta(pattern="^https?://[!-~]+$")] | None = None
     """Where partners reach the API; unset, `host` and `port`."""
+    allowed_origins: Annotated[str, msgspec.Meta(pattern=f"^{ORIGIN}(,{ORIGIN})*$")] | None = None
+    """Of pages that may read answers in a browser, separated by commas; unset, none."""
     allow_loopback_webhooks: bool = False
     """Development only: webhooks may go to http addresses and to 127.0.0.1."""
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
@@ -53,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __repr__(self) -> str:
         """Leaves out the database address, which may hold a password."""
         return f"Settings(data_dir={str(self.data_dir)!r}, external_database={self.database_url is not None})"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        return frozenset((self.allowed_origins or "").split(",")) - {""}
 
     @property
     def key_encryption_key(self) -> Path:

@@ -14,8 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from api.limits import Limits
-from api.protocol import counted_address
+from api.limits import Limits, counted_address
 from api.server import listen, listen_on_file, serving
 from domain.clock import SettableClock
 from infrastructure.settings import Settings

@@ -18,6 +18,12 @@ def test_variables_become_fields() -> None:
     assert read_settings(given) == Settings(data_dir=Path("/srv/unisson"), port=9000, pgbouncer=True)
 
 
+def test_origins_are_separated_by_commas() -> None:
+    given = read_settings({"UNISSON_ALLOWED_ORIGINS": "https://a.example,http://localhost:3000"})
+    assert given.origins == {"https://a.example", "http://localhost:3000"}
+    assert read_settings({}).origins == frozenset()
+
+
 def test_an_empty_variable_counts_as_unset() -> None:
     assert read_settings({"UNISSON_DATABASE_URL": "", "UNISSON_PORT": ""}).port == 8000
 
@@ -36,6 +42,9 @@ def test_a_key_may_be_held_elsewhere() -> None:
         ("UNISSON_LOG_LEVEL", "loud", "debug|info|warning|error"),
         ("UNISSON_DATABASE_URL", "mysql://host/name", "postgresql://"),
         ("UNISSON_DATABASE_ULR", "postgresql://host/name", "did you mean UNISSON_DATABASE_URL"),
+        ("UNISSON_ALLOWED_ORIGINS", "*", "regex"),
+        ("UNISSON_ALLOWED_ORIGINS", "https://a.example/", "regex"),
+        ("UNISSON_ALLOWED_ORIGINS", "https://a.example https://b.example", "regex"),
         ("UNISSON_WEATHER", "fair", "known are UNISSON_DATA_DIR"),
     ],
 )

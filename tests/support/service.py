@@ -6,17 +6,22 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 from litestar import Litestar
 
 from api.app import create_app
+from api.browser import SESSION_COOKIE
 from api.limits import Limits
 from api.runtime import Runtime
 from application.access import Scope
 from application.api_keys import issue
+from application.memberships import Identity
+from application.service_clients import SERVICE_SCOPES, ServiceClient, new_client_id
 from domain.clock import Clock, SettableClock
+from domain.membership import Member, WhoAnswers
+from domain.roles import Role
 from infrastructure.settings import Settings
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -63,6 +68,39 @@ class Service:
             fields["scopes"] = scopes
         return await self.client({"Authorization": f"Bearer {await self.token(agency, **fields)}"})
 
+    async def partner(
+        self, agency: str = CCAS, scopes: frozenset[Scope] = SERVICE_SCOPES, *, member_id: UUID | None = None
+    ) -> Agency:
+        """An agency's software with an access token; with `member_id`, on behalf of a member of the agency."""
+        client = ServiceClient(
+            client_id=new_client_id(),
+            territory=TERRITORY,
+            agency=agency,
+            label="",
+            scopes=scopes,
+            keys='{"keys":[]}',
+            created_at=self.runtime.clock.now(),
+        )
+        await self.runtime.clients.add(client)
+        _, token = await self.runtime.tokens.issue(client, scopes, member_id=member_id)
+        return await self.client({"Authorization": f"Bearer {token}"})
+
+    async def person(self, *roles: Role, agency: str = CCAS, sub: str | None = None) -> Agency:
+        """A person with these roles in the agency, signed in. Their `member_id` is in `agent`, as /v1/me tells it."""
+        member_id = await self.member(*roles, agency=agency, sub=sub)
+        shown = await self.runtime.sessions.open(TERRITORY, agency, member_id)
+        return await self.client({"Cookie": f"{SESSION_COOKIE}={shown}", "X-Unisson-Request": "1"})
+
+    async def member(self, *roles: Role, agency: str = CCAS, sub: str | None = None) -> UUID:
+        """Somebody whose roles were approved; without `sub`, somebody new."""
+        identity = Identity(issuer="https://identity.example", sub=sub or str(uuid4()))
+        members, member_id = self.runtime.members, await self.runtime.members.introduce(TERRITORY, agency, identity)
+        lead = WhoAnswers(agency=agency, roles=frozenset({Role.LEAD, Role.OPERATOR}), member_id=uuid4())
+        for role in roles:
+            await members.request(TERRITORY, member_id, agency, role)
+            await members.decide(TERRITORY, member_id, agency, role, Member.approve, lead)
+        return member_id
+
     async def client(self, headers: dict[str, str] | None = None) -> Agency:
         """Without a key unless `headers` hold one."""
         transport = httpx2.ASGITransport(app=self.app)  # type: ignore[arg-type]
@@ -73,9 +111,15 @@ class Service:
 
 @asynccontextmanager
 async def running(
-    database_url: str, folder: Path, *, clock: Clock | None = None, limits: Limits | None = None, **options: Any
+    database_url: str,
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+    allowed_origins: str | None = None,
+    **options: Any,
 ) -> AsyncIterator[Service]:
-    settings = Settings(data_dir=folder, database_url=database_url)
+    settings = Settings(data_dir=folder, database_url=database_url, allowed_origins=allowed_origins)
     app = create_app(settings, clock=clock or SettableClock(NOW), limits=limits, **options)
     async with _in_a_task_of_its_own(app.lifespan()), AsyncExitStack() as stack:
         yield Service(app, stack)
