@@ -1,35 +1,53 @@
-"""The door of /v1: who calls is told by an API key in the Authorization header, and by nothing else."""
+"""The door of /v1: who calls is told by an API key, an access token or a session, and by nothing else."""
 
 import re
 import time
+from datetime import datetime
+from uuid import UUID
 
+import msgspec
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from api.browser import must_be_same_site, session_in
 from api.described import Described
 from api.key_in_url import KeyInUrl, holds_key
 from api.queries import InvalidQuery
 from api.request import headers_of
 from api.runtime import Runtime
-from application.access import Caller, ScopeRequired
+from application.access import Caller, Means, ScopeRequired
 from application.access import Scope as Right
 from application.api_keys import InvalidKey
+from application.credentials import ACCESS_TOKEN
+from application.memberships import scopes_of
 from domain.errors import DomainError
+from domain.roles import Role
 
 AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 class InvalidAgent(DomainError):
-    """X-Agent is a pseudonym: 1 to 64 letters, digits, dots, hyphens or underscores."""
+    """X-Agent is a pseudonym: 1 to 64 letters, digits, dots, hyphens or underscores; of nobody but who signed in."""
 
     code = "invalid_agent"
     status = 400
-    title_fr = "X-Agent est un pseudonyme : 1 à 64 lettres, chiffres, points, tirets ou tirets bas."
+    title_fr = (
+        "X-Agent est un pseudonyme : 1 à 64 lettres, chiffres, points, tirets ou tirets bas ; jamais un autre que "
+        "celui de la personne identifiée."
+    )
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What a credential tells beside who calls; `request.auth`."""
+
+    expires_at: datetime
+    live: bool = True
+    member_id: UUID | None = None
 
 
 class Door(ASGIMiddleware):
-    """Lets in whoever has a key with the right the route asks for, within the limits of the process and of the key."""
+    """Lets in whoever has a credential with the right the route asks for, within the limits of process and caller."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -38,7 +56,7 @@ class Door(ASGIMiddleware):
         scope["state"]["began"] = time.perf_counter()
         runtime.crowd.enter()
         try:
-            caller = await identify(scope, runtime)
+            caller, scope["auth"] = await identify(scope, runtime)
             must_have(caller, scope)
             must_take_query(scope)
             runtime.rates.take(caller.key_id)
@@ -48,26 +66,87 @@ class Door(ASGIMiddleware):
             runtime.crowd.leave()
 
 
-async def identify(scope: Scope, runtime: Runtime) -> Caller:
-    """Raises InvalidKey, KeyInUrl, InvalidAgent."""
+async def identify(scope: Scope, runtime: Runtime) -> tuple[Caller, Proof]:
+    """Raises InvalidKey, InvalidToken, SessionOver, CrossSite, KeyInUrl, InvalidAgent."""
     if holds_key(scope):
         raise KeyInUrl
     headers = headers_of(scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    if scheme.lower() == "bearer" and token.startswith(f"{ACCESS_TOKEN}_"):
+        return await _by_token(token, headers, runtime)
+    if scheme:
+        return await _by_key(token if scheme.lower() == "bearer" else "", scope, runtime)
+    session = session_in(headers)
+    if session is None:
         raise InvalidKey
-    key = await runtime.gatekeeper.identify(token)
+    must_be_same_site(scope, headers)
+    return await _by_session(session, headers, runtime)
+
+
+async def _by_key(token: str, scope: Scope, runtime: Runtime) -> tuple[Caller, Proof]:
+    assert scope["type"] == ScopeType.HTTP
+    key = await runtime.gatekeeper.identify(token, scope["client"][0] if scope["client"] else None)
+    agent = _agent_said(headers_of(scope))
+    caller = Caller(territory=key.territory, agency=key.agency, agent=agent, key_id=key.key_id, scopes=key.scopes)
+    return caller, Proof(expires_at=key.expires_at, live=key.live)
+
+
+async def _by_token(shown: str, headers: dict[str, str], runtime: Runtime) -> tuple[Caller, Proof]:
+    """A partner's software; on somebody's behalf, it may no more than both it and that person may."""
+    token = await runtime.tokens.identify(shown)
+    scopes, roles, agent = token.scopes, frozenset[Role](), _agent_said(headers)
+    if token.member_id is not None:
+        roles = await runtime.members.roles(token.territory, token.member_id, token.agency)
+        scopes, agent = scopes & scopes_of(roles), _agent_proved(token.member_id, agent)
+    caller = Caller(
+        territory=token.territory,
+        agency=token.agency,
+        agent=agent,
+        key_id=token.client_id,
+        scopes=scopes,
+        means=Means.SERVICE,
+        roles=roles,
+    )
+    return caller, Proof(expires_at=token.expires_at, member_id=token.member_id)
+
+
+async def _by_session(shown: str, headers: dict[str, str], runtime: Runtime) -> tuple[Caller, Proof]:
+    session = await runtime.sessions.identify(shown)
+    roles = await runtime.members.roles(session.territory, session.member_id, session.agency)
+    caller = Caller(
+        territory=session.territory,
+        agency=session.agency,
+        agent=_agent_proved(session.member_id, _agent_said(headers)),
+        key_id=str(session.member_id),
+        scopes=scopes_of(roles),
+        means=Means.PERSON,
+        roles=roles,
+    )
+    return caller, Proof(expires_at=session.ends_at, member_id=session.member_id)
+
+
+def _agent_said(headers: dict[str, str]) -> str | None:
     agent = headers.get("x-agent")
     if agent is not None and not AGENT.fullmatch(agent):
         raise InvalidAgent
-    return Caller(territory=key.territory, agency=key.agency, agent=agent, key_id=key.key_id, scopes=key.scopes)
+    return agent
+
+
+def _agent_proved(member_id: UUID, said: str | None) -> str:
+    if said not in {None, str(member_id)}:
+        raise InvalidAgent
+    return str(member_id)
 
 
 def must_have(caller: Caller, scope: Scope) -> None:
-    """The right a route asks for: `right` among its options, else reading for GET and writing for the rest."""
+    """The right a route asks for: `right` among its options, else reading for GET and writing for the rest.
+
+    A route whose right is None is for whoever came in, whatever they may do.
+    """
     assert scope["type"] == ScopeType.HTTP
     usual = Right.READ if scope["method"] in {"GET", "HEAD", "OPTIONS"} else Right.WRITE
-    if scope["route_handler"].opt.get("right", usual) not in caller.scopes:
+    right = scope["route_handler"].opt.get("right", usual)
+    if right is not None and right not in caller.scopes:
         raise ScopeRequired
 
 

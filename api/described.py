@@ -36,9 +36,14 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     summary_fr: str = ""
 
 
-def described(right: Scope | None = None, **fields: Any) -> dict[str, Any]:
-    """Options of a handler. `right` is what the API key must hold; by default to read for GET, to write otherwise."""
+def described(right: Scope | None = None, *, for_anyone: bool = False, **fields: Any) -> dict[str, Any]:
+    """Options of a handler. `right` is what the credential must hold; by default to read for GET, to write otherwise.
+
+    `for_anyone` who came in: the use case itself says who may do what.
+    """
     options: dict[str, Any] = {"described": Described(**fields)}
+    if for_anyone:
+        options["right"] = None
     if right is not None:
         options["right"] = right
     return options

@@ -1,4 +1,4 @@
-"""API keys never stand in an address: addresses end up in logs, histories and referrers, whatever we answer."""
+"""Credentials never stand in an address: addresses end up in logs, histories and referrers, whatever we answer."""
 
 from urllib.parse import unquote_to_bytes
 
@@ -6,18 +6,20 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from application.credentials import MARKS
 from domain.errors import DomainError
 
-KEY_MARKS = (b"un_live_", b"un_test_")
+KEY_MARKS = tuple(mark.encode() for mark in MARKS)
 
 
 class KeyInUrl(DomainError):
-    """An API key must never stand in an address: revoke this one, and send keys in the Authorization header."""
+    """An API key or a token must never stand in an address: revoke this one, and use the Authorization header."""
 
     code = "key_in_url"
     status = 400
     title_fr = (
-        "Une clé d'API ne doit jamais figurer dans une adresse : révoquez-la et utilisez l'en-tête Authorization."
+        "Une clé d'API ou un jeton ne doit jamais figurer dans une adresse : révoquez-le et utilisez l'en-tête "
+        "Authorization."
     )
 
 

@@ -8,37 +8,43 @@ from litestar import Router, get
 from api.described import described
 from api.replies import Reply, reply
 from api.request import ApiRequest
-from application.access import Scope
+from application.access import Means, Scope
+from domain.roles import Role
 
 
 class Me(msgspec.Struct, kw_only=True):
-    """The caller, as its API key tells."""
+    """The caller, as its credential tells."""
 
     territory: str
     agency: str
     agent: str | None
-    """As given in X-Agent."""
+    """As given in X-Agent; of a person, who they are here."""
+    means: Means
     key_id: str
+    """Names the API key, the software, or the person."""
+    roles: list[Role]
+    """Of the person who acts, or on whose behalf software acts."""
     scopes: list[Scope]
     expires_at: datetime
     live: bool
     """False: a key of a sandbox."""
 
 
-@get("/", name="read-me", opt=described(answer=Me))
+@get("/", name="read-me", opt=described(for_anyone=True, answer=Me))
 async def read_me(request: ApiRequest) -> Reply:
-    """Read which agency this API key speaks for, what it may do and until when."""
-    caller = request.user
-    key = await request.runtime.gatekeeper.key(caller.key_id)
+    """Read whom the API takes you for, what you may do and until when."""
+    caller, proof = request.user, request.auth
     return reply(
         Me(
             territory=caller.territory,
             agency=caller.agency,
             agent=caller.agent,
+            means=caller.means,
             key_id=caller.key_id,
+            roles=sorted(caller.roles),
             scopes=sorted(caller.scopes),
-            expires_at=key.expires_at,
-            live=key.live,
+            expires_at=proof.expires_at,
+            live=proof.live,
         )
     )
 

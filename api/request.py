@@ -16,8 +16,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 TRACE_PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
-class ApiRequest(Request[Caller, None, State]):
-    """`user` is the caller, once authenticated."""
+class ApiRequest(Request[Caller, Any, State]):
+    """`user` is the caller, once authenticated; `auth`, what its credential tells beside (`authentication.Proof`)."""
 
     @property
     def runtime(self) -> Runtime:

@@ -10,6 +10,7 @@ import domain.catalogue  # noqa: F401 (registers the events of pathways)
 from domain.aggregate import EVENT_TYPES, Event, compartments_of
 from domain.alert import ALERT_TOPICS, TOLD_TOPICS
 from domain.compartments import Compartment, Erased
+from domain.membership import MEMBER_TOPICS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MESSAGE_TOPICS = (*sorted(TOLD_TOPICS), "webhook.test")
@@ -26,7 +27,8 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
 
 def all_names() -> list[str]:
     """`type/version` of all there are."""
-    stored = [topic for topic, type_ in EVENT_TYPES.items() if type_.OF_PERSON and topic not in ALERT_TOPICS]
+    apart = ALERT_TOPICS | MEMBER_TOPICS
+    stored = [topic for topic, type_ in EVENT_TYPES.items() if type_.OF_PERSON and topic not in apart]
     return sorted([_name(topic) for topic in stored] + [f"{topic}/1" for topic in MESSAGE_TOPICS])
 
 

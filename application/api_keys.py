@@ -4,35 +4,30 @@
 refuse a mistyped one without a look-up; the id finds the row; only the SHA-256 of the 256-bit secret is stored.
 """
 
-import asyncio
 import hmac
 import re
-import secrets
-import string
 import time
-import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 import msgspec
 
 from application.access import USUAL_SCOPES, Scope
+from application.believed import Believed
+from application.credentials import SECRET_LENGTH, checksum, random_text
 from domain.clock import Clock
 from domain.errors import DomainError
 from domain.pathway import SYSTEM
 
-ALPHABET = string.ascii_letters + string.digits
 KEY_ID_LENGTH = 12
-SECRET_LENGTH = 43  # 43 characters out of 62 hold 256 bits.
 TOKEN = re.compile(r"un_(live|test)_([A-Za-z0-9]{12})_([A-Za-z0-9]{43})_([0-9a-f]{8})", re.ASCII)
 LIFETIME = timedelta(days=365)
-BELIEVED_SECONDS = 1.0
-"""How long a look-up is believed: a revoked key may work that much longer, never more."""
-LOOKUPS_KEPT = 10_000
-LOOKUPS_AT_ONCE = 4  # Strangers with well-formed keys never take all the store's connections.
+ACTIVE_AT_ONCE = 2
+"""Keys of one agency under one name: the one in use, and the one that is taking its place."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +44,18 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
     live: bool = True
+    addresses: tuple[str, ...] = ()
+    """Networks that it may be used from, such as 192.0.2.0/24; empty: anywhere."""
 
     def __repr__(self) -> str:
         return f"ApiKey({self.key_id!r}, agency={self.agency!r})"
+
+    def is_active(self, now: datetime) -> bool:
+        return self.revoked_at is None and now < self.expires_at
+
+    def may_come_from(self, peer: str | None) -> bool:
+        """`peer` is whoever holds the other end of the socket, never what a header says."""
+        return not self.addresses or (peer is not None and is_within(peer, self.addresses))
 
 
 class ApiKeys(Protocol):
@@ -96,11 +100,15 @@ def issue(
     scopes: frozenset[Scope] = USUAL_SCOPES,
     lifetime: timedelta = LIFETIME,
     live: bool = True,
+    addresses: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
-    """A new key and its token. The token is shown once: nobody can read it again. Raises ReservedAgency."""
+    """A new key and its token. The token is shown once: nobody can read it again.
+
+    Raises ReservedAgency; ValueError for what is no network.
+    """
     if agency == SYSTEM:
         raise ReservedAgency
-    key_id, secret = _random(KEY_ID_LENGTH), _random(SECRET_LENGTH)
+    key_id, secret = random_text(KEY_ID_LENGTH), random_text(SECRET_LENGTH)
     key = ApiKey(
         key_id=key_id,
         territory=territory,
@@ -111,15 +119,16 @@ def issue(
         created_at=now,
         expires_at=now + min(lifetime, LIFETIME),
         live=live,
+        addresses=tuple(str(ip_network(address)) for address in addresses),
     )
     body = f"un_{'live' if live else 'test'}_{key_id}_{secret}"
-    return key, f"{body}_{_checksum(body)}"
+    return key, f"{body}_{checksum(body)}"
 
 
 def parse(token: str) -> tuple[str, str]:
     """(key id, secret) of a well-formed token. Raises InvalidKey."""
     match = TOKEN.fullmatch(token)
-    if match is None or _checksum(token[:-9]) != match[4]:
+    if match is None or checksum(token[:-9]) != match[4]:
         raise InvalidKey
     return match[2], match[3]
 
@@ -130,20 +139,17 @@ class Gatekeeper:
     def __init__(self, keys: ApiKeys, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
         self._clock = clock
-        self._monotonic = monotonic
-        self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
+        self._believed = Believed(keys.find, monotonic)
         self._used: dict[str, datetime] = {}
-        self._lookups: dict[str, asyncio.Task[ApiKey | None]] = {}
-        self._turn = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
-    async def identify(self, token: str) -> ApiKey:
-        """Raises InvalidKey: always the same refusal, whatever is wrong."""
+    async def identify(self, token: str, peer: str | None = None) -> ApiKey:
+        """`peer` is the address of the other end. Raises InvalidKey: always the same refusal, whatever is wrong."""
         key_id, secret = parse(token)
-        key = await self._find(key_id)
+        key = await self._believed.get(key_id)
         digest = sha256(secret.encode()).digest()
         genuine = hmac.compare_digest(digest, key.secret_sha256 if key else bytes(32))
         now = self._clock.now()
-        if key is None or not genuine or key.revoked_at is not None or key.expires_at <= now:
+        if key is None or not genuine or not key.is_active(now) or not key.may_come_from(peer):
             raise InvalidKey
         if not token.startswith("un_live_" if key.live else "un_test_"):
             raise InvalidKey  # A secret scanner, or a reader, would take the one for the other.
@@ -152,7 +158,7 @@ class Gatekeeper:
 
     async def key(self, key_id: str) -> ApiKey:
         """The key of a caller identified just before. Raises InvalidKey when it has gone since."""
-        key = await self._find(key_id)
+        key = await self._believed.get(key_id)
         if key is None:
             raise InvalidKey
         return key
@@ -163,33 +169,17 @@ class Gatekeeper:
         if used:
             await self._keys.used(used)
 
-    async def _find(self, key_id: str) -> ApiKey | None:
-        looked_up_at, key = self._known.get(key_id, (-BELIEVED_SECONDS, None))
-        if self._monotonic() - looked_up_at < BELIEVED_SECONDS:
-            return key
-        lookup = self._lookups.get(key_id)
-        if lookup is None:
-            lookup = self._lookups[key_id] = asyncio.create_task(self._look_up(key_id))
-        return await asyncio.shield(lookup)
 
-    async def _look_up(self, key_id: str) -> ApiKey | None:
-        """One question to the store at a time for one key, however many requests wait for the answer."""
-        try:
-            async with self._turn:
-                asked_at = self._monotonic()  # Not when the answer came: it may have changed on its way.
-                key = await self._keys.find(key_id)
-        finally:
-            del self._lookups[key_id]
-        self._known[key_id] = (asked_at, key)
-        self._known.move_to_end(key_id)
-        while len(self._known) > LOOKUPS_KEPT:
-            self._known.popitem(last=False)
-        return key
+def is_within(address: str, networks: Sequence[str]) -> bool:
+    """An IPv4 address that came through an IPv6 socket counts as what it is."""
+    try:
+        place = ip_address(address)
+    except ValueError:  # The other end of a unix socket has no address.
+        return False
+    place = getattr(place, "ipv4_mapped", None) or place
+    return any(place in _network(network) for network in networks)
 
 
-def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
-
-
-def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"
+@lru_cache(maxsize=4096)
+def _network(network: str) -> IPv4Network | IPv6Network:
+    return ip_network(network)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+import domain.membership  # noqa: F401 (people's events stand in the same log)
 from domain.accompaniment import MoveAccompaniment, RecordAccompaniment
 from domain.appointment import BookAppointment, ConcludeAppointment
 from domain.clearance import GiveMedicalClearance

@@ -8,9 +8,10 @@ from application.api_keys import ApiKey
 from infrastructure.database import Pool, Record
 
 COLUMNS = (
-    "key_id, territory, agency, label, scopes, secret_sha256, created_at, expires_at, revoked_at, last_used_at, live"
+    "key_id, territory, agency, label, scopes, secret_sha256, created_at, expires_at, revoked_at, last_used_at, live, "
+    "addresses"
 )
-ADD = f"INSERT INTO api_keys ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+ADD = f"INSERT INTO api_keys ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 FIND = f"SELECT {COLUMNS} FROM api_keys WHERE key_id = $1"
 OF_TERRITORY = f"SELECT {COLUMNS} FROM api_keys WHERE territory = $1 ORDER BY created_at DESC, key_id"
 REVOKE = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE territory = $1 AND key_id = $2"
@@ -46,4 +47,4 @@ class PostgresApiKeys:
 
 
 def _key(row: Record) -> ApiKey:
-    return ApiKey(**{**row, "scopes": frozenset(map(Scope, row["scopes"]))})
+    return ApiKey(**{**row, "scopes": frozenset(map(Scope, row["scopes"])), "addresses": tuple(row["addresses"])})

@@ -9,11 +9,13 @@ from application.event_log import EventLog, Stored
 from domain.aggregate import Created
 from domain.alert import ALERT_TOPICS
 from domain.erasure import ErasedCreation
+from domain.membership import MEMBER_TOPICS
 from domain.pathway import Pathway
 from projections.projection import Page, Standing, Step, standing_of
 
 EVENTS_KEPT_MAX = 50_000
 PATHWAY = "domain.pathway:Pathway"
+NOT_OF_PATHWAYS = ALERT_TOPICS | MEMBER_TOPICS
 
 
 class PathwayFolds:
@@ -158,4 +160,4 @@ def is_opening(stored: Stored) -> bool:
 
 
 def _is_of_pathway(stored: Stored) -> bool:
-    return stored.subject is not None and stored.topic not in ALERT_TOPICS
+    return stored.subject is not None and stored.topic not in NOT_OF_PATHWAYS
