@@ -11,6 +11,7 @@ import msgspec
 import domain.membership  # noqa: F401 (people's events stand in the same log)
 from domain.accompaniment import MoveAccompaniment, RecordAccompaniment
 from domain.appointment import BookAppointment, ConcludeAppointment
+from domain.break_glass import BreakTheGlass, ReviewBreakGlass
 from domain.clearance import GiveMedicalClearance
 from domain.closure import ClosePathway, ReopenPathway
 from domain.command import Command
@@ -27,6 +28,7 @@ from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, RequestReferral
 from domain.relocation import MoveRelocation, RecordRelocation
 from domain.review import ReviewAccompaniment, SumUpAccompaniment
+from domain.shares import GrantShare, RevokeShare
 from domain.situation import RecordSituation
 from domain.suspension import ResumePathway, SuspendPathway
 from domain.training import MoveTraining, RecordTraining
@@ -262,7 +264,21 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "Annuler un enregistrement",
     ),
 )
-BY_NAME = {spec.name: spec for spec in COMMANDS}
+ACCESS_COMMANDS: tuple[CommandSpec, ...] = (
+    _creating("grant-share", "/shares", GrantShare, "Let another agency read", "Partager avec un autre service"),
+    _moving("revoke-share", "/shares/{entry_id}/revocations", "share_id", RevokeShare, "End a share", "Fin d'un partage"),
+    _creating("break-glass", "/break-glass", BreakTheGlass, "Read in an emergency", "Lire en urgence (bris de glace)"),
+    _moving(
+        "review-break-glass",
+        "/break-glass/{entry_id}/reviews",
+        "break_glass_id",
+        ReviewBreakGlass,
+        "Say whether breaking the glass was justified",
+        "Dire si le bris de glace était justifié",
+    ),
+)
+"""Who may read, by people and never by an API key: in no batch, no import and no command line."""
+BY_NAME = {spec.name: spec for spec in COMMANDS + ACCESS_COMMANDS}
 
 
 def _body(spec: CommandSpec) -> type[msgspec.Struct]:
@@ -283,4 +299,4 @@ def _body(spec: CommandSpec) -> type[msgspec.Struct]:
     )
 
 
-BODIES = {spec.name: _body(spec) for spec in COMMANDS}
+BODIES = {spec.name: _body(spec) for spec in COMMANDS + ACCESS_COMMANDS}

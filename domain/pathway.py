@@ -5,7 +5,7 @@ Each noun (referral, diagnosis, training...) has a file of its own with its even
 """
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate
@@ -16,6 +16,10 @@ from domain.errors import DomainError
 from domain.facts import Fact, FactState
 from domain.ledger import Current, Entry, Ledger, Point, point_order
 from domain.reference import reference_of
+
+if TYPE_CHECKING:
+    from domain.break_glass import BreakGlass
+    from domain.shares import Share
 
 SYSTEM = "unisson"
 """The agency in whose name the system itself acts: it takes part everywhere, and only raises and clears alerts."""
@@ -33,6 +37,8 @@ class Pathway(Aggregate):
         self.subject = None
         self.birth_date: date | None = None  # All that decisions need to know of the person.
         self.ledger = Ledger()
+        self.shares: dict[UUID, Share] = {}
+        self.break_glass: dict[UUID, BreakGlass] = {}
         self.erased = False
 
     def record(self, event_type: type[Event], act: Act, **fields: Any) -> None:

@@ -6,9 +6,11 @@ from uuid import UUID
 
 import msgspec
 
+from domain.break_glass import BreakGlass
 from domain.facts import FactState
 from domain.ledger import Entry, Point
 from domain.pathway import Pathway
+from domain.shares import Share
 
 
 class EntryState(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -50,6 +52,8 @@ class CodedState(msgspec.Struct, kw_only=True):
     created_on: datetime
     modified_on: datetime
     entries: list[EntryState]
+    shares: list[Share] = []
+    break_glass: list[BreakGlass] = []
 
 
 class IdentityState(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -71,6 +75,8 @@ def state_of(pathway: Pathway) -> tuple[CodedState, IdentityState]:
         created_on=pathway.created_on,
         modified_on=pathway.modified_on,
         entries=[_entry_state(entry) for entry in pathway.ledger.entries.values()],
+        shares=list(pathway.shares.values()),
+        break_glass=list(pathway.break_glass.values()),
     )
     return coded, IdentityState(birth_date=pathway.birth_date)
 
@@ -83,6 +89,8 @@ def pathway_from(coded: CodedState, identity: IdentityState) -> Pathway:
     pathway.modified_on = coded.modified_on
     pathway.territory, pathway.subject = coded.territory, coded.subject
     pathway.birth_date = identity.birth_date
+    pathway.shares = {share.share_id: share for share in coded.shares}
+    pathway.break_glass = {broken.break_glass_id: broken for broken in coded.break_glass}
     for state in coded.entries:
         entry = _entry(state)
         pathway.ledger.add(entry)

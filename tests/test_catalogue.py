@@ -8,23 +8,24 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from domain.catalogue import BY_NAME, COMMANDS, OPENING, CommandSpec
+from domain.catalogue import ACCESS_COMMANDS, BY_NAME, COMMANDS, OPENING, CommandSpec
 from domain.command import Command
 from domain.errors import DomainError
 from domain.referral import MoveReferral, ReferralStatus
 from domain.themes_v1 import NEEDS
 
-SPECS = pytest.mark.parametrize("spec", COMMANDS, ids=lambda spec: spec.name)
+ALL = COMMANDS + ACCESS_COMMANDS
+SPECS = pytest.mark.parametrize("spec", ALL, ids=lambda spec: spec.name)
 
 
 def test_every_command_is_in_the_catalogue() -> None:
     declared = {command for command in Command.__subclasses__() if command.__module__.startswith("domain.")}
-    assert {spec.command_type for spec in COMMANDS} == declared
+    assert {spec.command_type for spec in ALL} == declared
 
 
 def test_names_and_paths_are_unique() -> None:
-    assert len(BY_NAME) == len(COMMANDS)
-    assert len({spec.path for spec in COMMANDS}) == len(COMMANDS)
+    assert len(BY_NAME) == len(ALL)
+    assert len({spec.path for spec in ALL}) == len(ALL)
 
 
 @SPECS

@@ -23,6 +23,7 @@ PATHWAY_TOPICS = sorted(
         for noun in (
             "accompaniment",
             "appointment",
+            "break_glass",
             "clearance",
             "closure",
             "consent",
@@ -38,6 +39,7 @@ PATHWAY_TOPICS = sorted(
             "referral",
             "relocation",
             "review",
+            "shares",
             "situation",
             "suspension",
             "training",
@@ -72,6 +74,7 @@ FREE_TEXT = {
     "relocation.recorded": {"to_zone", "from_zone"},
     "training.recorded": {"theme", "theme_list"},
     "diagnosis.recorded": {"theme_list"},
+    "share.granted": {"to_agency"},
     "entry.corrected": {"codes", "theme", "theme_list", "kind", "from_zone", "to_zone"},
 }
 """Texts among the coded facts, each known to hold a code: agencies, zones, themes of the reference list."""

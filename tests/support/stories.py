@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from domain.accompaniment import AccompanimentKind, AccompanimentStatus, MoveAccompaniment, RecordAccompaniment
 from domain.appointment import AppointmentOutcome, BookAppointment, ConcludeAppointment
+from domain.break_glass import BreakTheGlass, ReviewBreakGlass
 from domain.clearance import GiveMedicalClearance, Restriction
 from domain.closure import ClosePathway, ClosureOutcome, ReopenPathway
 from domain.command import Command
@@ -20,6 +21,7 @@ from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral, Urgency
 from domain.relocation import MoveRelocation, RecordRelocation, RelocationStatus
 from domain.review import ReviewAccompaniment, ReviewOutcome, SummaryOutcome, SumUpAccompaniment
+from domain.shares import AccessPurpose, Basis, GrantShare, RevokeShare, SharedContent
 from domain.situation import RecordSituation, SituationValue, Topic
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
 from domain.training import MoveTraining, PhysicalDemand, RecordTraining, TrainingKind, TrainingStatus
@@ -203,6 +205,22 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
     ),
     (CCAS, RetractEntry(entry_id=an_id("s"), reason=NOTE)),
     (CCAS, RecordSituation(topic=Topic.ISOLATION, value=SituationValue.NOT_ASKED, on=ago(6))),
+    (
+        CCAS,
+        GrantShare(
+            to_agency=SIAO,
+            purpose=AccessPurpose.REFERRAL,
+            basis=Basis.CONSENT,
+            until=NOW + timedelta(days=30),
+            contents=(SharedContent.NOTES, SharedContent.HEALTH),
+            consent_id=an_id("consent"),
+            note=NOTE,
+            id=an_id("share"),
+        ),
+    ),
+    (SIAO, RevokeShare(share_id=an_id("share"), note=NOTE)),
+    (SIAO, BreakTheGlass(motive=NOTE, id=an_id("glass"))),
+    (CCAS, ReviewBreakGlass(break_glass_id=an_id("glass"), justified=True, note=NOTE)),
     (CCAS, WithdrawConsent(consent_id=an_id("consent"), on=ago(5), note=NOTE)),
     (CCAS, ClosePathway(outcome=ClosureOutcome.TRAINING, on=ago(4), note=NOTE)),
     (CCAS, ReopenPathway(on=ago(3), note=NOTE)),
