@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 import structlog
@@ -227,13 +227,22 @@ class GroupWriter:
 
     async def _send(self, connection: Connection, territory: str, batch: list[Command]) -> list[Verdict]:
         now = self._clock.now() if self._clock is not None else None
-        arguments = arguments_of(territory, now, [command.commit for command in batch])
+        commits = [command.commit for command in batch]
         try:
-            row = await connection.fetchrow(APPEND, *arguments, timeout=REPLY_SECONDS_MAX)
+            return await self._ask(connection, arguments_of(territory, now, commits), commits)
         except LOST:
             for command in batch:
                 command.doubtful = True
             raise
+
+    async def _ask(
+        self,
+        connection: Connection,
+        arguments: tuple[Any, ...],
+        commits: list[SealedCommit],  # noqa: ARG002 (for those that append in another way)
+    ) -> list[Verdict]:
+        """The one call that appends them all."""
+        row = await connection.fetchrow(APPEND, *arguments, timeout=REPLY_SECONDS_MAX)
         assert row is not None
         return [Verdict(*verdict) for verdict in zip(*row, strict=True)]
 

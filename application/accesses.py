@@ -1,0 +1,167 @@
+"""Reading the access log: every access to one person's content, those of an agency; and letting months expire."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from uuid import UUID
+
+import msgspec
+
+from application.access_log import LoggedLooks, append_once
+from application.event_log import EventLog, Stored
+from application.key_vault import KeyVault
+from domain.access_log import (
+    SEALED_BY,
+    AccessOpened,
+    AccessRefused,
+    Month,
+    MonthExpired,
+    Register,
+    log_subject,
+    months_back,
+    pseudonym_of,
+    stream_of,
+)
+from domain.clock import Clock
+from domain.compartments import Compartment
+from domain.ids import uuid8_of
+from domain.pathway import SYSTEM
+from domain.shares import AccessPurpose
+
+MONTHS_KEPT: Mapping[Register, int] = {Register.ORDINARY: 12, Register.BREAK_GLASS: 12}
+"""Before the present one (CNIL: six months to a year)."""
+MONTHS_BEHIND = 60
+"""How late an installation may be with its expiries and still make up for them."""
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """One time that somebody was shown content of a person, or was refused it."""
+
+    at: datetime
+    position: int
+    person: str
+    """The month's pseudonym."""
+    agency: str
+    agent: str | None
+    means: str
+    roles: tuple[str, ...]
+    compartments: tuple[Compartment, ...]
+    purpose: AccessPurpose
+    relation: str | None
+    """Why it was allowed; None when it was refused."""
+    legal_basis: str | None
+    reference: UUID | None
+    """The share, the breaking of the glass or the mandate that it rests on."""
+    refused: str | None
+    """Code of the refusal; None when it was allowed."""
+
+
+class Accesses:
+    """The accesses to one person in one month are one stream: reading it needs that month's key, and no projection."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        looks: LoggedLooks,
+        vault: KeyVault,
+        clock: Clock,
+        months_kept: Mapping[Register, int] = MONTHS_KEPT,
+    ) -> None:
+        self._log = log
+        self._looks = looks
+        self._vault = vault
+        self._clock = clock
+        self._months_kept = months_kept
+
+    async def accesses_of(self, territory: str, subject: UUID) -> list[Access]:
+        """Every access to this person's content that is still kept, oldest first. The person may be erased."""
+        keyrings = await self._vault.keyrings(territory, list(self._kept(territory)))
+        streams = [
+            stream_of(territory, pseudonym_of(ring[SEALED_BY].secret, subject))
+            for ring in keyrings.values()
+            if SEALED_BY in ring
+        ]
+        found = await self._log.read_streams(territory, streams)
+        accesses = (access_of(stored) for history in found.values() for stored in history)
+        return sorted((each for each in accesses if each is not None), key=lambda each: each.position)
+
+    async def page(
+        self, territory: str, *, after: int, limit: int, agency: str | None = None
+    ) -> tuple[list[Access], int | None]:
+        """Accesses to anybody's content, in order, of one agency or of all; and after what to go on, None at the end.
+
+        Those of expired months are not among them.
+        """
+        stored = await self._looks.page(territory, after=after, limit=limit, agency=agency)
+        accesses = [access for each in stored if (access := access_of(each)) is not None]
+        return accesses, stored[-1].position if len(stored) == limit else None
+
+    async def expire(self) -> int:
+        """Destroy the keys of the months that have served their time. Returns how many there were."""
+        return sum([await self._expire_all(territory) for territory in await self._log.territories()])
+
+    async def _expire_all(self, territory: str) -> int:
+        now = self._clock.now()
+        over = {
+            log_subject(territory, month, register): (register, month)
+            for register, kept in self._months_kept.items()
+            for month in islice(months_back(now), kept + 1, kept + 1 + MONTHS_BEHIND)
+        }
+        live = await self._vault.keyrings(territory, list(over), fresh=True)
+        expired = sorted((over[subject], subject) for subject, ring in live.items() if ring)
+        for (register, month), subject in expired:
+            await append_once(self._log, territory, _expiry(territory, register, month, now))
+            await self._vault.destroy(territory, subject, [SEALED_BY])
+        return len(expired)
+
+    def _kept(self, territory: str) -> Iterator[UUID]:
+        now = self._clock.now()
+        for register, kept in self._months_kept.items():
+            for month in islice(months_back(now), kept + 1):
+                yield log_subject(territory, month, register)
+
+
+def access_of(stored: Stored) -> Access | None:
+    """None for an event whose month has expired."""
+    match stored.event:
+        case AccessOpened(relation=relation, legal_basis=legal_basis, reference=reference) as event:
+            return _access(event, relation=relation, legal_basis=legal_basis, reference=reference, refused=None)
+        case AccessRefused(reason=reason) as event:
+            return _access(event, relation=None, legal_basis=None, reference=None, refused=reason)
+    return None
+
+
+def _access(
+    event: AccessOpened | AccessRefused,
+    *,
+    relation: str | None,
+    legal_basis: str | None,
+    reference: UUID | None,
+    refused: str | None,
+) -> Access:
+    return Access(
+        at=event.timestamp,
+        position=event.position,
+        person=event.person,
+        agency=event.agency,
+        agent=event.actor,
+        means=event.means,
+        roles=event.roles,
+        compartments=event.compartments,
+        purpose=event.purpose,
+        relation=relation,
+        legal_basis=legal_basis,
+        reference=reference,
+        refused=refused,
+    )
+
+
+def _expiry(territory: str, register: Register, month: Month, now: datetime) -> MonthExpired:
+    return MonthExpired(
+        originator_id=uuid8_of("access-month", territory, register, month),
+        originator_version=1,
+        timestamp=now,
+        agency=SYSTEM,
+        month=month,
+        register=register,
+    )
