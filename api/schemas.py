@@ -7,6 +7,7 @@ import msgspec
 
 import domain.alert
 import domain.catalogue  # noqa: F401 (registers the events of pathways)
+from domain.access_log import ACCESS_TOPICS
 from domain.aggregate import EVENT_TYPES, Event, compartments_of
 from domain.alert import ALERT_TOPICS, TOLD_TOPICS
 from domain.compartments import Compartment, Erased
@@ -27,7 +28,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
 
 def all_names() -> list[str]:
     """`type/version` of all there are."""
-    apart = ALERT_TOPICS | MEMBER_TOPICS
+    apart = ALERT_TOPICS | MEMBER_TOPICS | ACCESS_TOPICS
     stored = [topic for topic, type_ in EVENT_TYPES.items() if type_.OF_PERSON and topic not in apart]
     return sorted([_name(topic) for topic in stored] + [f"{topic}/1" for topic in MESSAGE_TOPICS])
 

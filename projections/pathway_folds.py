@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.event_log import EventLog, Stored
+from domain.access_log import ACCESS_TOPICS
 from domain.aggregate import Created
 from domain.alert import ALERT_TOPICS
 from domain.erasure import ErasedCreation
@@ -15,7 +16,7 @@ from projections.projection import Page, Standing, Step, standing_of
 
 EVENTS_KEPT_MAX = 50_000
 PATHWAY = "domain.pathway:Pathway"
-NOT_OF_PATHWAYS = ALERT_TOPICS | MEMBER_TOPICS
+NOT_OF_PATHWAYS = ALERT_TOPICS | MEMBER_TOPICS | ACCESS_TOPICS
 
 
 class PathwayFolds:
