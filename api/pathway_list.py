@@ -39,7 +39,7 @@ class PathwayLine(msgspec.Struct, kw_only=True):
     id: UUID
     reference: str | msgspec.UnsetType = msgspec.UNSET
     """What people call it by, such as P-00412."""
-    status: Literal["open", "suspended", "closed", "erased"] | msgspec.UnsetType = msgspec.UNSET
+    status: Literal["open", "suspended", "closed", "restricted", "erased"] | msgspec.UnsetType = msgspec.UNSET
     referent: str | msgspec.UnsetType | None = msgspec.UNSET
     participants: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     zone: str | msgspec.UnsetType | None = msgspec.UNSET

@@ -32,6 +32,7 @@ class ClearedBecause(StrEnum):
     CLOSED = "closed"
     SUSPENDED = "suspended"
     RELEASED = "released"
+    RESTRICTED = "restricted"  # The person's data are only kept.
     ERASED = "erased"
 
 

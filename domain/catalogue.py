@@ -27,6 +27,7 @@ from domain.orientation import DecideOrientation
 from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, RequestReferral
 from domain.relocation import MoveRelocation, RecordRelocation
+from domain.restriction import ContestEntry, SettleContest
 from domain.review import ReviewAccompaniment, SumUpAccompaniment
 from domain.shares import GrantShare, RevokeShare
 from domain.situation import RecordSituation
@@ -263,10 +264,28 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "Take back what was recorded",
         "Annuler un enregistrement",
     ),
+    _moving(
+        "contest-entry",
+        "/entries/{entry_id}/contests",
+        "entry_id",
+        ContestEntry,
+        "Record that the person contests an entry",
+        "Noter que la personne conteste un enregistrement",
+    ),
+    _moving(
+        "settle-contest",
+        "/entries/{entry_id}/contests/settlements",
+        "entry_id",
+        SettleContest,
+        "Say what came of a contest",
+        "Dire la suite donnée à une contestation",
+    ),
 )
 ACCESS_COMMANDS: tuple[CommandSpec, ...] = (
     _creating("grant-share", "/shares", GrantShare, "Let another agency read", "Partager avec un autre service"),
-    _moving("revoke-share", "/shares/{entry_id}/revocations", "share_id", RevokeShare, "End a share", "Fin d'un partage"),
+    _moving(
+        "revoke-share", "/shares/{entry_id}/revocations", "share_id", RevokeShare, "End a share", "Fin d'un partage"
+    ),
     _creating("break-glass", "/break-glass", BreakTheGlass, "Read in an emergency", "Lire en urgence (bris de glace)"),
     _moving(
         "review-break-glass",

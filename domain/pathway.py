@@ -16,6 +16,7 @@ from domain.errors import DomainError
 from domain.facts import Fact, FactState
 from domain.ledger import Current, Entry, Ledger, Point, point_order
 from domain.reference import reference_of
+from domain.rights import Rights
 
 if TYPE_CHECKING:
     from domain.break_glass import BreakGlass
@@ -39,6 +40,7 @@ class Pathway(Aggregate):
         self.ledger = Ledger()
         self.shares: dict[UUID, Share] = {}
         self.break_glass: dict[UUID, BreakGlass] = {}
+        self.rights = Rights()
         self.erased = False
 
     def record(self, event_type: type[Event], act: Act, **fields: Any) -> None:
@@ -60,6 +62,15 @@ class Pathway(Aggregate):
             )
         )
 
+    def forget_person(self) -> None:
+        """Erased: nothing of what was recorded stays here, not even while the keys are still in some memory."""
+        self.erased = True
+        self.birth_date = None
+        self.ledger = Ledger()
+        self.shares.clear()
+        self.break_glass.clear()
+        self.rights = Rights()
+
     @property
     def reference(self) -> str:
         """What people call it by; see `domain.reference`. Empty once erased, and until its opening is stored."""
@@ -74,8 +85,8 @@ class Pathway(Aggregate):
         return None if latest is None else str(latest.attrs["to_zone"])
 
     def facts(self) -> list[Fact]:
-        """What the rules see of this pathway."""
-        return self.ledger.facts(self.id, self.territory)
+        """What the rules see of this pathway: nothing while its use is restricted."""
+        return [] if self.is_restricted else self.ledger.facts(self.id, self.territory)
 
     @property
     def participants(self) -> frozenset[str]:
@@ -90,6 +101,11 @@ class Pathway(Aggregate):
     @property
     def is_closed(self) -> bool:
         return self.closure is not None
+
+    @property
+    def is_restricted(self) -> bool:
+        """Kept, and neither used nor shown (art. 18)."""
+        return self.rights.restriction is not None
 
     @property
     def is_suspended(self) -> bool:

@@ -10,6 +10,7 @@ from domain.break_glass import BreakGlass
 from domain.facts import FactState
 from domain.ledger import Entry, Point
 from domain.pathway import Pathway
+from domain.rights import Rights
 from domain.shares import Share
 
 
@@ -52,6 +53,7 @@ class CodedState(msgspec.Struct, kw_only=True):
     created_on: datetime
     modified_on: datetime
     entries: list[EntryState]
+    rights: Rights
     shares: list[Share] = []
     break_glass: list[BreakGlass] = []
 
@@ -75,6 +77,7 @@ def state_of(pathway: Pathway) -> tuple[CodedState, IdentityState]:
         created_on=pathway.created_on,
         modified_on=pathway.modified_on,
         entries=[_entry_state(entry) for entry in pathway.ledger.entries.values()],
+        rights=pathway.rights,
         shares=list(pathway.shares.values()),
         break_glass=list(pathway.break_glass.values()),
     )
@@ -89,6 +92,7 @@ def pathway_from(coded: CodedState, identity: IdentityState) -> Pathway:
     pathway.modified_on = coded.modified_on
     pathway.territory, pathway.subject = coded.territory, coded.subject
     pathway.birth_date = identity.birth_date
+    pathway.rights = coded.rights
     pathway.shares = {share.share_id: share for share in coded.shares}
     pathway.break_glass = {broken.break_glass_id: broken for broken in coded.break_glass}
     for state in coded.entries:

@@ -62,7 +62,7 @@ async def seal_commit(territory: str, commit: Commit, vault: KeyVault) -> list[S
     """
     drafts = [_draft(event, sealed=commit.subject is not None) for event in commit.events]
     keyring: Keyring = {}
-    if commit.subject is not None:
+    if commit.subject is not None and any(event.OF_PERSON for event in commit.events):
         needed = {COMPARTMENTS[code] for _, bodies in drafts for code, _ in bodies if code != CLEAR_CODE}
         keyring = await vault.ensure(territory, commit.subject, needed)  # type: ignore[arg-type]
     stream = uuid_field(commit.stream_id)
@@ -109,7 +109,7 @@ def _draft(event: Event, *, sealed: bool) -> tuple[Shape, list[Body]]:
     if not sealed:
         assert not event.OF_PERSON, f"{shape.topic} is about a person and has no subject"
         assert all(code == CLEAR_CODE for code, _ in bodies), f"{shape.topic} has fields of a person and no subject"
-    elif not any(code == CASE_CODE for code, _ in bodies):
+    elif event.OF_PERSON and not any(code == CASE_CODE for code, _ in bodies):
         bodies.append((CASE_CODE, b"{}"))  # So that the key of coded facts opens, or erases, the event as a whole.
     return shape, bodies
 
@@ -203,7 +203,7 @@ class RowOpener:
                     return self._decode(position, shape, CLEAR_CODE, body)
         place = Place(self._territory, stream_id, version, shape.topic, subject)
         fields: dict[str, Any] = {}
-        coded = subject is None
+        coded = subject is None or not shape.event_type.OF_PERSON  # What outlives a person.
         for code, opened in self._payloads.open_bodies(position, place, payload):
             if opened is not None:
                 fields |= self._decode(position, shape, code, opened)

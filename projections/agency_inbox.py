@@ -43,6 +43,7 @@ SELECT $1, * FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[], 
     $8::text[])
 ON CONFLICT (territory, agency, item) DO UPDATE SET pathway = excluded.pathway, since = excluded.since,
     due = excluded.due, kind = excluded.kind, code = excluded.code"""
+FORGET = "DELETE FROM {agency_inbox} WHERE territory = $1 AND (pathway = ANY($2::uuid[]) OR item = ANY($3::uuid[]))"
 INBOX_PAGE = """
 SELECT agency, item, pathway, since, due, kind, code FROM agency_inbox
 WHERE territory = $1 AND agency = $2 AND (since, item) > ($3, $4) AND (due IS NULL OR due <= $5)
@@ -122,9 +123,9 @@ async def _fold_alerts(db: Connection, build: Build, page: Page) -> None:
             case AlertRaised() | AlertReopened() as event:
                 told = not (event.quiet or event.hidden)
                 found = event.finding
-                touched[event.originator_id] = list(_alert_items(event, found.pathway, found.rule)) if told else []
+                touched[event.originator_id] = list(alert_items(event, found.pathway, found.rule)) if told else []
             case AlertDisclosed() as event if not event.quiet:
-                touched[event.originator_id] = list(_alert_items(event, event.pathway, event.rule))
+                touched[event.originator_id] = list(alert_items(event, event.pathway, event.rule))
             case AlertCleared() as event:
                 touched[event.originator_id] = []
     if touched:
@@ -132,9 +133,12 @@ async def _fold_alerts(db: Connection, build: Build, page: Page) -> None:
     fresh = [item for items in touched.values() for item in items]
     if fresh:
         await db.execute(build.sql(PUT_ITEMS), page.territory, *zip(*fresh, strict=True))
+    if page.erased:
+        await db.execute(build.sql(FORGET), page.territory, list(page.erased), list(page.forgotten_alerts))
 
 
-def _alert_items(event: AlertRaised | AlertReopened | AlertDisclosed, pathway: UUID, rule: str) -> Iterator[InboxItem]:
+def alert_items(event: AlertRaised | AlertReopened | AlertDisclosed, pathway: UUID, rule: str) -> Iterator[InboxItem]:
+    """Of an alert that is told."""
     for one in event.recipients:
         sees_content = one.sees is Sees.CONTENT
         yield InboxItem(
@@ -149,8 +153,8 @@ def _alert_items(event: AlertRaised | AlertReopened | AlertDisclosed, pathway: U
 
 
 def items_of(pathway: Pathway) -> Iterator[InboxItem]:
-    """What a pathway asks of agencies; a closed or erased one asks nothing."""
-    if pathway.erased or pathway.is_closed:
+    """What a pathway asks of agencies; a closed, restricted or erased one asks nothing."""
+    if pathway.erased or pathway.is_closed or pathway.is_restricted:
         return
     for referral in pathway.ledger.of_type("referral"):
         kind = REFERRAL_KINDS.get(referral.attrs["status"])

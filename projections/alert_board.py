@@ -85,6 +85,14 @@ PUT_RECIPIENTS = """
 INSERT INTO {alert_recipients} (territory, alert, agency, role, sees)
 SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[])"""
 
+FORGET = (
+    """
+DELETE FROM {alert_recipients} WHERE territory = $1
+    AND (alert = ANY($3::uuid[]) OR alert IN (
+        SELECT alert FROM {alerts} WHERE territory = $1 AND pathway = ANY($2::uuid[])))""",
+    "DELETE FROM {alerts} WHERE territory = $1 AND (pathway = ANY($2::uuid[]) OR alert = ANY($3::uuid[]))",
+)
+
 COLUMNS = """a.alert, a.pathway, a.position, a.raised_at, a.changed_at, a.opens, a.closes, a.at, a.known_at, a.version,
     a.revision, a.quiet, a.rule, a.severity, a.status, a.reason, a.activation, a.target, a.calendar, a.evidence,
     a.near_misses, a.recipients, a.because"""
@@ -201,6 +209,8 @@ class AlertBoard:
             await _put_recipients(db, build, page.territory, told)
         if cleared:
             await db.execute(build.sql(CLEAR_ALERTS), page.territory, *zip(*cleared.values(), strict=True))
+        for statement in FORGET if page.erased else ():
+            await db.execute(build.sql(statement), page.territory, list(page.erased), list(page.forgotten_alerts))
 
 
 async def _put_recipients(

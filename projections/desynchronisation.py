@@ -99,12 +99,15 @@ class Desynchronisation:
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
         history = await self._rulings.of(db, build, page.territory)
-        judged = await self._judged.load(db, build, page.territory, page.pathways, history)
+        living = page.living
+        judged = await self._judged.load(db, build, page.territory, living, history)
         shifts: list[Shift] = []
         if page.replay:
             self._judge_ends(page, judged, history)
         else:
             for number, (pathway_id, steps) in enumerate(page.steps.items(), start=1):
+                if pathway_id not in living:
+                    continue
                 if number % PATHWAYS_AT_A_STRETCH == 0:
                     await asyncio.sleep(0)  # A long page must not hold up the other tasks of the process.
                 mine = judged[pathway_id]
@@ -118,6 +121,8 @@ class Desynchronisation:
                     shifts += self._judge(mine, _moment_of(step.stored, step.standing, mine))
             await self._tell(db, page.territory, shifts)
         await self._judged.save(db, build, page.territory, judged.values(), remember=not page.replay)
+        if page.erased:
+            await self._judged.forget(db, build, page.territory, page.erased)
 
     async def due(
         self, db: Connection, build: Build, territory: str, now: datetime, limit: int, without: Collection[UUID]
@@ -201,7 +206,7 @@ class Desynchronisation:
     def _judge_ends(self, page: Page, judged: Mapping[UUID, Judged], history: RulesHistory) -> None:
         """Only how each pathway stands at the end counts: what was said on the way there was said long ago."""
         last = {stored.event.originator_id: stored for stored in page.events}
-        for pathway in page.pathways.values():
+        for pathway in page.living.values():
             stored, mine = last[pathway.id], judged[pathway.id]
             standing = standing_of(pathway, stored.position)
             mine.come_under(history.at(stored.position))
@@ -368,6 +373,8 @@ def _because(moment: Moment, was: Row, now: Obligation | None) -> ClearedBecause
     """Why an obligation no longer is out of step."""
     if moment.standing.erased:
         return ClearedBecause.ERASED
+    if moment.standing.restricted:
+        return ClearedBecause.RESTRICTED
     match moment.cause:
         case EntryRetracted.TOPIC:
             return ClearedBecause.RETRACTED

@@ -83,6 +83,12 @@ SET next_due = excluded.next_due, evaluated_at = excluded.evaluated_at, ruling =
 RETURNING pathway, xmin::text AS written_by"""
 
 
+FORGET = (
+    "DELETE FROM {obligations} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+    "DELETE FROM {pathway_deadlines} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+)
+
+
 class Row(NamedTuple):
     """One obligation as stored."""
 
@@ -269,6 +275,13 @@ class JudgedPathways:
         written = await db.fetch(build.sql(PUT_DEADLINES), territory, *zip(*deadlines, strict=True))
         if remember:
             self._remember(build, evaluated, {row["pathway"]: row["written_by"] for row in written})
+
+    async def forget(self, db: Connection, build: Build, territory: str, pathways: Collection[UUID]) -> None:
+        """Erased: neither stored nor remembered."""
+        for pathway in pathways:
+            self._take(build, pathway)
+        for statement in FORGET:
+            await db.execute(build.sql(statement), territory, list(pathways))
 
     def _take(self, build: Build, pathway: UUID) -> Judged | None:
         known = self._remembered.pop((build.number, pathway), None)

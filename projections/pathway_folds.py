@@ -12,7 +12,7 @@ from domain.alert import ALERT_TOPICS
 from domain.erasure import ErasedCreation
 from domain.membership import MEMBER_TOPICS
 from domain.pathway import Pathway
-from projections.projection import Page, Standing, Step, standing_of
+from projections.projection import Page, Standing, Step, erased_by, standing_of
 
 EVENTS_KEPT_MAX = 50_000
 PATHWAY = "domain.pathway:Pathway"
@@ -71,6 +71,7 @@ class PathwayFolds:
             steps=history,
             before=before,
             replay=not steps,
+            erased=erased_by(events),
             until=until,
         )
 

@@ -10,7 +10,7 @@ import msgspec
 
 from projections.projection import Connection
 
-STATUSES = ("open", "suspended", "closed", "erased")
+STATUSES = ("open", "suspended", "closed", "restricted", "erased")
 
 
 class Sort(StrEnum):

@@ -41,7 +41,7 @@ CREATE TABLE {pathway_summaries} (
     updated_at   timestamptz NOT NULL,
     version      integer NOT NULL,
     territory    text COLLATE "C" NOT NULL,
-    status       text COLLATE "C" NOT NULL,   -- open, suspended, closed or erased
+    status       text COLLATE "C" NOT NULL,   -- open, suspended, closed, restricted or erased
     referent     text COLLATE "C",
     participants text[] NOT NULL,
     PRIMARY KEY (territory, pathway)
@@ -118,6 +118,13 @@ SELECT e.* FROM unnest($2::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
 ) AS e ORDER BY e.position"""
 
 
+FORGET = (
+    "DELETE FROM {pathway_timeline} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+    "DELETE FROM {pathway_summaries} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+    "DELETE FROM {pathway_participants} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+)
+
+
 class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     version: int
@@ -169,11 +176,12 @@ class PathwayTimeline:
     }
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
-        rows = [_row(stored) for stored in page.events if stored.event.originator_id in page.pathways]
-        if not rows:
-            return
-        await build.copy(db, "pathway_timeline", COLUMNS, rows)
-        await _put_summaries(db, build, page)
+        rows = [_row(stored) for stored in page.events if stored.event.originator_id in page.living]
+        if rows:
+            await build.copy(db, "pathway_timeline", COLUMNS, rows)
+            await _put_summaries(db, build, page)
+        for statement in FORGET if page.erased else ():
+            await db.execute(build.sql(statement), page.territory, list(page.erased))
 
 
 async def _put_summaries(db: Connection, build: Build, page: Page) -> None:
@@ -183,8 +191,8 @@ async def _put_summaries(db: Connection, build: Build, page: Page) -> None:
         for stored in page.events
         if (event := stored.event).originator_version == 1
     }
-    rows = [_summary_row(pathway, last[pathway.id], opened.get(pathway.id, 0)) for pathway in page.pathways.values()]
-    members = [(pathway.id, agency) for pathway in page.pathways.values() for agency in sorted(pathway.participants)]
+    rows = [_summary_row(pathway, last[pathway.id], opened.get(pathway.id, 0)) for pathway in page.living.values()]
+    members = [(pathway.id, agency) for pathway in page.living.values() for agency in sorted(pathway.participants)]
     pathways = [pathway for pathway, _ in members]
     agencies = [agency for _, agency in members]
     await db.execute(build.sql(PUT_SUMMARIES), page.territory, *zip(*rows, strict=True), pathways, agencies)
@@ -208,6 +216,8 @@ def _summary_row(pathway: Pathway, last: Stored, opened: int) -> tuple[Any, ...]
 def status_of(pathway: Pathway) -> str:
     if pathway.erased:
         return "erased"
+    if pathway.is_restricted:
+        return "restricted"
     if pathway.is_closed:
         return "closed"
     return "suspended" if pathway.is_suspended else "open"

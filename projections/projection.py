@@ -13,6 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 from application.event_log import Stored
 from domain.facts import Fact
 from domain.pathway import Pathway
+from domain.person_erasure import PersonErased
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -53,6 +54,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     participants: frozenset[str]
     referent: str | None
     erased: bool = False
+    restricted: bool = False
 
 
 def standing_of(pathway: Pathway, position: int) -> Standing:
@@ -65,6 +67,7 @@ def standing_of(pathway: Pathway, position: int) -> Standing:
         participants=frozenset(pathway.participants),
         referent=pathway.referent,
         erased=pathway.erased,
+        restricted=pathway.is_restricted,
     )
 
 
@@ -91,8 +94,32 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """How these pathways stood before their first event here; a new one is not there. Empty while replaying."""
     replay: bool
     """True: being rebuilt. Nobody must be told anything."""
+    erased: Mapping[UUID, frozenset[UUID]] = {}
+    """Pathways of whom these events say that the person was erased: nothing of them stays, nor of these alerts."""
     until: datetime | None = None
     """Whole streams while replaying: nothing of them is recorded between their last event and this instant."""
+
+    @property
+    def living(self) -> Mapping[UUID, Pathway]:
+        """The pathways touched, without the erased ones."""
+        if not self.erased:
+            return self.pathways
+        return {pathway_id: pathway for pathway_id, pathway in self.pathways.items() if pathway_id not in self.erased}
+
+    @property
+    def forgotten_alerts(self) -> frozenset[UUID]:
+        """The alerts about the erased pathways."""
+        return frozenset[UUID]().union(*self.erased.values())
+
+
+def erased_by(events: Iterable[Stored]) -> dict[UUID, frozenset[UUID]]:
+    """The pathways that these events say are erased, with the alerts that were about them."""
+    found: dict[UUID, frozenset[UUID]] = {}
+    for stored in events:
+        if isinstance(stored.event, PersonErased):
+            pathway = stored.event.originator_id
+            found[pathway] = found.get(pathway, frozenset()) | frozenset(stored.event.alerts)
+    return found
 
 
 class Projection(Protocol):

@@ -133,6 +133,8 @@ async def _consumer(db: Connection, projection: Desynchronisation, territory: st
 
 
 def _differences(mine: Judged, standing: Standing | None) -> Iterator[Difference]:
+    if mine.evaluated_at is None and standing is not None and standing.erased:
+        return  # Forgotten, as it must be.
     if mine.evaluated_at is None or standing is None:
         yield Difference(pathway=mine.pathway, stored=None, judged="never judged")
         return

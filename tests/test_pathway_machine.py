@@ -31,6 +31,7 @@ from domain.pathway import Pathway
 from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral, Urgency
 from domain.relocation import MoveRelocation, RecordRelocation, RelocationStatus
+from domain.restriction import ContestEntry, ContestOutcome, SettleContest
 from domain.review import ReviewAccompaniment, ReviewOutcome, SummaryOutcome, SumUpAccompaniment
 from domain.situation import RecordSituation, SituationValue, Topic
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
@@ -64,7 +65,16 @@ MAYBE_DAY = mostly(st.none(), DAYS)
 INSTANTS = st.integers(-9_000, 3_000).map(lambda minutes: NOW + timedelta(minutes=minutes))
 MAYBE_TEXT = st.none() | st.just("a note")
 ENDED = {"closed", "referent", "suspension"}
-WHEN_CLOSED = (ReopenPathway, CorrectEntry, RetractEntry, CorrectIdentity, WithdrawConsent, SumUpAccompaniment)
+WHEN_CLOSED = (
+    ReopenPathway,
+    CorrectEntry,
+    RetractEntry,
+    CorrectIdentity,
+    WithdrawConsent,
+    SumUpAccompaniment,
+    ContestEntry,
+    SettleContest,
+)
 
 
 NOTHING = UUID("01900000-0000-7000-8000-0000000000ff")
@@ -221,6 +231,8 @@ DRAW: Mapping[type[Command], Callable[[Ids], st.SearchStrategy[Command]]] = {
         | built(CorrectEntry, entry_id=ids.of(), start=DAYS)
     ),
     RetractEntry: lambda ids: built(RetractEntry, entry_id=ids.of()),
+    ContestEntry: lambda ids: built(ContestEntry, entry_id=ids.of(), note=MAYBE_TEXT),
+    SettleContest: lambda ids: built(SettleContest, entry_id=ids.of(), outcome=some(ContestOutcome)),
 }
 
 

@@ -64,7 +64,7 @@ def test_the_state_holds_every_field_of_an_entry() -> None:
 def test_the_state_holds_every_attribute_of_a_pathway() -> None:
     """A new attribute must be added to `domain/pathway_state.py`, in the compartment that it belongs to."""
     own = {name for name in vars(Pathway()) if not name.startswith("_")}  # The library's own are underlined.
-    assert own == {"territory", "subject", "birth_date", "ledger", "shares", "break_glass", "erased"}
+    assert own == {"territory", "subject", "birth_date", "ledger", "shares", "break_glass", "erased", "rights"}
 
 
 class Long:

@@ -12,6 +12,7 @@ from domain.errors import DomainError
 from domain.facts import Fact
 from domain.opening import OpenPathway, open_pathway
 from domain.pathway import Pathway
+from domain.rights import Measure
 
 CCAS, MISSION_LOCALE, SIAO, FRANCE_TRAVAIL = "ccas-montpellier", "mission-locale", "siao-34", "france-travail"
 STRANGER = "caf-75"
@@ -52,7 +53,7 @@ class Scenario:
         self.refusal: DomainError | None = None
         self._collect()
 
-    def given(self, *commands: Command, by: str = CCAS) -> "Scenario":
+    def given(self, *commands: Command | Measure, by: str = CCAS) -> "Scenario":
         for command in commands:
             command.decide(self.pathway, act_of(by))
         self._collect()

@@ -20,7 +20,17 @@ from domain.orientation import DecideOrientation, Track
 from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral, Urgency
 from domain.relocation import MoveRelocation, RecordRelocation, RelocationStatus
+from domain.restriction import (
+    ContestEntry,
+    ContestOutcome,
+    LiftRestriction,
+    RestrictionGround,
+    RestrictPathway,
+    SettleContest,
+)
+from domain.retention import HoldGround, LiftHold, PlaceHold
 from domain.review import ReviewAccompaniment, ReviewOutcome, SummaryOutcome, SumUpAccompaniment
+from domain.rights import Measure
 from domain.shares import AccessPurpose, Basis, GrantShare, RevokeShare, SharedContent
 from domain.situation import RecordSituation, SituationValue, Topic
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
@@ -34,7 +44,7 @@ TRAINING, HEALTH, HOUSING = (
     "logement-hebergement--louer-un-logement",
 )
 NOTE = "A note that only people read."
-EVENTFUL: tuple[tuple[str, Command], ...] = (
+EVENTFUL: tuple[tuple[str, Command | Measure], ...] = (
     (
         CCAS,
         CorrectIdentity(
@@ -204,6 +214,12 @@ EVENTFUL: tuple[tuple[str, Command], ...] = (
         ),
     ),
     (CCAS, RetractEntry(entry_id=an_id("s"), reason=NOTE)),
+    (CCAS, ContestEntry(entry_id=an_id("contact"), note=NOTE)),
+    (CCAS, SettleContest(entry_id=an_id("contact"), outcome=ContestOutcome.MAINTAINED, note=NOTE)),
+    (CCAS, PlaceHold(ground=HoldGround.LITIGATION, note=NOTE)),
+    (CCAS, LiftHold(note=NOTE)),
+    (CCAS, RestrictPathway(ground=RestrictionGround.ACCURACY_CONTESTED, note=NOTE)),
+    (CCAS, LiftRestriction(note=NOTE)),
     (CCAS, RecordSituation(topic=Topic.ISOLATION, value=SituationValue.NOT_ASKED, on=ago(6))),
     (
         CCAS,
