@@ -30,11 +30,12 @@ test: .venv/dev.stamp ## Run the tests (ARGS="-k referral": some of them)
 fuzz: .venv/dev.stamp ## Make up thousands of requests from the API's description
 	UNISSON_HYPOTHESIS=thorough .venv/bin/pytest tests/test_http_fuzz.py -q
 
-check: .venv/dev.stamp ## Style, types and layers
+check: .venv/dev.stamp ## Style, types, layers; hashes, licences, known vulnerabilities, bill of materials
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m tests.supply_chain
 
 bench: .venv/dev.stamp ## Measure against peers in the same run, one JSON object a line
 	@.venv/bin/python -m benchmarks $(ARGS)
@@ -49,7 +50,7 @@ lock: $(UV) ## Resolve the dependencies again, with hashes and without any index
 	echo 'uv' | $(COMPILE) - -o requirements/installer.lock
 
 clean: ## Remove what was made here
-	rm -rf .venv .uv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .uv .demo dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
