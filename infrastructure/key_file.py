@@ -13,8 +13,9 @@ import hmac
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 TITLE = "# Unisson key-encryption keys. Without this file no personal data can be read: keep a copy elsewhere."
 KEY_BYTES = 32
@@ -45,6 +46,10 @@ class KeyFile:
     @property
     def epochs(self) -> list[int]:
         return sorted(self._keys)
+
+    @property
+    def keys(self) -> Mapping[int, bytes]:
+        return MappingProxyType(self._keys)
 
     @classmethod
     def load(cls, path: Path) -> "KeyFile":

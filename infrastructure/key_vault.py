@@ -20,10 +20,10 @@ from application.key_vault import (
     withheld,
 )
 from domain.compartments import Compartment
+from infrastructure.cached_key_vault import CachedKeyVault
 from infrastructure.database import Pool, Record
 from infrastructure.key_cache import KeyCache
 from infrastructure.key_file import KEY_BYTES, KeyFile, KeyFileUnusable
-from infrastructure.key_purge import notify_all, place_told
 from infrastructure.key_wrap import key_place, unwrap, wrap
 
 KEYS = """
@@ -60,16 +60,15 @@ INSERT INTO vault.keks (epoch, fingerprint) SELECT $1, $2 WHERE NOT EXISTS (SELE
 ON CONFLICT DO NOTHING"""
 
 
-class PostgresKeyVault:
-    """Safe to share between processes: the database decides which key is the first."""
+class KeyStore:
+    """The keys as the database has them at each call. Safe to share: the database decides which key is the first."""
 
-    def __init__(self, pool: Pool, keys: KeyFile, cache: KeyCache | None = None) -> None:
+    def __init__(self, pool: Pool, keys: KeyFile) -> None:
         self._pool = pool
         self._keys = keys
-        self._cache = cache if cache is not None else KeyCache()
 
     @classmethod
-    async def open(cls, pool: Pool, key_file: Path) -> "PostgresKeyVault":
+    async def open(cls, pool: Pool, key_file: Path) -> "KeyStore":
         """Makes the key file with a new database only; a lost file, or another database's, raises KeyFileUnusable."""
         registered = await pool.fetch("SELECT epoch, fingerprint FROM vault.keks WHERE destroyed_at IS NULL")
         keys = KeyFile.load(key_file) if registered else KeyFile.load_or_create(key_file)
@@ -79,40 +78,35 @@ class PostgresKeyVault:
         await pool.execute(REGISTER_FIRST, keys.epoch, keys.fingerprint(keys.epoch))
         return cls(pool, keys)
 
+    @property
+    def key_file(self) -> KeyFile:
+        return self._keys
+
     async def keyrings(
-        self, territory: str, subjects: Iterable[UUID], *, fresh: bool = False, use: Use = MACHINERY
+        self,
+        territory: str,
+        subjects: Iterable[UUID],
+        *,
+        fresh: bool = False,  # noqa: ARG002 (always is)
+        use: Use = MACHINERY,
     ) -> dict[UUID, Keyring]:
         must_be_allowed(use)
-        shown = use.purpose is not Purpose.RECORD
-        found: dict[UUID, Keyring] = {}
-        unknown = []
-        for subject in subjects:
-            keyring = None if fresh or shown else self._cache.get((territory, subject))
-            if keyring is None:
-                unknown.append(subject)
-            else:
-                found[subject] = keyring
-        if unknown:
-            purges = self._cache.purges
-            self._keys.refresh()
-            found |= self._opened(territory, await self._pool.fetch(KEYS, territory, unknown), use, purges)
-        if shown:
+        self._keys.refresh()
+        found = self._opened(territory, await self._pool.fetch(KEYS, territory, list(subjects)), use)
+        if use.purpose is not Purpose.RECORD:
             await self._pool.execute(COUNT_USE, territory, use.access_event, use.purpose, len(found))
         return found
 
     async def ensure(self, territory: str, subject: UUID, compartments: Iterable[Compartment]) -> Keyring:
         needed = set(compartments)
-        keyring = self._cache.get((territory, subject))
-        if keyring is not None and needed <= keyring.keys():
-            return keyring
         for _ in range(MAKES_TRIED):
-            purges = self._cache.purges
+            self._keys.refresh()
             rows = await self._pool.fetch(KEYS, territory, [subject])
             if needed - {Compartment.CASE} and any(row["restricted"] for row in rows):
                 raise KeyRestricted
             missing = needed - {row["compartment"] for row in rows}
             if not missing:
-                keyring = self._opened(territory, rows, MACHINERY, purges).get(subject, {})
+                keyring = self._opened(territory, rows, MACHINERY).get(subject, {})
                 if not needed <= keyring.keys():
                     raise KeyDestroyed
                 return keyring
@@ -125,21 +119,11 @@ class PostgresKeyVault:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(DESTROY, territory, subject, names, self._keys.epoch)
             await connection.execute(OVERWRITE, territory, subject, names)
-            await notify_all(connection, territory, subject)
-        self._cache.forget((territory, subject))
 
     async def restrict(self, territory: str, subject: UUID, restricted: bool) -> None:
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(RESTRICT if restricted else RELEASE, territory, subject)
-            await notify_all(connection, territory, subject)
-        self._cache.forget((territory, subject))
-
-    def forget_told(self, payload: str) -> None:
-        """What to do with what comes over `infrastructure.key_purge.CHANNEL`."""
-        self._cache.forget(place_told(payload))
+        await self._pool.execute(RESTRICT if restricted else RELEASE, territory, subject)
 
     async def _make(self, territory: str, subject: UUID, compartments: list[Compartment]) -> None:
-        self._keys.refresh()
         wrapping_key = self._keys.key(self._keys.epoch)
         wrapped = [
             wrap(wrapping_key, secrets.token_bytes(KEY_BYTES), key_place(territory, subject, compartment, 1))
@@ -149,7 +133,7 @@ class PostgresKeyVault:
             MAKE, territory, subject, self._keys.epoch, compartments, [w for w, _ in wrapped], [c for _, c in wrapped]
         )
 
-    def _opened(self, territory: str, rows: list[Record], use: Use, purges: int) -> dict[UUID, Keyring]:
+    def _opened(self, territory: str, rows: list[Record], use: Use) -> dict[UUID, Keyring]:
         keyrings: dict[UUID, dict[Compartment, DataKey]] = {}
         restricted = set()
         for subject, name, generation, epoch, wrapped, commitment, is_restricted in rows:
@@ -161,12 +145,19 @@ class PostgresKeyVault:
                 place = key_place(territory, subject, compartment, generation)
                 secret = unwrap(self._keys.key(epoch), wrapped, commitment, place)
                 keyring[compartment] = DataKey(generation, secret)
-        released: dict[UUID, Keyring] = {}
-        for subject, keyring in keyrings.items():
-            if subject in restricted:
-                released[subject] = withheld(keyring, use)
-                continue
-            released[subject] = keyring
-            if use.purpose is Purpose.RECORD:
-                self._cache.put((territory, subject), keyring, purges)
-        return released
+        return {
+            subject: withheld(keyring, use) if subject in restricted else keyring
+            for subject, keyring in keyrings.items()
+        }
+
+
+class PostgresKeyVault(CachedKeyVault):
+    """The whole vault in this process, on the database that tells the other processes what to forget."""
+
+    def __init__(self, pool: Pool, keys: KeyFile, cache: KeyCache | None = None) -> None:
+        super().__init__(KeyStore(pool, keys), pool, cache)
+
+    @classmethod
+    async def open(cls, pool: Pool, key_file: Path) -> "PostgresKeyVault":
+        """See `KeyStore.open`."""
+        return cls(pool, (await KeyStore.open(pool, key_file)).key_file)

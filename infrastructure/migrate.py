@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Container
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -23,24 +24,30 @@ class Migration(NamedTuple):
     sql: str
 
 
-def read_migrations(folder: Traversable = MIGRATIONS) -> list[Migration]:
+def read_migrations(folder: Traversable = MIGRATIONS, only: Container[str] | None = None) -> list[Migration]:
     texts = {
-        file.name: file.read_text("utf-8") for file in folder.iterdir() if re.fullmatch(r"\d{4}_\w+\.sql", file.name)
+        file.name: file.read_text("utf-8")
+        for file in folder.iterdir()
+        if re.fullmatch(r"\d{4}_\w+\.sql", file.name) and (only is None or file.name in only)
     }
     return [Migration(name, hashlib.sha256(sql.encode()).hexdigest(), sql) for name, sql in sorted(texts.items())]
 
 
-async def migrate(database: Database, folder: Traversable = MIGRATIONS) -> list[str]:
-    """Applies what is pending and returns the names."""
+async def migrate(
+    database: Database, folder: Traversable = MIGRATIONS, only: Container[str] | None = None
+) -> list[str]:
+    """Applies what is pending and returns the names. `only`: a database that holds a part of the tables."""
     applied = []
-    while (name := await _apply_next(database, folder)) is not None:
+    while (name := await _apply_next(database, folder, only)) is not None:
         applied.append(name)
     return applied
 
 
-async def pending_migrations(database: Database, folder: Traversable = MIGRATIONS) -> list[Migration]:
+async def pending_migrations(
+    database: Database, folder: Traversable = MIGRATIONS, only: Container[str] | None = None
+) -> list[Migration]:
     """What is still to apply. Refuses when an applied file has changed, vanished or been overtaken."""
-    known = {migration.name: migration for migration in read_migrations(folder)}
+    known = {migration.name: migration for migration in read_migrations(folder, only)}
     exists = await database.fetchval("SELECT to_regclass('public.schema_migrations') IS NOT NULL")
     applied = await database.fetch("SELECT name, checksum FROM schema_migrations ORDER BY name") if exists else []
     for name, checksum in applied:
@@ -56,12 +63,12 @@ async def pending_migrations(database: Database, folder: Traversable = MIGRATION
     return list(known.values())
 
 
-async def _apply_next(database: Database, folder: Traversable) -> str | None:
+async def _apply_next(database: Database, folder: Traversable, only: Container[str] | None) -> str | None:
     async with database.transaction():
         # Held until commit rather than for a session: it also works through a pgbouncer in transaction mode.
         await database.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
         await database.execute("SELECT pg_advisory_xact_lock($1)", LOCK, timeout=LONGEST_SECONDS)
-        pending = await pending_migrations(database, folder)
+        pending = await pending_migrations(database, folder, only)
         if not pending:
             return None
         await database.execute(

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 PREFIX = "UNISSON_"
+VAULT_URL = r"^(unix:///|https://|http://(127\.0\.0\.1|localhost)(:[0-9]+)?$)[!-~]*$"
 ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]+)?"
 READ_BY_THE_TESTS = frozenset({"UNISSON_TEST_DATABASE_URL", "UNISSON_HYPOTHESIS"})
 
@@ -48,10 +49,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the command line speaks."""
     kek_file: Path | None = None
     """The key-encryption key; unset, `keys/kek` under `data_dir`."""
+    vault_url: Annotated[str, msgspec.Meta(pattern=VAULT_URL)] | None = None
+    """A key vault in a process of its own; unset, it is part of each process."""
+    vault_database_url: str | None = None
+    """The vault's own PostgreSQL; unset, the same as `database_url`."""
+    vault_token_file: Path | None = None
+    """What those who ask the vault show; unset, `keys/vault-token` under `data_dir`."""
 
     def __post_init__(self) -> None:
-        if self.database_url is not None and not re.match("postgres(ql)?://", self.database_url):
-            raise ValueError("expected an address such as postgresql://user@host/name - at `$.database_url`")
+        for name in ("database_url", "vault_database_url"):
+            address = getattr(self, name)
+            if address is not None and not re.match("postgres(ql)?://", address):
+                raise ValueError(f"expected an address such as postgresql://user@host/name - at `$.{name}`")
 
     def __repr__(self) -> str:
         """Leaves out the database address, which may hold a password."""
@@ -64,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def key_encryption_key(self) -> Path:
         return self.kek_file or self.data_dir / "keys" / "kek"
+
+    @property
+    def vault_token(self) -> Path:
+        return self.vault_token_file or self.data_dir / "keys" / "vault-token"
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -78,7 +91,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if field not in Settings.__struct_fields__:
             raise SettingsError(_variable(field), _unknown(field))
     given.setdefault("data_dir", default_data_dir(environment))
-    for field in ("data_dir", "pg_bin", "kek_file"):
+    for field in ("data_dir", "pg_bin", "kek_file", "vault_token_file"):
         if field in given:
             given[field] = Path(given[field]).expanduser().absolute()
     try:

@@ -1,9 +1,10 @@
-"""Secrets of webhook endpoints: made, sealed by the key-encryption key for the database, opened to sign."""
+"""Secrets of webhook endpoints: made, sealed by the servers' key for the database, opened to sign."""
 
 import base64
 import secrets
 from uuid import UUID
 
+from infrastructure.database import Pool
 from infrastructure.event_header import text_field, uuid_field
 from infrastructure.key_file import KeyFile
 from infrastructure.key_wrap import unwrap, wrap
@@ -11,6 +12,10 @@ from infrastructure.key_wrap import unwrap, wrap
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 EPOCH_BYTES = 4
+SEALED = "SELECT territory, endpoint_id, secret, previous_secret FROM webhook_endpoints ORDER BY territory, endpoint_id"
+RESEAL = """
+UPDATE webhook_endpoints SET secret = $3, previous_secret = $4
+WHERE territory = $1 AND endpoint_id = $2 AND secret = $5"""
 COMMITMENT_BYTES = 32
 
 
@@ -29,11 +34,24 @@ class SecretBox:
         wrapped, commitment = wrap(self._keys.key(epoch), secret.encode(), _place(territory, endpoint_id))
         return epoch.to_bytes(EPOCH_BYTES, "big") + wrapped + commitment
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether it was sealed by the key that seals now."""
+        return int.from_bytes(sealed[:EPOCH_BYTES], "big") == self._keys.epoch
+
     def open(self, sealed: bytes, territory: str, endpoint_id: UUID) -> str:
         """Raises KeyUnwrapFailed for an altered or displaced row, KeyFileUnusable for a key that is not there."""
         epoch = int.from_bytes(sealed[:EPOCH_BYTES], "big")
         wrapped, commitment = sealed[EPOCH_BYTES:-COMMITMENT_BYTES], sealed[-COMMITMENT_BYTES:]
         return unwrap(self._keys.key(epoch), wrapped, commitment, _place(territory, endpoint_id)).decode()
+
+
+async def reseal(pool: Pool, box: SecretBox) -> None:
+    """Seal anew what an earlier key sealed: earlier releases used the key-encryption key, whose epochs come and go."""
+    for territory, endpoint_id, *sealed in await pool.fetch(SEALED):
+        if all(box.is_current(each) for each in sealed if each is not None):
+            continue
+        again = [each and box.seal(box.open(each, territory, endpoint_id), territory, endpoint_id) for each in sealed]
+        await pool.execute(RESEAL, territory, endpoint_id, *again, sealed[0])
 
 
 def _place(territory: str, endpoint_id: UUID) -> bytes:

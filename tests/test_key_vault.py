@@ -1,7 +1,7 @@
-"""Keys of persons: what both vaults promise, and what the one on PostgreSQL keeps from whoever reads the database."""
+"""Keys of persons: what every vault promises, and what the one on PostgreSQL keeps from whoever reads the database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -10,9 +10,20 @@ import asyncpg
 import pytest
 
 from application.event_log import Commit
-from application.key_vault import DataKey, KeyDestroyed, KeyVault
+from application.key_vault import (
+    MACHINERY,
+    DataKey,
+    KeyDestroyed,
+    KeyRestricted,
+    Keyring,
+    KeyVault,
+    Purpose,
+    UnwrapRefused,
+    Use,
+)
 from domain.compartments import Compartment
 from domain.ids import uuid7
+from infrastructure.cached_key_vault import CHANNEL, CachedKeyVault
 from infrastructure.database import Pool
 from infrastructure.event_codec import Row, open_rows
 from infrastructure.key_cache import KeyCache
@@ -20,21 +31,30 @@ from infrastructure.key_file import KeyFile, KeyFileUnusable
 from infrastructure.key_vault import PostgresKeyVault
 from infrastructure.key_wrap import KeyUnwrapFailed, key_place, unwrap, wrap
 from infrastructure.memory_key_vault import MemoryKeyVault
+from infrastructure.vault_client import RemoteKeys
 from tests.support.histories import LineWritten, line
 from tests.support.logs import KEYS, postgres_log
+from tests.support.vaults import asked, vault_of
 
 T = "FR-34"
 CASE, NOTES, HEALTH = Compartment.CASE, Compartment.NOTES, Compartment.HEALTH
 
 
-@pytest.fixture(params=["memory", "postgres"])
-def database(request: pytest.FixtureRequest) -> "Pool | None":
-    return None if request.param == "memory" else request.getfixturevalue("pool")
+@pytest.fixture(params=["memory", "postgres", "another process"])
+def database(request: pytest.FixtureRequest) -> "tuple[str, Pool | None]":
+    return request.param, None if request.param == "memory" else request.getfixturevalue("pool")
 
 
 @pytest.fixture
-def vault(database: "Pool | None") -> KeyVault:
-    return MemoryKeyVault() if database is None else PostgresKeyVault(database, KEYS)
+async def vault(database: "tuple[str, Pool | None]") -> AsyncIterator[KeyVault]:
+    kind, pool = database
+    if pool is None:
+        yield MemoryKeyVault()
+    elif kind == "postgres":
+        yield PostgresKeyVault(pool, KEYS)
+    else:
+        async with asked(vault_of(pool, KEYS)) as line:
+            yield CachedKeyVault(RemoteKeys(line), pool)
 
 
 async def test_keys_are_made_once_and_found_again(vault: KeyVault) -> None:
@@ -79,6 +99,55 @@ async def test_destroying_touches_one_person_of_one_territory(vault: KeyVault) -
     await vault.destroy(T, one, Compartment)
     assert set((await vault.keyrings(T, [two]))[two]) == {CASE}
     assert set((await vault.keyrings("FR-30", [one]))[one]) == {CASE}
+
+
+async def test_a_restricted_person_is_neither_shown_nor_added_to(vault: KeyVault) -> None:
+    subject = uuid7()
+    ring = await vault.ensure(T, subject, [CASE, NOTES])
+    await vault.restrict(T, subject, True)
+    await vault.restrict(T, subject, True)
+    with pytest.raises(KeyRestricted):
+        await vault.keyrings(T, [subject], use=shown(Purpose.CARE))
+    with pytest.raises(KeyRestricted):
+        await vault.ensure(T, subject, [CASE, NOTES])
+    assert set(await vault.ensure(T, subject, [CASE])) == {CASE}
+    assert await vault.keyrings(T, [subject]) == {subject: {CASE: ring[CASE]}}
+    for purpose in (Purpose.DPO, Purpose.EXPORT, Purpose.ERASURE):
+        assert await vault.keyrings(T, [subject], use=shown(purpose)) == {subject: ring}
+    await vault.restrict(T, subject, False)
+    assert await vault.keyrings(T, [subject], use=shown(Purpose.CARE)) == {subject: ring}
+    assert await vault.keyrings(T, [subject]) == {subject: ring}
+
+
+async def test_a_restriction_touches_one_person_of_one_territory(vault: KeyVault) -> None:
+    one, two = uuid7(), uuid7()
+    for place in ((T, one), (T, two), ("FR-30", one)):
+        await vault.ensure(*place, [CASE, NOTES])
+    await vault.restrict(T, one, True)
+    assert set((await vault.keyrings(T, [one, two]))[two]) == {CASE, NOTES}
+    assert set((await vault.keyrings("FR-30", [one]))[one]) == {CASE, NOTES}
+
+
+async def test_a_restricted_person_can_be_erased(vault: KeyVault) -> None:
+    subject = uuid7()
+    await vault.ensure(T, subject, [CASE, NOTES])
+    await vault.restrict(T, subject, True)
+    await vault.destroy(T, subject, Compartment)
+    assert await vault.keyrings(T, [subject], use=shown(Purpose.DPO)) == {subject: {}}
+
+
+@pytest.mark.parametrize(
+    "use", [Use(purpose=Purpose.CARE, actor="a.martin"), Use(purpose=Purpose.RECORD, actor="")], ids=["event", "actor"]
+)
+async def test_nothing_is_released_without_a_trace_of_who_asks(vault: KeyVault, use: Use) -> None:
+    subject = uuid7()
+    await vault.ensure(T, subject, [CASE])
+    with pytest.raises(UnwrapRefused):
+        await vault.keyrings(T, [subject], use=use)
+
+
+def shown(purpose: Purpose) -> Use:
+    return Use(purpose=purpose, actor="a.martin", access_event=uuid7())
 
 
 def test_a_key_does_not_show_itself() -> None:
@@ -158,6 +227,60 @@ async def test_another_process_stops_using_a_destroyed_key_within_a_minute(pool:
     assert (await here.keyrings(T, [subject]))[subject] == {}
     seconds.now = timedelta(seconds=61)
     assert (await elsewhere.keyrings(T, [subject]))[subject] == {}
+
+
+async def test_processes_that_listen_forget_at_once(database_url: str, pool: Pool) -> None:
+    subject = uuid7()
+    here = PostgresKeyVault(pool, KEYS)
+    async with postgres_log(database_url, pool) as log:
+        elsewhere = log.vault
+        assert isinstance(elsewhere, CachedKeyVault)
+        log.hear(CHANNEL, elsewhere.forget_told)
+        await log._listener.listening.wait()
+        await elsewhere.ensure(T, subject, [CASE])
+        await here.destroy(T, subject, [CASE])
+        async with asyncio.timeout(5):
+            while (await elsewhere.keyrings(T, [subject]))[subject]:
+                await asyncio.sleep(0.005)
+
+
+class SlowStore(MemoryKeyVault):
+    """Answers late with what it knew when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def keyrings(
+        self, territory: str, subjects: Iterable[UUID], *, fresh: bool = False, use: Use = MACHINERY
+    ) -> dict[UUID, Keyring]:
+        known = await super().keyrings(territory, subjects, fresh=fresh, use=use)
+        self.asked.set()
+        await self.let_go.wait()
+        return known
+
+
+async def test_an_answer_overtaken_by_a_destruction_is_not_remembered(pool: Pool) -> None:
+    store, subject = SlowStore(), uuid7()
+    await store.ensure(T, subject, [CASE])
+    vault = CachedKeyVault(store, pool)
+    asking = asyncio.create_task(vault.keyrings(T, [subject]))
+    await store.asked.wait()
+    vault.forget_told(f"{T} {subject}")
+    await store.destroy(T, subject, [CASE])
+    store.let_go.set()
+    await asking
+    assert (await vault.keyrings(T, [subject])) == {subject: {}}
+
+
+async def test_what_is_shown_is_counted_under_its_access_event(pool: Pool) -> None:
+    vault, subject, use = PostgresKeyVault(pool, KEYS), uuid7(), shown(Purpose.CARE)
+    await vault.ensure(T, subject, [CASE])
+    for _ in range(2):
+        await vault.keyrings(T, [subject], use=use)
+    await vault.keyrings(T, [subject])
+    (row,) = await pool.fetch("SELECT territory, access_event, purpose, keyrings FROM vault.uses")
+    assert tuple(row) == (T, use.access_event, "care", 2)
 
 
 def test_the_cache_is_bounded_and_drops_the_least_used() -> None:

@@ -26,3 +26,12 @@ CREATE TABLE vault.uses (
     purpose      text COLLATE "C" NOT NULL,
     PRIMARY KEY (territory, access_event)
 );
+
+-- Versions of each territory's key for blind indexes; the keys themselves are in vault.keys, under ids of their own.
+CREATE TABLE vault.index_keys (
+    version    integer NOT NULL CHECK (version > 0),
+    made_at    timestamptz NOT NULL,
+    retired_at timestamptz,
+    territory  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (territory, version)
+);
