@@ -86,13 +86,13 @@ def _view(alert_id: UUID, found: Explanation) -> AlertExplanation:
         found,
         AlertExplanation,
         alert_id=alert_id,
-        activation=_excerpt(found.activation),
-        matched=[_excerpt(fact) for fact in found.matched],
+        activation=excerpt_view(found.activation),
+        matched=[excerpt_view(fact) for fact in found.matched],
         near_misses=[as_view(miss, AlmostCounted) for miss in found.near_misses],
     )
 
 
-def _excerpt(fact: Any) -> FactExcerpt:
+def excerpt_view(fact: Any) -> FactExcerpt:
     return msgspec.convert(dict(fact), FactExcerpt)
 
 

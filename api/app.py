@@ -22,9 +22,11 @@ from api import (
     exports,
     health,
     inbox,
+    mandates,
     me,
     metrics,
     pathways,
+    replays,
     rule_checks,
     rules,
     timeline,
@@ -47,7 +49,9 @@ from application.access import Caller
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
 from application.memberships import Members
+from application.mandates import Mandates
 from application.pathways import Pathways
+from application.replay import Replay
 from application.rulebook import shipped_rules
 from application.rulebooks import Rulebooks
 from application.rules_in_force import RulesInForce
@@ -55,9 +59,11 @@ from application.sessions import Sessions
 from application.tokens import Tokens
 from application.webhooks import OUTBOX_CHANNEL, MaySend
 from application.webhooks import Message as Telling
+from application.why import Whys
 from domain.clock import Clock, SystemClock
 from domain.pathway import NotAParticipant
 from domain.rules import Calendars
+from infrastructure.alert_index import PostgresAlertIndex
 from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.backtests import PostgresBacktests
 from infrastructure.database import connect, create_pool
@@ -125,6 +131,7 @@ async def compose(
         all_projections = projections(log, in_force, calendars)
         await install(pool, all_projections)
         keys, backtests = PostgresApiKeys(pool), PostgresBacktests(pool)
+        rulebooks = Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz)
         runtime = Runtime(
             settings=settings,
             clock=clock,
@@ -136,7 +143,10 @@ async def compose(
             follower=Follower(pool, log, all_projections, clock),
             pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots),
             agencies=Agencies(log, clock),
-            rulebooks=Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz),
+            rulebooks=rulebooks,
+            replay=Replay(log, PostgresAlertIndex(pool), rulebooks, calendars, clock),
+            whys=Whys(log, rulebooks, calendars),
+            mandates=Mandates(log, clock, lambda territory: calendars.of(territory).tz),
             backtests=backtests,
             reconciliation=Reconciliation(pool, log, all_projections),
             webhooks=PostgresWebhooks(pool, SecretBox(key_file), allow_loopback=allow_loopback),
@@ -256,6 +266,8 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         rule_checks.routes,
         backtests.routes,
         webhooks.routes,
+        mandates.routes,
+        replays.routes,
         me.routes,
     ]
     return [

@@ -37,6 +37,8 @@ TAGS = {
     "agencies": "The directory of partner services.",
     "rules": "What being in step means in a territory.",
     "webhooks": "Being told.",
+    "mandates": "What auditors may look at, and until when.",
+    "audit": "The past as it was known, for auditors of cases.",
     "me": "The caller.",
 }
 DESCRIPTION = """\

@@ -13,13 +13,16 @@ from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
 from application.event_log import EventLog
 from application.memberships import Members
+from application.mandates import Mandates
 from application.outcomes import Outcomes
 from application.pathways import Pathways
+from application.replay import Replay
 from application.rulebooks import Rulebooks
 from application.service_clients import ServiceClients
 from application.sessions import Sessions
 from application.tokens import Tokens
 from application.webhooks import Webhooks
+from application.why import Whys
 from domain.clock import Clock
 from domain.rules import Calendars
 from infrastructure.database import Pool
@@ -43,6 +46,9 @@ class Runtime:
     pathways: Pathways
     agencies: Agencies
     rulebooks: Rulebooks
+    replay: Replay
+    whys: Whys
+    mandates: Mandates
     backtests: Jobs
     reconciliation: Reconciliation
     webhooks: Webhooks

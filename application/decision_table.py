@@ -37,7 +37,9 @@ class Action(StrEnum):
     MATCH = "match"
     MANAGE_AGENCY = "manage_agency"
     MANAGE_MEMBERS = "manage_members"
+    PROPOSE_MANDATES = "propose_mandates"
     SIGN_MANDATES = "sign_mandates"
+    READ_MANDATES = "read_mandates"
     RETAIN = "retain"
     STEER = "steer"
     READ_RULES = "read_rules"  # And other things that say nothing of persons: agencies, one's own credential.
@@ -158,6 +160,8 @@ TABLE: tuple[Line, ...] = (
     # Auditors.
     _line(CASE_AUDITOR, R.MANDATE, A.EXISTENCE, A.AUDIT_REPLAY),
     _line(STATISTICS_AUDITOR, R.TERRITORY, A.AUDIT_STATISTICS),
+    _line(LEAD | COORDINATOR | DPO | OPERATOR, R.TERRITORY, A.PROPOSE_MANDATES, A.READ_MANDATES),
+    _line(CASE_AUDITOR | STATISTICS_AUDITOR | INTEGRITY_AUDITOR, R.TERRITORY, A.READ_MANDATES),
     # What is about no pathway.
     _line(SOFTWARE | WORKERS, R.TERRITORY, A.OPEN_PATHWAY),
     _line(SOFTWARE | WORKERS | LEAD, R.TERRITORY, A.LIST_CASES),

@@ -166,6 +166,21 @@ def _timeline_row(row: asyncpg.Record) -> TimelineRow:
     )
 
 
+def timeline_row(stored: Stored) -> TimelineRow:
+    """What the timeline shows of an event, worked out from it alone."""
+    columns = dict(zip(COLUMNS, _row(stored), strict=True))
+    return TimelineRow(
+        position=stored.position,
+        version=columns["version"],
+        recorded_at=columns["recorded_at"],
+        occurred=columns["occurred_at"] or columns["occurred_on"],
+        topic=stored.topic,
+        agency=columns["agency"],
+        actor=columns["actor"],
+        summary=msgspec.json.decode(columns["summary"]),
+    )
+
+
 class PathwayTimeline:
     name = "pathway_timeline"
     version = 2

@@ -161,6 +161,15 @@ class Calendars:
                 return calendar
         raise LookupError(f"No calendar {version!r} is held.")
 
+    def as_of(self, territory: str | None, version: str) -> "Calendars":
+        """These calendars as they were while a version was in force in a territory. LookupError when it never was."""
+        names = [calendar.version for calendar in self.versions(territory)]
+        if version not in names:
+            raise LookupError(f"No calendar {version!r} was ever in force in {territory}.")
+        later = [change for change in self._changes if _code_of(change.territory) == _code_of(territory)]
+        gone = later[names.index(version) :]
+        return Calendars(self._tz, [change for change in self._changes if change not in gone]) if gone else self
+
     def with_days_off(
         self, territory: str, version: str, *, added: Iterable[date] = (), removed: Iterable[date] = ()
     ) -> "Calendars":

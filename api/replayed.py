@@ -1,0 +1,280 @@
+"""What is shown of a replay: the same views as at the time, and pictures that can be compared. Codes, ids and dates."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from api.alert_explanations import FactExcerpt, excerpt_view
+from api.inbox import ToDo
+from api.pathways import view
+from api.replies import as_view
+from api.timeline import AlmostCounted, FactView, obligation_view
+from application.differences import Picture
+from application.event_log import Stored
+from application.replay import History, Moment, Replay
+from application.why import Why
+from domain.alert import (
+    AlertStatus,
+    ClearedBecause,
+    NearMiss,
+    RaisedBecause,
+    Recipient,
+    alert_id_of,
+)
+from domain.facts import Fact
+from domain.pathway import Pathway
+from domain.rules import CompiledRules, Obligation, Rule
+from domain.rules.explain import WindowExplained
+from domain.rules.obligation import Status
+from domain.rules.rule import Forbid
+from domain.true_on import as_true_on, holds_on
+from projections.agency_inbox import InboxItem, ItemKind
+from projections.alert_board import AlertRow
+from projections.replayed import AlertThen, alert_then, inbox_then
+
+
+class MomentView(msgspec.Struct, kw_only=True):
+    """What is replayed: how much was known, and when that was."""
+
+    known_at: int
+    """Position of the territory's log."""
+    at: datetime
+    true_on: date | None
+    """Only what was so on that day, in the light of what was known."""
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """How an alert that was raised had been told by then."""
+
+    raised_at: datetime
+    changed_at: datetime
+    revision: int
+    position: int
+    known_at: int
+    """How much of the log was known when it was last found."""
+    quiet: bool
+    recipients: tuple[Recipient, ...]
+    raised_because: RaisedBecause | None
+    cleared_because: ClearedBecause | None
+
+
+class ReplayedAlert(msgspec.Struct, kw_only=True):
+    """An alert as it stood; or, for a given day, a situation that was out of step on that day."""
+
+    id: UUID
+    pathway_id: UUID
+    rule: str
+    rule_version: int
+    severity: str
+    status: AlertStatus
+    activation: str
+    target: str | None
+    opens: datetime | None
+    closes: datetime | None
+    at: datetime | None
+    calendar: str
+    evidence: tuple[str, ...]
+    near_misses: tuple[NearMiss, ...]
+    told: Told | None
+    """Null: nobody had been told by then."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One pathway at one moment: everything that can be asked of it."""
+
+    history: History
+    pathway: Pathway
+    facts: Sequence[Fact]
+    verdicts: Sequence[Obligation]
+    told: Sequence[AlertThen]
+    """Alerts that had been raised by then, as they stood."""
+    alerts: Sequence[ReplayedAlert]
+    to_do: Sequence[InboxItem]
+    """Of every agency, longest waiting first."""
+
+
+class Lens:
+    """Lays pathways out at one moment, under the rules of then."""
+
+    def __init__(self, replay: Replay, territory: str, moment: Moment, rules: CompiledRules) -> None:
+        self._replay = replay
+        self._territory = territory
+        self._rules = rules
+        self._rule_of: Mapping[tuple[str, int], Rule] = {(each.slug, each.version): each for each in rules.ruleset}
+        self._zone = replay.zone_of(territory)
+        self._now = replay.clock_of(territory, moment)
+        self.moment = moment
+
+    @classmethod
+    async def at(cls, replay: Replay, territory: str, moment: Moment) -> "Lens":
+        return cls(replay, territory, moment, await replay.rules(territory, moment))
+
+    async def look(self, pathways: Sequence[UUID]) -> list[Seen]:
+        """Those that were known then, in the order asked. Few at once."""
+        histories = await self._replay.histories(self._territory, pathways, self.moment)
+        return [seen for history in histories if (seen := self.see(history)) is not None]
+
+    def see(self, history: History) -> Seen | None:
+        """None for a pathway that was not yet open on the day asked about."""
+        day, pathway = self.moment.true_on, history.pathway
+        told = [alert for events in history.alerts.values() if (alert := alert_then(events)) is not None]
+        verdicts = self._replay.verdicts(self._territory, pathway, self._rules, self.moment)
+        if day is None:
+            alerts, waiting = [_alert_view(alert.row) for alert in told], [item for one in told for item in one.inbox]
+            facts = pathway.facts()
+        else:
+            on_that_day = as_true_on(pathway, day, self._zone)
+            if on_that_day is None:
+                return None
+            pathway = on_that_day
+            facts = [fact for fact in pathway.facts() if holds_on(fact, day, self._zone)]
+            broken = {
+                self._alert_of(history.pathway, each): each for each in verdicts if each.raised and not each.shadow
+            }
+            alerts = [self._situation(alert, each, told) for alert, each in sorted(broken.items())]
+            waiting = [item for one in told if one.row.alert in broken for item in one.items()]
+        return Seen(
+            history=history,
+            pathway=pathway,
+            facts=facts,
+            verdicts=verdicts,
+            told=told,
+            alerts=alerts,
+            to_do=inbox_then(pathway, waiting, self._now),
+        )
+
+    def _alert_of(self, pathway: Pathway, obligation: Obligation) -> UUID:
+        is_pair = isinstance(self._rule_of[obligation.rule, obligation.version].body, Forbid)
+        target = obligation.target if is_pair else None
+        return alert_id_of(obligation.rule, pathway.id, obligation.activation, target)
+
+    def _situation(self, alert: UUID, one: Obligation, told: Sequence[AlertThen]) -> ReplayedAlert:
+        known = next((_alert_view(each.row).told for each in told if each.row.alert == alert), None)
+        return ReplayedAlert(
+            id=alert,
+            pathway_id=UUID(one.pathway),
+            rule=one.rule,
+            rule_version=one.version,
+            severity=self._rule_of[one.rule, one.version].raises.severity.value,
+            status=AlertStatus.OPEN,
+            activation=one.activation,
+            target=one.target,
+            opens=one.open,
+            closes=one.close,
+            at=one.at,
+            calendar=one.calendar,
+            evidence=one.evidence,
+            near_misses=tuple(NearMiss(miss.fact_id, miss.failed, miss.detail) for miss in one.near_misses),
+            told=known,
+        )
+
+
+def moment_view(moment: Moment) -> MomentView:
+    return MomentView(known_at=moment.position, at=moment.at, true_on=moment.true_on)
+
+
+def to_do_view(item: InboxItem) -> ToDo:
+    return as_view(item, ToDo, id=item.item, pathway_id=item.pathway, kind=ItemKind(item.kind))
+
+
+def _alert_view(row: AlertRow) -> ReplayedAlert:
+    cleared_because = None if row.reason is None else ClearedBecause(row.reason)
+    told = as_view(row, Told, raised_because=row.because, cleared_because=cleared_because)
+    return as_view(row, ReplayedAlert, id=row.alert, pathway_id=row.pathway, rule_version=row.version, told=told)
+
+
+def picture(seen: Seen) -> Picture:
+    """Everything about a pathway under keys of its own: what two moments are compared by."""
+    return {key: msgspec.to_builtins(shown) for key, shown in _shown(seen)}
+
+
+def _shown(seen: Seen) -> Iterator[tuple[str, Any]]:
+    place = f"pathways/{seen.pathway.id}"
+    standing = view(seen.pathway)
+    yield place, msgspec.structs.replace(standing, entries=[])
+    for entry in standing.entries:
+        yield f"{place}/entries/{entry.id}", entry
+    for fact in seen.facts:
+        yield f"{place}/facts/{fact.fact_id}", as_view(fact, FactView)
+    for verdict in seen.verdicts:
+        situation = "/".join(part for part in (verdict.activation, verdict.target) if part)
+        yield f"{place}/verdicts/{verdict.rule}@{verdict.version}/{situation}", obligation_view(verdict)
+    for alert in seen.alerts:
+        yield f"{place}/alerts/{alert.id}", alert
+    for item in seen.to_do:
+        yield f"{place}/inboxes/{item.agency}/{item.item}", to_do_view(item)
+
+
+class WhyEvent(msgspec.Struct, kw_only=True):
+    """One event of those that made the facts what they were."""
+
+    position: int
+    version: int
+    type: str
+    recorded_at: datetime
+    agency: str
+
+
+class WhyView(msgspec.Struct, kw_only=True):
+    """Why an alert had been raised, worked out again: the same events, the rules and the calendar of then."""
+
+    alert_id: UUID
+    pathway_id: UUID
+    rule: str
+    """slug@version"""
+    rule_digest: str | None
+    """SHA-256 of its document; null for a rule that came with the product."""
+    rule_document: dict[str, Any]
+    rulebook_version: int
+    """Of the territory's rulebook then; 0: it had none of its own."""
+    calendar: str
+    status: Status
+    raised_at: datetime
+    """Logical time: that of the deadline, or of the event that changed the situation."""
+    recorded_at: datetime
+    known_at: int
+    """How much of the log was known then."""
+    activation: FactExcerpt
+    window: WindowExplained
+    matched: list[FactExcerpt]
+    near_misses: list[AlmostCounted]
+    events: list[WhyEvent]
+    """What was recorded of the facts that it rests on."""
+    differs_in: tuple[str, ...]
+    """Where this verdict is not the one recorded then; empty: it is the same."""
+    fr: str
+    en: str
+
+
+def why_view(why: Why) -> WhyView:
+    explanation = why.explanation
+    return as_view(
+        explanation,
+        WhyView,
+        alert_id=why.alert,
+        pathway_id=why.recorded.pathway,
+        rule_digest=why.digest,
+        rule_document=dict(why.rule.source),
+        rulebook_version=why.rulebook_version,
+        raised_at=why.raised_at,
+        recorded_at=why.recorded_at,
+        activation=excerpt_view(explanation.activation),
+        matched=[excerpt_view(fact) for fact in explanation.matched],
+        near_misses=[as_view(miss, AlmostCounted) for miss in explanation.near_misses],
+        events=[_why_event(stored) for stored in why.events],
+        differs_in=why.differs_in,
+    )
+
+
+def _why_event(stored: Stored) -> WhyEvent:
+    event = stored.event
+    return WhyEvent(
+        position=stored.position,
+        version=event.originator_version,
+        type=stored.topic,
+        recorded_at=event.timestamp,
+        agency=event.agency,
+    )
