@@ -18,6 +18,7 @@ from domain.access_log import (
     AccessOpened,
     AccessRefused,
     BudgetSpent,
+    Opened,
     Register,
     log_subject,
     month_of,
@@ -43,9 +44,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
     caller: Caller
     subject: UUID
+    stream_id: UUID
+    """The person's pathway."""
     compartments: frozenset[Compartment]
     purpose: AccessPurpose
-    register: Register = Register.ORDINARY
     correlation_id: UUID | None = None
 
 
@@ -64,6 +66,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Events of other topics are left where they are."""
     compartments: frozenset[Compartment]
     """What is opened of them. The rest reads as erased."""
+    notes_of: frozenset[str] | None
+    """Agencies whose notes are opened; None: everybody's."""
     access_id: UUID
     purpose: AccessPurpose
     person: str
@@ -114,18 +118,26 @@ class AccessLog:
         self._slots: OrderedDict[tuple[str, UUID], _Slot] = OrderedDict()
         self._told: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
-    async def look(self, visit: Visit, stream_id: UUID, topics: frozenset[str], **ground: Any) -> Seen:
-        """The events of these topics in a person's stream, once it is written that the caller was shown them.
+    async def look(
+        self,
+        visit: Visit,
+        topics: frozenset[str],
+        opened: tuple[Opened, ...],
+        *,
+        notes_of: frozenset[str] | None = None,
+        register: Register = Register.ORDINARY,
+    ) -> Seen:
+        """The events of these topics on a person's pathway, once it is written that the caller was shown them, and why.
 
-        `ground` holds the fields of AccessOpened that tell why it is allowed. Raises BudgetExceeded, which is written
-        too, and what `LoggedLooks.look` raises.
+        Raises BudgetExceeded, which is written too, and what `LoggedLooks.look` raises.
         """
         caller, now = visit.caller, self._clock.now()
-        person = await self._pseudonym(visit, now)
+        person = await self._pseudonym(visit, now, register)
         look = Look(
-            stream_id=stream_id,
+            stream_id=visit.stream_id,
             topics=topics,
             compartments=visit.compartments,
+            notes_of=notes_of,
             access_id=uuid7(),
             purpose=visit.purpose,
             person=person,
@@ -138,9 +150,9 @@ class AccessLog:
             seen = await self._looks.look(caller.territory, commit, look)
             return seen.appended, seen
 
-        opening = _draft(AccessOpened, visit, person, now, access_id=look.access_id, **ground)
+        draft = _draft(AccessOpened, visit, person, now, access_id=look.access_id, opened=opened)
         try:
-            return await self._write(visit, opening, send)
+            return await self._write(visit, register, draft, send)
         except BudgetExceeded as refusal:
             await self._tell_of_budget(visit, look, refusal)
             raise
@@ -148,19 +160,22 @@ class AccessLog:
     async def refuse(self, visit: Visit, reason: str) -> None:
         """Write that content was refused to somebody: once a day for each user, person and reason."""
         caller, now = visit.caller, self._clock.now()
-        person = await self._pseudonym(visit, now)
+        person = await self._pseudonym(visit, now, Register.ORDINARY)
         if not self._is_news(caller.territory, user_of(caller), person, reason, str(now.date())):
             return
 
         async def send(commit: Commit) -> tuple[Appended, None]:
             return await self._log.append(caller.territory, commit), None
 
-        await self._write(visit, _draft(AccessRefused, visit, person, now, reason=reason), send)
+        compartments = tuple(sorted(visit.compartments))
+        draft = _draft(AccessRefused, visit, person, now, compartments=compartments, reason=reason)
+        await self._write(visit, Register.ORDINARY, draft, send)
 
     async def _write(
         self,
         visit: Visit,
-        draft: "Callable[[int], Event]",
+        register: Register,
+        draft: Callable[[int], Event],
         send: Callable[[Commit], Awaitable[tuple[Appended, T]]],
     ) -> T:
         """Send the next event of a stream; again, with the next version, when another process wrote one meanwhile."""
@@ -173,7 +188,7 @@ class AccessLog:
                     stream_id=stream_id,
                     expected_version=slot.version,
                     events=[event],
-                    subject=log_subject(territory, month_of(event.timestamp), visit.register),
+                    subject=log_subject(territory, month_of(event.timestamp), register),
                     correlation_id=visit.correlation_id,
                 )
                 attempts_left -= 1
@@ -213,8 +228,8 @@ class AccessLog:
             self._told.popitem(last=False)
         return True
 
-    async def _pseudonym(self, visit: Visit, now: datetime) -> str:
-        subject = log_subject(visit.caller.territory, month_of(now), visit.register)
+    async def _pseudonym(self, visit: Visit, now: datetime, register: Register) -> str:
+        subject = log_subject(visit.caller.territory, month_of(now), register)
         keyring = await self._vault.ensure(visit.caller.territory, subject, [SEALED_BY])
         return pseudonym_of(keyring[SEALED_BY].secret, visit.subject)
 
@@ -258,7 +273,6 @@ def _draft(
             agency=caller.agency,
             actor=caller.agent,
             person=person,
-            compartments=tuple(sorted(visit.compartments)),
             purpose=visit.purpose,
             means=caller.means.value,
             credential=caller.key_id,

@@ -16,6 +16,7 @@ from domain.access_log import (
     AccessRefused,
     Month,
     MonthExpired,
+    Opened,
     Register,
     log_subject,
     months_back,
@@ -25,7 +26,7 @@ from domain.access_log import (
 from domain.clock import Clock
 from domain.compartments import Compartment
 from domain.ids import uuid8_of
-from domain.pathway import SYSTEM
+from domain.pathway import SYSTEM, Pathway
 from domain.shares import AccessPurpose
 
 MONTHS_KEPT: Mapping[Register, int] = {Register.ORDINARY: 12, Register.BREAK_GLASS: 12}
@@ -47,11 +48,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
     compartments: tuple[Compartment, ...]
     purpose: AccessPurpose
-    relation: str | None
-    """Why it was allowed; None when it was refused."""
-    legal_basis: str | None
-    reference: UUID | None
-    """The share, the breaking of the glass or the mandate that it rests on."""
+    opened: tuple[Opened, ...]
+    """Why each compartment was opened; empty when it was refused."""
     refused: str | None
     """Code of the refusal; None when it was allowed."""
 
@@ -84,6 +82,9 @@ class Accesses:
         found = await self._log.read_streams(territory, streams)
         accesses = (access_of(stored) for history in found.values() for stored in history)
         return sorted((each for each in accesses if each is not None), key=lambda each: each.position)
+
+    async def of_pathway(self, pathway: Pathway) -> list[Access]:
+        return [] if pathway.subject is None else await self.accesses_of(pathway.territory, pathway.subject)
 
     async def page(
         self, territory: str, *, after: int, limit: int, agency: str | None = None
@@ -124,19 +125,18 @@ class Accesses:
 def access_of(stored: Stored) -> Access | None:
     """None for an event whose month has expired."""
     match stored.event:
-        case AccessOpened(relation=relation, legal_basis=legal_basis, reference=reference) as event:
-            return _access(event, relation=relation, legal_basis=legal_basis, reference=reference, refused=None)
-        case AccessRefused(reason=reason) as event:
-            return _access(event, relation=None, legal_basis=None, reference=None, refused=reason)
+        case AccessOpened() as event:
+            return _access(event, tuple(each.compartment for each in event.opened), opened=event.opened, refused=None)
+        case AccessRefused() as event:
+            return _access(event, event.compartments, opened=(), refused=event.reason)
     return None
 
 
 def _access(
     event: AccessOpened | AccessRefused,
+    compartments: tuple[Compartment, ...],
     *,
-    relation: str | None,
-    legal_basis: str | None,
-    reference: UUID | None,
+    opened: tuple[Opened, ...],
     refused: str | None,
 ) -> Access:
     return Access(
@@ -147,11 +147,9 @@ def _access(
         agent=event.actor,
         means=event.means,
         roles=event.roles,
-        compartments=event.compartments,
+        compartments=compartments,
         purpose=event.purpose,
-        relation=relation,
-        legal_basis=legal_basis,
-        reference=reference,
+        opened=opened,
         refused=refused,
     )
 

@@ -34,6 +34,17 @@ class Register(StrEnum):
     BREAK_GLASS = "break-glass"
 
 
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A compartment, and why it was opened."""
+
+    compartment: Compartment
+    relation: str
+    """How the caller stood to the pathway: owner, participant, share…"""
+    legal_basis: str
+    reference: UUID | None = None
+    """The share, the breaking of the glass or the mandate that it rests on."""
+
+
 @stored
 class AccessOpened(Event, frozen=True, kw_only=True):
     """Somebody was shown content of a person. Recorded before it is shown, or it is not shown."""
@@ -44,13 +55,8 @@ class AccessOpened(Event, frozen=True, kw_only=True):
     """What the key vault is told when it is asked for the keys."""
     person: Case[str]
     """The month's pseudonym of the person."""
-    compartments: Case[tuple[Compartment, ...]]
+    opened: Case[tuple[Opened, ...]]
     purpose: Case[AccessPurpose]
-    relation: Case[str]
-    """How the caller stands to the pathway: owner, participant, share…"""
-    legal_basis: Case[str]
-    reference: Case[UUID | None] = None
-    """The share, the breaking of the glass or the mandate that it rests on."""
     means: Case[str]
     """How the caller proved who it is."""
     credential: Case[str]

@@ -3,12 +3,13 @@
 Looks in flight share one such statement, as commands do. One per process, with a connection of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Self
+from uuid import UUID
 
 from application.access_log import Budget, BudgetExceeded, Look, Seen
 from application.event_log import Commit, LogBusy, Stored
-from application.key_vault import KeyVault, Purpose, Use
+from application.key_vault import Keyring, KeyVault, Purpose, Use
 from domain.clock import Clock
 from domain.compartments import Compartment
 from domain.shares import AccessPurpose
@@ -101,14 +102,11 @@ class PostgresLooks:
         use = Use(purpose=VAULT_PURPOSE[look.purpose], actor=look.user, access_event=look.access_id)
         keyrings = await self._vault.keyrings(territory, subjects, use=use)
         wanted = {Compartment.CASE, *look.compartments}
-        opener = RowOpener(
-            territory,
-            {
-                subject: {name: key for name, key in keyring.items() if name in wanted}
-                for subject, keyring in keyrings.items()
-            },
-        )
-        return [opener.open(row) for row in rows]
+        whole = RowOpener(territory, _only(wanted, keyrings))
+        without_notes = RowOpener(territory, _only(wanted - {Compartment.NOTES}, keyrings))
+        return [
+            (whole if look.notes_of is None or row.agency in look.notes_of else without_notes).open(row) for row in rows
+        ]
 
 
 class LookWriter(GroupWriter):
@@ -141,6 +139,12 @@ class LookWriter(GroupWriter):
             command.refuse(BudgetExceeded(of_agency=True, persons_most=self._budget.by_agency))
         else:
             await super()._answer(territory, command, verdict)
+
+
+def _only(wanted: Container[Compartment], keyrings: Mapping[UUID, Keyring]) -> dict[UUID, Keyring]:
+    return {
+        subject: {name: key for name, key in keyring.items() if name in wanted} for subject, keyring in keyrings.items()
+    }
 
 
 def _columns(looks: Sequence[Look], budget: Budget) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from application.access import Caller, Means
 from application.access_log import AccessLog, Budget, BudgetExceeded, Seen, Visit
 from application.accesses import Accesses
 from application.event_log import Commit, LogBusy
-from domain.access_log import AccessOpened, BudgetSpent, MonthExpired, Register
+from domain.access_log import AccessOpened, BudgetSpent, MonthExpired, Opened, Register
 from domain.clock import SettableClock
 from domain.compartments import Compartment, Erased
 from domain.erasure import ErasedEvent
@@ -32,7 +32,7 @@ from infrastructure.key_vault import PostgresKeyVault
 NOW = datetime(2026, 3, 31, 22, tzinfo=UTC)
 T = "FR-34"
 OPENED = frozenset({"pathway.opened"})
-GROUND: dict[str, Any] = {"relation": "owner", "legal_basis": "CASF L.121-6-2"}
+GROUND = (Opened(compartment=Compartment.IDENTITY, relation="owner", legal_basis="rgpd-6-1-e"),)
 WORKER = Caller(
     territory=T,
     agency="ccas-montpellier",
@@ -69,8 +69,10 @@ class Rig(NamedTuple):
         await self.log.append(T, Commit(stream_id=subject, expected_version=0, events=[opened], subject=subject))
         return subject
 
-    async def look(self, subject: UUID, caller: Caller = WORKER, **visit: Any) -> PathwayOpened:
-        seen = await self.access_log.look(visit_of(subject, caller, **visit), subject, OPENED, **GROUND)
+    async def look(
+        self, subject: UUID, caller: Caller = WORKER, register: Register = Register.ORDINARY, **visit: Any
+    ) -> PathwayOpened:
+        seen = await self.access_log.look(visit_of(subject, caller, **visit), OPENED, GROUND, register=register)
         [stored] = seen.events
         assert isinstance(stored.event, PathwayOpened)
         return stored.event
@@ -81,7 +83,7 @@ class Rig(NamedTuple):
 
 def visit_of(subject: UUID, caller: Caller = WORKER, **fields: Any) -> Visit:
     asked: dict[str, Any] = {"compartments": frozenset({Compartment.IDENTITY}), "purpose": AccessPurpose.CONTACT}
-    return Visit(caller=caller, subject=subject, **asked | fields)
+    return Visit(caller=caller, subject=subject, stream_id=subject, **asked | fields)
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ async def test_a_look_is_written_before_it_is_answered(rig: Rig) -> None:
         "person",
     )
     assert (access.compartments, access.purpose) == ((Compartment.IDENTITY,), AccessPurpose.CONTACT)
-    assert (access.relation, access.legal_basis, access.refused) == ("owner", "CASF L.121-6-2", None)
+    assert (access.opened, access.refused) == (GROUND, None)
     assert (access.at, access.position) == (NOW, 2)
 
 
@@ -121,7 +123,7 @@ async def test_only_the_compartments_asked_for_are_opened(rig: Rig) -> None:
 
 async def test_only_the_topics_asked_for_are_read(rig: Rig) -> None:
     ada = await rig.person()
-    seen = await rig.access_log.look(visit_of(ada), ada, frozenset({"contact.recorded"}), **GROUND)
+    seen = await rig.access_log.look(visit_of(ada), frozenset({"contact.recorded"}), GROUND)
     assert list(seen.events) == []
 
 
@@ -142,7 +144,7 @@ async def test_a_refused_version_brings_no_row_and_the_next_try_does(rig: Rig) -
     await rig.look(ada)
     other = AccessLog(rig.log, rig.looks, rig.vault, rig.clock)
     for _ in range(3):
-        seen = await other.look(visit_of(ada), ada, OPENED, **GROUND)
+        seen = await other.look(visit_of(ada), OPENED, GROUND)
         assert len(seen.events) == 1
         assert (await rig.look(ada)).given_name == "Ada"
     assert await rig.topics() == ["pathway.opened", *["access.opened"] * 7]
@@ -218,7 +220,7 @@ async def test_a_refusal_is_written_once_a_day(rig: Rig) -> None:
     rig.clock.advance(timedelta(days=1))
     await rig.access_log.refuse(visit_of(ada), "scope_required")
     accesses = await rig.accesses.accesses_of(T, ada)
-    assert [(access.refused, access.relation) for access in accesses] == [("scope_required", None)] * 2
+    assert [(access.refused, access.opened) for access in accesses] == [("scope_required", ())] * 2
 
 
 # Reading it back.
@@ -322,9 +324,7 @@ async def test_a_budget_holds_when_everybody_asks_at_once(database_url: str, rig
     people = [await rig.person() for _ in range(10)]
     async with PostgresLooks(database_url, rig.pool, rig.vault, rig.clock, Budget(by_user=3, by_agency=5)) as looks:
         other = AccessLog(rig.log, looks, rig.vault, rig.clock)
-        asked = [
-            log.look(visit_of(person), person, OPENED, **GROUND) for log in (rig.access_log, other) for person in people
-        ]
+        asked = [log.look(visit_of(person), OPENED, GROUND) for log in (rig.access_log, other) for person in people]
         answers = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(answer) for answer in answers} == {Seen, BudgetExceeded}
     shown = {person for person in people if await rig.accesses.accesses_of(T, person)}
