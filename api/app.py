@@ -29,6 +29,7 @@ from api import (
     replays,
     rule_checks,
     rules,
+    shares,
     timeline,
     webhooks,
 )
@@ -48,6 +49,7 @@ from api.strangers import Guesses, OpenToAll
 from application.access import Caller
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
+from application.break_glass import BreakGlasses
 from application.memberships import Members
 from application.mandates import Mandates
 from application.pathways import Pathways
@@ -86,6 +88,7 @@ from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sender
 from projections.builds import install
 from projections.follower import Follower
+from projections.pathway_viewers import PendingReviews
 from projections.reconciliation import Reconciliation
 from projections.registry import projections
 
@@ -132,6 +135,7 @@ async def compose(
         await install(pool, all_projections)
         keys, backtests = PostgresApiKeys(pool), PostgresBacktests(pool)
         rulebooks = Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz)
+        pathways = Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots)
         runtime = Runtime(
             settings=settings,
             clock=clock,
@@ -141,7 +145,8 @@ async def compose(
             log=log,
             projections=all_projections,
             follower=Follower(pool, log, all_projections, clock),
-            pathways=Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots),
+            pathways=pathways,
+            break_glasses=BreakGlasses(pathways, PendingReviews(pool), clock),
             agencies=Agencies(log, clock),
             rulebooks=rulebooks,
             replay=Replay(log, PostgresAlertIndex(pool), rulebooks, calendars, clock),
@@ -254,6 +259,8 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         return [Router("/", route_handlers=own, middleware=[OpenToAll(), NoKeyInUrl()])]
     versioned = [
         pathways.routes,
+        shares.routes,
+        shares.reviews,
         timeline.routes,
         alerts.routes,
         alert_explanations.routes,

@@ -19,8 +19,10 @@ from api.runtime import Runtime
 from application.access import Caller, Means, ScopeRequired
 from application.access import Scope as Right
 from application.api_keys import InvalidKey
+from application.authorisation import Forbidden, may_ever
 from application.credentials import ACCESS_TOKEN
 from application.memberships import scopes_of
+from application.route_rights import RIGHTS
 from domain.errors import DomainError
 from domain.roles import Role
 
@@ -148,6 +150,17 @@ def must_have(caller: Caller, scope: Scope) -> None:
     right = scope["route_handler"].opt.get("right", usual)
     if right is not None and right not in caller.scopes:
         raise ScopeRequired
+    if scope["method"] != "OPTIONS":
+        must_be_able(caller, scope["route_handler"].name or "")
+
+
+def must_be_able(caller: Caller, route: str) -> None:
+    """A route whose right nobody declared answers nobody."""
+    if route not in RIGHTS:
+        raise Forbidden
+    action = RIGHTS[route]
+    if action is not None and not may_ever(caller, action):
+        raise Forbidden
 
 
 def must_take_query(scope: Scope) -> None:

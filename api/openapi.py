@@ -20,6 +20,7 @@ from api.replies import NDJSON
 from api.request import ApiRequest
 from application.access import ScopeRequired
 from application.api_keys import InvalidKey
+from application.authorisation import Forbidden
 from application.event_log import AppendInDoubt, IdempotencyKeyReused, LogBusy, StaleVersion
 from application.pathways import InFlight, PersonErased
 from domain.errors import DomainError
@@ -29,6 +30,7 @@ Json = dict[str, Any]
 
 TAGS = {
     "pathways": "A person's pathway: what the services of a territory record, and what follows from it.",
+    "need-to-know": "Who may read a pathway without taking part in it: shares, and breaking the glass.",
     "alerts": "Interventions found out of step.",
     "inbox": "What an agency has to do.",
     "events": "The history, as a feed.",
@@ -54,6 +56,7 @@ ALWAYS: tuple[type[DomainError], ...] = (
     KeyInUrl,
     authentication.InvalidAgent,
     ScopeRequired,
+    Forbidden,
     queries.InvalidQuery,
     limits.TooManyRequests,
     limits.Overloaded,

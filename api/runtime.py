@@ -11,6 +11,7 @@ from api.shared_answer import SharedAnswer
 from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
+from application.break_glass import BreakGlasses
 from application.event_log import EventLog
 from application.memberships import Members
 from application.mandates import Mandates
@@ -44,6 +45,7 @@ class Runtime:
     projections: Sequence[Projection]
     follower: Follower
     pathways: Pathways
+    break_glasses: BreakGlasses
     agencies: Agencies
     rulebooks: Rulebooks
     replay: Replay

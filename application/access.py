@@ -1,4 +1,4 @@
-"""Who calls, and which pathways are open to them: an agency sees a pathway when it takes part in it, and no other."""
+"""Who calls, by which means, and what their credential may be used for. `authorisation` says what they may do."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,7 +6,6 @@ from typing import Annotated
 import msgspec
 
 from domain.errors import DomainError
-from domain.pathway import NotAParticipant, Pathway
 from domain.roles import Role
 
 Agent = Annotated[
@@ -68,10 +67,3 @@ class ScopeRequired(DomainError):
     code = "scope_required"
     status = 403
     title_fr = "Cette clé d'API ne permet pas cette opération."
-
-
-def must_take_part(pathway: Pathway | None, caller: Caller) -> Pathway:
-    """The pathway, if the caller's agency takes part in it. Absent and foreign pathways give the same refusal."""
-    if pathway is None or caller.agency not in pathway.participants:
-        raise NotAParticipant
-    return pathway

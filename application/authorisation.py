@@ -24,11 +24,13 @@ from application.decision_table import (
     Software,
     lines_for,
 )
+from application.route_rights import COMMAND_RIGHTS
 from domain.break_glass import open_glass
+from domain.command import Command
 from domain.errors import DomainError
 from domain.pathway import NotAParticipant, Pathway
 from domain.roles import Role
-from domain.shares import AccessPurpose, SharedContent, live_shares
+from domain.shares import AccessPurpose, GrantShare, SharedContent, live_shares
 
 
 class Forbidden(DomainError):
@@ -122,9 +124,29 @@ def authorise(
             return ground
     if _first(_grounds(caller, Action.EXISTENCE, ties, None)) is None:
         raise NotAParticipant
-    if action in OPENINGS and any(_grounds(caller, action, ties, each) for each in AccessPurpose):
+    if action in OPENINGS and _opens(caller, action, ties):
         raise PurposeRequired(field="?purpose")
     raise Forbidden
+
+
+def must_be_allowed(caller: Caller, command: Command, pathway: Pathway | None, *, at: datetime) -> Pathway:
+    """The pathway, if the caller may carry out the command on it; nobody shares more than they may open themselves.
+
+    Raises NotAParticipant, Forbidden.
+    """
+    authorise(caller, COMMAND_RIGHTS.get(type(command), Action.WRITE_CASE), pathway, at=at)
+    assert pathway is not None, "on an absent one nothing is allowed"
+    if isinstance(command, GrantShare):
+        ties = tuple(ties_between(caller, pathway, at))
+        for action, content in CONTENT_OF.items():
+            if content in command.contents and not _opens(caller, action, ties):
+                raise Forbidden("You cannot share what you may not open yourself.", field="/contents")
+    return pathway
+
+
+def _opens(caller: Caller, action: Action, ties: Iterable[Tie]) -> bool:
+    """For some purpose or other."""
+    return any(_grounds(caller, action, ties, purpose) for purpose in AccessPurpose)
 
 
 def may_ever(caller: Caller, action: Action) -> bool:
@@ -145,7 +167,7 @@ def capacities_of(caller: Caller) -> Iterable[Capacity]:
     """A person acts in their roles and in nothing else, a service on somebody's behalf in that person's."""
     if caller.means is Means.API_KEY:
         return (Software.API_KEY,)
-    if caller.means is Means.SERVICE and not caller.roles:
+    if caller.means is Means.SERVICE and not caller.roles and caller.scopes:
         return (Software.SERVICE,)
     return sorted(caller.roles)
 

@@ -42,7 +42,7 @@ class Action(StrEnum):
     READ_MANDATES = "read_mandates"
     RETAIN = "retain"
     STEER = "steer"
-    READ_RULES = "read_rules"  # And other things that say nothing of persons: agencies, one's own credential.
+    READ_REFERENCE = "read_reference"  # What says nothing of persons: agencies, rules, one's own credential.
     READ_AGGREGATES = "read_aggregates"
     READ_PROOFS = "read_proofs"
     READ_RECEIPTS = "read_receipts"
@@ -170,7 +170,7 @@ TABLE: tuple[Line, ...] = (
     _line(LEAD | OPERATOR, R.TERRITORY, A.MANAGE_MEMBERS),
     _line(SOFTWARE | COORDINATOR | OPERATOR, R.TERRITORY, A.STEER),
     _line(OPERATOR, R.TERRITORY, A.RETAIN),
-    _line(EVERYBODY, R.TERRITORY, A.READ_RULES, A.READ_RECEIPTS),
+    _line(EVERYBODY, R.TERRITORY, A.READ_REFERENCE, A.READ_RECEIPTS),
     _line(EVERYBODY - SOFTWARE, R.TERRITORY, A.READ_AGGREGATES),
     _line(SERVICE | INTEGRITY_AUDITOR | OPERATOR | DPO, R.TERRITORY, A.READ_PROOFS),
 )

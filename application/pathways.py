@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from application.access import Caller, must_take_part
+from application.access import Caller
+from application.authorisation import authorise, must_be_allowed
+from application.decision_table import Action
 from application.event_log import (
     Appended,
     AppendInDoubt,
@@ -154,17 +156,17 @@ class Pathways:
                         await self._catch_up(slot, order.caller.territory, pathway_id)
                     return await self._carry_out(slot, pathway_id, order)
 
-    async def read(self, caller: Caller, pathway_id: UUID) -> Pathway:
-        """The pathway as the log has it now. Not to be changed by the reader. Raises NotAParticipant."""
+    async def read(self, caller: Caller, pathway_id: UUID, action: Action = Action.READ_CASE) -> Pathway:
+        """The pathway as the log has it now. Not to be changed by the reader. Raises NotAParticipant, Forbidden."""
         async with self._telling_nothing(), self._held(caller.territory, pathway_id) as slot:
             await self._catch_up(slot, caller.territory, pathway_id)
-            return must_take_part(slot.pathway, caller)
+            return self._allowed(caller, slot.pathway, action)
 
     async def read_as_known(self, caller: Caller, pathway_id: UUID, until_position: int) -> Pathway:
         """The pathway as it was known when the log stood at a position. Raises NotAParticipant before its opening."""
         await self.read(caller, pathway_id)
         history = await self._log.read_stream(caller.territory, pathway_id, until_position=until_position)
-        return must_take_part(fold(None, history), caller)
+        return self._allowed(caller, fold(None, history), Action.READ_CASE)
 
     async def changes(self, caller: Caller, pathway_id: UUID, *, after_version: int) -> list[Stored]:
         """What was recorded since a version, oldest first. Raises NotAParticipant."""
@@ -184,7 +186,7 @@ class Pathways:
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
     async def _decide(self, slot: Slot, order: Order) -> Receipt:
-        pathway = must_take_part(slot.pathway, order.caller)
+        pathway = must_be_allowed(order.caller, order.command, slot.pathway, at=self._clock.now())
         if order.if_match is not None and order.if_match != pathway.version:
             raise StaleVersion(pathway.version)
         slot.pathway = None  # Ahead of the log until the append has succeeded.
@@ -273,6 +275,11 @@ class Pathways:
             while (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 (a timer may end a little early)
                 await asyncio.sleep(left)
             raise
+
+    def _allowed(self, caller: Caller, pathway: Pathway | None, action: Action) -> Pathway:
+        authorise(caller, action, pathway, at=self._clock.now())
+        assert pathway is not None, "of an absent one nothing is allowed"
+        return pathway
 
     def _act(self, caller: Caller) -> Act:
         at = self._clock.now()

@@ -110,11 +110,16 @@ class ShareRevoked(Event, frozen=True, kw_only=True):
         pathway.shares[self.share_id] = msgspec.structs.replace(share, revoked=True)
 
 
-def live_shares(pathway: "Pathway", at: datetime) -> Iterator[Share]:
-    """Shares neither revoked nor past their date, whose consent, where they rest on one, still stands."""
+def standing_shares(pathway: "Pathway") -> Iterator[Share]:
+    """Shares neither revoked nor without the consent that they rest on; some are past their date."""
     for share in pathway.shares.values():
-        if not share.revoked and at < share.until and _stands(share.consent_id, pathway):
+        if not share.revoked and _stands(share.consent_id, pathway):
             yield share
+
+
+def live_shares(pathway: "Pathway", at: datetime) -> Iterator[Share]:
+    """Shares that open something at that time."""
+    return (share for share in standing_shares(pathway) if at < share.until)
 
 
 def _stands(consent_id: UUID | None, pathway: "Pathway") -> bool:

@@ -16,6 +16,7 @@ from application.event_log import Stored
 from domain.aggregate import Event, compartments_of
 from domain.compartments import Compartment
 from domain.pathway import Pathway
+from projections.pathway_viewers import VIEWERS, put_viewers
 from projections.projection import Build, Connection, Page
 
 TIMELINE = """
@@ -122,6 +123,7 @@ FORGET = (
     "DELETE FROM {pathway_timeline} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
     "DELETE FROM {pathway_summaries} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
     "DELETE FROM {pathway_participants} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+    "DELETE FROM {pathway_viewers} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
 )
 
 
@@ -183,11 +185,12 @@ def timeline_row(stored: Stored) -> TimelineRow:
 
 class PathwayTimeline:
     name = "pathway_timeline"
-    version = 2
+    version = 3
     tables: Mapping[str, str] = {
         "pathway_timeline": TIMELINE,
         "pathway_summaries": SUMMARIES,
         "pathway_participants": PARTICIPANTS,
+        "pathway_viewers": VIEWERS,
     }
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
@@ -195,6 +198,7 @@ class PathwayTimeline:
         if rows:
             await build.copy(db, "pathway_timeline", COLUMNS, rows)
             await _put_summaries(db, build, page)
+            await put_viewers(db, build, page)
         for statement in FORGET if page.erased else ():
             await db.execute(build.sql(statement), page.territory, list(page.erased))
 
