@@ -1,7 +1,7 @@
 """The composition root: the only place where ports meet what makes them real."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -12,11 +12,13 @@ from litestar.datastructures import State
 from litestar.types import Message, Scope
 
 from api import (
+    accesses,
     agencies,
     alert_explanations,
     alerts,
     backtests,
     batches,
+    contents,
     documentation,
     events,
     exports,
@@ -47,11 +49,14 @@ from api.security_headers import SECURITY_HEADERS, transport_headers
 from api.share import Share
 from api.strangers import Guesses, OpenToAll
 from application.access import Caller
+from application.access_log import AccessLog
+from application.accesses import Accesses
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
 from application.break_glass import BreakGlasses
-from application.memberships import Members
+from application.contents import Contents
 from application.mandates import Mandates
+from application.memberships import Members
 from application.pathways import Pathways
 from application.replay import Replay
 from application.rulebook import shipped_rules
@@ -63,8 +68,10 @@ from application.webhooks import OUTBOX_CHANNEL, MaySend
 from application.webhooks import Message as Telling
 from application.why import Whys
 from domain.clock import Clock, SystemClock
+from domain.errors import DomainError
 from domain.pathway import NotAParticipant
 from domain.rules import Calendars
+from infrastructure.access_log import PostgresLooks
 from infrastructure.alert_index import PostgresAlertIndex
 from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.backtests import PostgresBacktests
@@ -126,6 +133,7 @@ async def compose(
         vault = await PostgresKeyVault.open(pool, settings.key_encryption_key)
         key_file = KeyFile.load(settings.key_encryption_key)
         log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
+        looks = await stack.enter_async_context(PostgresLooks(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
         snapshots = PostgresSnapshots(pool, vault)
         stack.push_async_callback(snapshots.close)
         clock = clock or SystemClock()
@@ -146,6 +154,8 @@ async def compose(
             projections=all_projections,
             follower=Follower(pool, log, all_projections, clock),
             pathways=pathways,
+            contents=Contents(pathways, AccessLog(log, looks, vault, clock), clock),
+            accesses=Accesses(log, looks, vault, clock),
             break_glasses=BreakGlasses(pathways, PendingReviews(pool), clock),
             agencies=Agencies(log, clock),
             rulebooks=rulebooks,
@@ -175,7 +185,8 @@ async def compose(
             await stack.enter_async_context(runtime.follower)
             runner = BacktestRunner(settings, url, backtests, runtime.rulebooks, runtime.backtest_asked)
             await stack.enter_async_context(_running(runner.run()))
-            await stack.enter_async_context(_running(_keep_house(log, snapshots)))
+            chores = (log.forget_outcomes, snapshots.drop_old, looks.forget_days, runtime.accesses.expire)
+            await stack.enter_async_context(_running(_keep_house(chores)))
         if "notifications" in roles:
             http = await stack.enter_async_context(OutgoingHttp(allow_loopback=allow_loopback))
             # Receivers check a signature's age against real time, whatever clock dates the events.
@@ -262,6 +273,8 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         shares.routes,
         shares.reviews,
         timeline.routes,
+        contents.routes,
+        accesses.routes,
         alerts.routes,
         alert_explanations.routes,
         inbox.routes,
@@ -317,14 +330,14 @@ async def _stopped(stopping: asyncio.Event, work: asyncio.Task[None]) -> None:
     await work
 
 
-async def _keep_house(log: PostgresEventLog, snapshots: PostgresSnapshots) -> None:
-    """Drop what has served its time: remembered outcomes, snapshots of an earlier shape."""
+async def _keep_house(chores: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    """Drop what has served its time: remembered outcomes, snapshots of an earlier shape, expired months of accesses."""
     while True:
-        try:
-            await log.forget_outcomes()
-            await snapshots.drop_old()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            logger.warning("housekeeping.postponed", error_type=type(error).__name__)
+        for chore in chores:
+            try:
+                await chore()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
+                logger.warning("housekeeping.postponed", error_type=type(error).__name__)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

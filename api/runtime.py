@@ -8,13 +8,15 @@ from typing import Any
 from api.cursors import Cursors
 from api.limits import Crowd, Limits, RateLimiter
 from api.shared_answer import SharedAnswer
+from application.accesses import Accesses
 from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
 from application.break_glass import BreakGlasses
+from application.contents import Contents
 from application.event_log import EventLog
-from application.memberships import Members
 from application.mandates import Mandates
+from application.memberships import Members
 from application.outcomes import Outcomes
 from application.pathways import Pathways
 from application.replay import Replay
@@ -45,6 +47,8 @@ class Runtime:
     projections: Sequence[Projection]
     follower: Follower
     pathways: Pathways
+    contents: Contents
+    accesses: Accesses
     break_glasses: BreakGlasses
     agencies: Agencies
     rulebooks: Rulebooks
