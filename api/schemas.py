@@ -12,9 +12,10 @@ from domain.aggregate import EVENT_TYPES, Event, compartments_of
 from domain.alert import ALERT_TOPICS, TOLD_TOPICS
 from domain.compartments import Compartment, Erased
 from domain.membership import MEMBER_TOPICS
+from domain.person_erasure import PersonErased
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MESSAGE_TOPICS = (*sorted(TOLD_TOPICS), "webhook.test")
+MESSAGE_TOPICS = (*sorted(TOLD_TOPICS), PersonErased.TOPIC, "webhook.test")
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):

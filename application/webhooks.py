@@ -12,6 +12,8 @@ from domain.errors import DomainError
 
 TEST_MESSAGE = "unisson.webhook.test.v1"
 """Sent to one endpoint when its owner asks for it, whatever types it listens to."""
+ERASED_MESSAGE = "unisson.person.erased.v1"
+"""Tells an agency that a pathway it knew of is gone (GDPR art. 19). Its subject is the pathway."""
 
 
 OUTBOX_CHANNEL = "unisson_outbox"

@@ -10,7 +10,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook
 
-from application.webhooks import TEST_MESSAGE, Message
+from application.webhooks import ERASED_MESSAGE, TEST_MESSAGE, Message
 from infrastructure.outgoing_http import OutgoingHttp, Refused, Reply
 
 CONTENT_TYPE = JSONFormat.CONTENT_TYPE
@@ -39,7 +39,9 @@ class Sent(msgspec.Struct, frozen=True):
 def cloud_event(message: Message, public_url: str) -> bytes:
     """The body. `unisson.alert.raised.v1` is described at `/schemas/events/alert.raised/1`."""
     data: dict[str, object] = {"position": message.position}
-    if message.type != TEST_MESSAGE:
+    if message.type == ERASED_MESSAGE:
+        data["pathway_id"] = str(message.subject_id)
+    elif message.type != TEST_MESSAGE:
         data["alert_id"] = str(message.subject_id)
     if message.pathway is not None:
         data["pathway_id"] = str(message.pathway)

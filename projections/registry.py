@@ -10,6 +10,7 @@ from projections.agency_directory import AgencyDirectory
 from projections.agency_inbox import AgencyInbox
 from projections.alert_board import AlertBoard
 from projections.desynchronisation import Desynchronisation
+from projections.erasures import ErasureList
 from projections.notifications import Notifications
 from projections.pathway_timeline import PathwayTimeline
 from projections.projection import Projection
@@ -27,5 +28,6 @@ def projections(
         AgencyInbox(),
         Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
         AlertBoard(),
+        ErasureList(),
         Notifications(),
     )
