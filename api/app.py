@@ -75,12 +75,11 @@ from infrastructure.access_log import PostgresLooks
 from infrastructure.alert_index import PostgresAlertIndex
 from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.backtests import PostgresBacktests
+from infrastructure.cached_key_vault import CHANNEL as KEYS_CHANNEL
 from infrastructure.database import connect, create_pool
 from infrastructure.delivery import DeliveryWorker
 from infrastructure.embedded_postgres import open_database
 from infrastructure.event_log import PostgresEventLog
-from infrastructure.key_file import KeyFile
-from infrastructure.key_vault import PostgresKeyVault
 from infrastructure.migrate import migrate
 from infrastructure.outbox import Outbox
 from infrastructure.outcomes import PostgresOutcomes
@@ -90,8 +89,9 @@ from infrastructure.sessions import PostgresMemberIndex, PostgresSessions
 from infrastructure.settings import Settings
 from infrastructure.snapshots import PostgresSnapshots
 from infrastructure.tokens import PostgresAccessTokens
+from infrastructure.vault import open_vault, server_keys
 from infrastructure.webhook_endpoints import PostgresWebhooks
-from infrastructure.webhook_secret import SecretBox
+from infrastructure.webhook_secret import SecretBox, reseal
 from infrastructure.webhooks import Sender
 from projections.builds import install
 from projections.follower import Follower
@@ -130,10 +130,12 @@ async def compose(
         await migrate(connection)
         await connection.close()
         pool = await stack.enter_async_context(create_pool(url, pgbouncer=settings.pgbouncer))
-        vault = await PostgresKeyVault.open(pool, settings.key_encryption_key)
-        key_file = KeyFile.load(settings.key_encryption_key)
+        whole_vault = await stack.enter_async_context(open_vault(settings, pool, clock))
+        vault = whole_vault.keys
+        key_file = await server_keys(whole_vault, settings)
         log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
         looks = await stack.enter_async_context(PostgresLooks(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
+        log.hear(KEYS_CHANNEL, vault.forget_told)
         snapshots = PostgresSnapshots(pool, vault)
         stack.push_async_callback(snapshots.close)
         clock = clock or SystemClock()
@@ -141,6 +143,7 @@ async def compose(
         in_force = RulesInForce(shipped_rules())
         all_projections = projections(log, in_force, calendars)
         await install(pool, all_projections)
+        await reseal(pool, SecretBox(key_file))
         keys, backtests = PostgresApiKeys(pool), PostgresBacktests(pool)
         rulebooks = Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz)
         pathways = Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots)
@@ -150,6 +153,7 @@ async def compose(
             limits=limits,
             url=url,
             pool=pool,
+            vault=whole_vault,
             log=log,
             projections=all_projections,
             follower=Follower(pool, log, all_projections, clock),

@@ -25,7 +25,8 @@ from domain.rules import Calendars, parse_rules
 from domain.rules.instants import instant_of
 from infrastructure.database import create_pool
 from infrastructure.event_log import PostgresEventLog
-from infrastructure.key_vault import PostgresKeyVault
+from infrastructure.settings import Settings
+from infrastructure.vault import open_vault
 
 TOLD_EVERY = 50
 """Pathways."""
@@ -37,7 +38,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     pgbouncer: bool
     key_encryption_key: str
+    vault_url: str | None
+    vault_database_url: str | None
+    vault_token: str
     asked: Asked
+
+    def settings(self) -> Settings:
+        """Those that the vault is found by."""
+        return Settings(
+            data_dir=Path(self.key_encryption_key).parent,
+            kek_file=Path(self.key_encryption_key),
+            vault_url=self.vault_url,
+            vault_database_url=self.vault_database_url,
+            vault_token_file=Path(self.vault_token),
+        )
 
 
 class Far(msgspec.Struct, frozen=True, tag="far"):
@@ -63,8 +77,8 @@ async def _carry_out(order: Order) -> None:
     calendars = Calendars()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(create_pool(order.url, pgbouncer=order.pgbouncer, max_size=2))
-        vault = await PostgresKeyVault.open(pool, Path(order.key_encryption_key))
-        log = await stack.enter_async_context(PostgresEventLog(order.url, pool, vault, pgbouncer=order.pgbouncer))
+        vault = await stack.enter_async_context(open_vault(order.settings(), pool))
+        log = await stack.enter_async_context(PostgresEventLog(order.url, pool, vault.keys, pgbouncer=order.pgbouncer))
         rulebooks = Rulebooks(log, SystemClock(), RulesInForce(shipped_rules()))
         rulebook = await rulebooks.read(asked.territory, until_position=asked.known_at)
         trial = Backtest(

@@ -103,6 +103,9 @@ class BacktestRunner:
             url=self._url,
             pgbouncer=self._settings.pgbouncer,
             key_encryption_key=str(self._settings.key_encryption_key),
+            vault_url=self._settings.vault_url,
+            vault_database_url=self._settings.vault_database_url,
+            vault_token=str(self._settings.vault_token),
             asked=job.asked,
         )
         process.stdin.write(msgspec.json.encode(order))

@@ -30,6 +30,7 @@ from domain.clock import Clock
 from domain.rules import Calendars
 from infrastructure.database import Pool
 from infrastructure.settings import Settings
+from infrastructure.vault_calls import Vault
 from projections.follower import Follower
 from projections.projection import Projection
 from projections.reconciliation import Reconciliation
@@ -43,6 +44,7 @@ class Runtime:
     url: str
     """Of the database, for whoever needs a connection of its own."""
     pool: Pool
+    vault: Vault
     log: EventLog
     projections: Sequence[Projection]
     follower: Follower

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from domain.clock import Clock, SystemClock
@@ -25,16 +26,23 @@ SERVER = UUID("0b0f4a36-5c0d-4f43-8a1e-1f4f6f6c7f50")
 """What the secret of the servers themselves is filed under, in no territory."""
 
 
+@dataclass(frozen=True)
+class CachedVault(Vault):
+    """A process's own view of the vault."""
+
+    keys: CachedKeyVault
+
+
 @asynccontextmanager
-async def open_vault(settings: Settings, pool: Pool, clock: Clock | None = None) -> AsyncIterator[Vault]:
+async def open_vault(settings: Settings, pool: Pool, clock: Clock | None = None) -> AsyncIterator[CachedVault]:
     """`pool` is of the main database, over which every process hears what to forget."""
     async with AsyncExitStack() as stack:
         if settings.vault_url is not None:
             line = await stack.enter_async_context(VaultLine(settings.vault_url, read_token(settings.vault_token)))
-            yield Vault(CachedKeyVault(RemoteKeys(line), pool), RemoteBlindKeys(line), RemoteKekEpochs(line))
+            yield CachedVault(CachedKeyVault(RemoteKeys(line), pool), RemoteBlindKeys(line), RemoteKekEpochs(line))
         else:
             own = await stack.enter_async_context(own_vault(settings, pool, clock))
-            yield Vault(CachedKeyVault(own.keys, pool), own.blind, own.epochs)
+            yield CachedVault(CachedKeyVault(own.keys, pool), own.blind, own.epochs)
 
 
 @asynccontextmanager

@@ -14,9 +14,10 @@ from infrastructure.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from api.runtime import Runtime
+    from application.key_vault import KeyVault
     from infrastructure.database import Pool
     from infrastructure.event_log import PostgresEventLog
-    from infrastructure.key_vault import PostgresKeyVault
+    from infrastructure.vault import CachedVault
 
 T = TypeVar("T")
 
@@ -102,8 +103,12 @@ class Installation:
 
     settings: Settings
     pool: Pool
-    vault: PostgresKeyVault
+    whole_vault: CachedVault
     log: PostgresEventLog
+
+    @property
+    def vault(self) -> KeyVault:
+        return self.whole_vault.keys
 
 
 @contextlib.asynccontextmanager
@@ -112,15 +117,18 @@ async def opened() -> AsyncIterator[Installation]:
     import domain.catalogue  # noqa: F401 (registers every event type that the log may hold)
     from infrastructure.database import create_pool
     from infrastructure.event_log import PostgresEventLog
-    from infrastructure.key_vault import PostgresKeyVault
     from infrastructure.logs import configure_logs
+    from infrastructure.vault import open_vault
 
     chosen = settings()
     configure_logs("warning")
-    async with database(chosen) as url, create_pool(url, pgbouncer=chosen.pgbouncer) as pool:
-        vault = await PostgresKeyVault.open(pool, chosen.key_encryption_key)
-        async with PostgresEventLog(url, pool, vault) as log:
-            yield Installation(chosen, pool, vault, log)
+    async with (
+        database(chosen) as url,
+        create_pool(url, pgbouncer=chosen.pgbouncer) as pool,
+        open_vault(chosen, pool) as vault,
+        PostgresEventLog(url, pool, vault.keys) as log,
+    ):
+        yield Installation(chosen, pool, vault, log)
 
 
 @contextlib.asynccontextmanager
