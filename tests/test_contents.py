@@ -1,4 +1,4 @@
-"""Who a person is, their health and what was noted are opened by one route, with a ground, and never without a trace."""
+"""Who a person is, their health and what was noted: opened by one route, with a ground, never without a trace."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,6 +10,7 @@ import pytest
 from api.openapi import document
 from application.access import Scope
 from domain.clock import SettableClock
+from domain.compartments import Compartment
 from domain.roles import Role
 from infrastructure.database import Pool
 from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, NOW, TERRITORY, Agency, Service, running
@@ -66,3 +67,222 @@ async def test_a_worker_opens_identity_and_own_notes_of_a_pathway_of_the_agency(
     assert body["identity"] == IDENTITY | {"email": None, "address": None}
     assert [(note["type"], note["text"]) for note in body["notes"]] == [("contact.recorded", NOTE)]
     assert (body["health"], body["erased"], body["version"]) == (None, [], 3)
+
+
+async def test_health_is_opened_to_whoever_is_bound_by_medical_secrecy(service: Service, place: str) -> None:
+    shown = await opened(await service.person(Role.CARE_WORKER), place, "health")
+    [told] = shown.json()["health"]
+    assert (told["type"], [one["theme"] for one in told["themes"]]) == ("diagnosis.recorded", [ADDICTION])
+    assert shown.json()["identity"] is None
+
+
+async def test_all_of_it_is_opened_or_nothing(service: Service, place: str) -> None:
+    """A worker may open identity, and not health: asked for both, neither is shown, and the log keeps that it was."""
+    refused = await opened(await service.person(Role.WORKER), place, "identity,health")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "Quatremère" not in refused.text
+    [access] = await accesses(service, place)
+    assert (access["refused"], access["opened"], access["compartments"]) == ("forbidden", [], ["health", "identity"])
+
+
+async def test_who_looked_is_listed_with_why(service: Service, place: str) -> None:
+    worker = await service.person(Role.WORKER)
+    shown = await opened(worker, place, "identity", "contact")
+    me = (await worker.get("/v1/me")).json()
+    [access] = await accesses(service, place)
+    assert access["position"] == int(shown.headers["X-Position"])
+    assert (access["agency"], access["agent"], access["means"]) == (CCAS, me["agent"], "person")
+    assert (access["roles"], access["purpose"]) == (["worker"], "contact")
+    assert access["opened"] == [
+        {"compartment": "identity", "relation": "owner", "legal_basis": "rgpd-6-1-e", "reference": None}
+    ]
+
+
+async def test_the_data_protection_officer_s_own_look_is_logged_too(service: Service, place: str) -> None:
+    dpo = await service.person(Role.DPO, agency="dpd-34")
+    assert (await opened(dpo, place, "identity,health,notes", "rights")).status_code == 200
+    [access] = await accesses(service, place)
+    assert (access["agency"], access["purpose"]) == ("dpd-34", "rights")
+
+
+async def test_when_the_access_cannot_be_written_nothing_is_shown(service: Service, pool: Pool, place: str) -> None:
+    worker = await service.person(Role.WORKER)
+    await pool.execute("ALTER TABLE events ADD CONSTRAINT full_disk CHECK (topic <> 'access.opened') NOT VALID")
+    failed = await opened(worker, place)
+    assert failed.status_code == 500
+    assert "Quatremère" not in failed.text
+    await pool.execute("ALTER TABLE events DROP CONSTRAINT full_disk")
+    assert (await opened(worker, place)).json()["identity"]["family_name"] == "Quatremère"
+    assert len(await accesses(service, place)) == 1
+
+
+async def test_while_the_log_is_locked_nothing_is_shown(service: Service, pool: Pool, place: str) -> None:
+    """Whoever cannot write in time is told to come back."""
+    worker = await service.person(Role.WORKER)
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        await db.execute("SELECT FROM log_head WHERE territory = $1 FOR UPDATE", TERRITORY)
+        busy = await opened(worker, place)
+    assert (busy.status_code, busy.json()["code"]) == (503, "busy")
+    assert await accesses(service, place) == []
+
+
+# To whom nothing is opened.
+
+
+async def test_an_absent_pathway_and_a_foreign_one_are_refused_word_for_word_alike(
+    service: Service, place: str
+) -> None:
+    stranger = await service.person(Role.WORKER, agency=MISSION_LOCALE)
+    foreign = await opened(stranger, place)
+    absent = await opened(stranger, "/v1/pathways/01a1f3d2-0000-7000-8000-000000000000")
+    assert foreign.status_code == absent.status_code == 404
+    assert _without(foreign.json()) == _without(absent.json())
+    assert set(foreign.headers) == set(absent.headers)
+    assert await accesses(service, place) == []
+
+
+def _without(problem: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in problem.items() if name not in {"instance", "trace_id"}}
+
+
+async def test_an_api_key_opens_nothing(service: Service, software: Agency, place: str) -> None:
+    answers = [await opened(software, place, compartment) for compartment in ("identity", "health", "notes")]
+    assert [answer.status_code for answer in answers] == [403] * 3
+    assert await accesses(service, place) == []
+
+
+async def test_a_service_opens_what_its_scopes_say(service: Service, place: str) -> None:
+    with_identity = await service.partner(scopes=frozenset({Scope.READ, Scope.IDENTITY}))
+    without = await service.partner(scopes=frozenset({Scope.READ}))
+    assert (await opened(with_identity, place)).status_code == 200
+    assert (await opened(without, place)).status_code == 403
+
+
+async def test_what_and_what_for_must_be_said(service: Service, place: str) -> None:
+    worker = await service.person(Role.WORKER)
+    for query in ("", "?compartments=identity", "?purpose=contact"):
+        refused = await worker.get(f"{place}/contents{query}")
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_query")
+
+
+async def test_an_unknown_compartment_is_refused(service: Service, place: str) -> None:
+    worker = await service.person(Role.WORKER)
+    for compartments in ("", "case", "identity,", "identity,case", "identity,,notes", "IDENTITY"):
+        refused = await opened(worker, place, compartments)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_query")
+
+
+async def test_a_purpose_that_is_not_the_caller_s_is_refused_and_kept(service: Service, place: str) -> None:
+    refused = await opened(await service.person(Role.WORKER), place, "identity", "audit")
+    assert (refused.status_code, refused.json()["code"]) == (422, "purpose_required")
+    assert [access["refused"] for access in await accesses(service, place)] == ["purpose_required"]
+
+
+# What is shown.
+
+
+async def test_identity_is_what_was_said_last_whatever_was_said_before(service: Service, place: str) -> None:
+    """A correction replaces the whole: what it leaves out is forgotten."""
+    software, worker = await service.agency(), await service.person(Role.WORKER)
+    corrected = await software.command(f"{place}/identity-corrections", {"given_name": "Zoë"}, If_Match='"v3"')
+    assert corrected.status_code == 200, corrected.text
+    names = (await opened(worker, place)).json()["identity"]
+    assert {name: value for name, value in names.items() if value is not None} == {"given_name": "Zoë"}
+    await software.command(f"{place}/identity-corrections", {}, If_Match='"v4"')
+    assert set((await opened(worker, place)).json()["identity"].values()) == {None}
+
+
+async def test_a_note_that_was_taken_back_is_not_shown(service: Service, software: Agency, place: str) -> None:
+    worker = await service.person(Role.WORKER)
+    written = await software.command(f"{place}/contacts", {"channel": "phone", "note": "Écrit par erreur."})
+    entry, version = written.json()["id"], written.headers["ETag"]
+    retracted = await software.command(f"{place}/entries/{entry}/retractions", {}, If_Match=version)
+    assert retracted.status_code == 200, retracted.text
+    assert [note["text"] for note in (await opened(worker, place, "notes")).json()["notes"]] == [NOTE]
+
+
+async def test_notes_of_another_agency_are_opened_by_a_share_only(
+    service: Service, software: Agency, place: str
+) -> None:
+    asked = {"theme": HOUSING, "to_agency": MISSION_LOCALE, "note": "Urgent, lire sa lettre."}
+    assert (await software.command(f"{place}/referrals", asked)).status_code == 201
+    theirs = await service.agency(MISSION_LOCALE)
+    assert (await theirs.command(f"{place}/contacts", {"channel": "email", "note": "Vue ici."})).status_code == 201
+    worker = await service.person(Role.WORKER, agency=MISSION_LOCALE)
+    assert [note["text"] for note in (await opened(worker, place, "notes")).json()["notes"]] == ["Vue ici."]
+    assert (await opened(worker, place, "notes")).json()["erased"] == []
+    shared = {
+        "to_agency": MISSION_LOCALE,
+        "contents": ["notes"],
+        "purpose": "accompaniment",
+        "basis": "casf-l263-4-1",
+        "until": "2026-06-01T00:00:00Z",
+    }
+    granted = await (await service.person(Role.WORKER)).command(f"{place}/shares", shared)
+    assert granted.status_code == 201, granted.text
+    texts = [note["text"] for note in (await opened(worker, place, "notes")).json()["notes"]]
+    assert texts == [NOTE, "Urgent, lire sa lettre.", "Vue ici."]
+    assert (await accesses(service, place))[-1]["opened"][0]["reference"] in {None, granted.json()["id"]}
+
+
+async def test_what_was_erased_is_said_so_and_the_rest_is_shown(service: Service, place: str) -> None:
+    runtime = service.runtime
+    subject = await runtime.pool.fetchval("SELECT subject FROM events WHERE topic = 'pathway.opened'")
+    await runtime.vault.keys.destroy(TERRITORY, subject, [Compartment.NOTES])
+    shown = (await opened(await service.person(Role.WORKER), place, "identity,notes")).json()
+    assert (shown["identity"]["family_name"], shown["notes"], shown["erased"]) == ("Quatremère", [], ["notes"])
+
+
+# Who may read who looked.
+
+
+async def test_the_lead_of_the_agency_in_charge_reads_who_looked(service: Service, place: str) -> None:
+    await opened(await service.person(Role.WORKER), place)
+    lead = await service.person(Role.LEAD)
+    assert len((await lead.get(f"{place}/accesses")).json()["items"]) == 1
+    assert (await (await service.person(Role.WORKER)).get(f"{place}/accesses")).status_code == 403
+    assert (await (await service.person(Role.LEAD, agency=MISSION_LOCALE)).get(f"{place}/accesses")).status_code == 404
+
+
+async def test_accesses_of_all_are_for_the_officer_and_those_of_an_agency_for_its_lead(
+    service: Service, place: str
+) -> None:
+    await opened(await service.person(Role.WORKER), place)
+    await opened(await service.person(Role.DPO, agency="dpd-34"), place, "identity", "rights")
+    dpo, lead = await service.person(Role.DPO, agency="dpd-34"), await service.person(Role.LEAD)
+    page = (await dpo.get("/v1/accesses?limit=1")).json()
+    assert [access["agency"] for access in page["items"]] == [CCAS]
+    rest = (await dpo.get(f"/v1/accesses?after={page['next_after']}")).json()
+    assert ([access["agency"] for access in rest["items"]], rest["next_after"]) == (["dpd-34"], None)
+    assert {access["agency"] for access in (await dpo.get("/v1/accesses?agency=dpd-34")).json()["items"]} == {"dpd-34"}
+    assert {access["agency"] for access in (await lead.get("/v1/accesses")).json()["items"]} == {CCAS}
+    assert {access["agency"] for access in (await lead.get("/v1/accesses?agency=dpd-34")).json()["items"]} == {CCAS}
+    assert (await (await service.person(Role.WORKER)).get("/v1/accesses")).status_code == 403
+
+
+# Bounds.
+
+
+async def test_a_crawler_is_stopped_at_the_budget_of_the_day(
+    service: Service, software: Agency, clock: SettableClock
+) -> None:
+    places = [await software.opened(**IDENTITY) for _ in range(203)]
+    worker = await service.person(Role.WORKER)
+    answers = [(await opened(worker, place)).status_code for place in places]
+    assert answers == [200] * 200 + [429] * 3
+    refused = await opened(worker, places[-1])
+    assert (refused.json()["code"], "Retry-After" in refused.headers) == ("too_many_persons", True)
+    told = await service.runtime.log.headers(TERRITORY, after=0, topics=["access.budget-spent"])
+    assert [header.agency for header in told] == [CCAS]
+    clock.advance(timedelta(days=1))
+    later = await service.person(Role.WORKER)
+    assert (await opened(later, places[-1])).status_code == 200
+
+
+def test_content_is_in_the_answer_of_no_other_route() -> None:
+    """Field by field: what names a person is described in one answer only; elsewhere it is something to send."""
+    personal = {"given_name", "birth_date", "address"}
+    schemas = document()["components"]["schemas"]
+    named = {name for name, schema in schemas.items() if personal & set(schema.get("properties", {}))}
+    assert named == {"IdentityView", "OpenPathway", "CorrectIdentity"}
