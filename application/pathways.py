@@ -26,7 +26,7 @@ from application.event_log import (
     StaleVersion,
     Stored,
 )
-from application.key_vault import KeyDestroyed
+from application.key_vault import KeyDestroyed, KeyRestricted
 from application.snapshots import Snapshots
 from domain.aggregate import Event
 from domain.clock import Clock
@@ -34,6 +34,7 @@ from domain.command import Act, Command
 from domain.errors import DomainError
 from domain.opening import OpenPathway, open_pathway
 from domain.pathway import NotAParticipant, Pathway
+from domain.roles import Role
 
 ATTEMPTS = 4  # The first, then three more after somebody else wrote in between.
 PATHWAYS_KEPT = 2_000
@@ -96,6 +97,8 @@ class InFlight(DomainError):
 
 NOT_ABOUT_THE_STATE = (LogBusy, AppendInDoubt, IdempotencyKeyReused, PersonErased)
 """Refusals that deciding again cannot change."""
+USES = frozenset({Action.READ_CASE, Action.WRITE_CASE})
+"""What restricting a pathway puts an end to, the data-protection officer apart."""
 
 
 class Slot:
@@ -187,6 +190,8 @@ class Pathways:
 
     async def _decide(self, slot: Slot, order: Order) -> Receipt:
         pathway = must_be_allowed(order.caller, order.command, slot.pathway, at=self._clock.now())
+        if pathway.is_restricted:
+            raise KeyRestricted
         if order.if_match is not None and order.if_match != pathway.version:
             raise StaleVersion(pathway.version)
         slot.pathway = None  # Ahead of the log until the append has succeeded.
@@ -276,9 +281,15 @@ class Pathways:
                 await asyncio.sleep(left)
             raise
 
+    def forget(self, territory: str, pathway_id: UUID) -> None:
+        """Let go of what is remembered of a pathway: it was erased, or what may be known of it changed elsewhere."""
+        self._slots.pop((territory, pathway_id), None)
+
     def _allowed(self, caller: Caller, pathway: Pathway | None, action: Action) -> Pathway:
-        authorise(caller, action, pathway, at=self._clock.now())
+        ground = authorise(caller, action, pathway, at=self._clock.now())
         assert pathway is not None, "of an absent one nothing is allowed"
+        if pathway.is_restricted and action in USES and ground.capacity is not Role.DPO:
+            raise KeyRestricted
         return pathway
 
     def _act(self, caller: Caller) -> Act:

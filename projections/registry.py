@@ -14,6 +14,7 @@ from projections.erasures import ErasureList
 from projections.notifications import Notifications
 from projections.pathway_timeline import PathwayTimeline
 from projections.projection import Projection
+from projections.retention_clocks import RetentionClocksView
 from projections.rulebook import Rulebook
 
 
@@ -29,5 +30,6 @@ def projections(
         Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
         AlertBoard(),
         ErasureList(),
+        RetentionClocksView(),
         Notifications(),
     )

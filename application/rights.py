@@ -1,0 +1,137 @@
+"""Measures on a pathway that its person's rights ask for: restricting it, lifting that, holding it, releasing it."""
+
+from collections.abc import Callable
+from datetime import tzinfo
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from application.access import Caller
+from application.authorisation import authorise
+from application.decision_table import Action
+from application.erasure import Traces
+from application.event_log import Commit, EventLog, StaleVersion
+from application.key_vault import KeyDestroyed, KeyVault
+from application.pathways import PersonErased, fold
+from application.snapshots import Snapshots
+from domain.aggregate import Event
+from domain.clock import Clock
+from domain.command import Act
+from domain.pathway import NotAParticipant, Pathway
+from domain.restriction import AlreadyRestricted, LiftRestriction, RestrictPathway
+from domain.rights import Measure
+
+ATTEMPTS = 4
+PARIS = ZoneInfo("Europe/Paris")
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """A measure was carried out, durably."""
+
+    pathway_id: UUID
+    id: UUID | None
+    """Of the measure that began; None when one ended."""
+    version: int
+    position: int
+
+
+class Rights:
+    """Straight on the log: whoever takes these measures takes no part in the pathway."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        vault: KeyVault,
+        snapshots: Snapshots,
+        traces: Traces,
+        zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._vault = vault
+        self._snapshots = snapshots
+        self._traces = traces
+        self._zone_of = zone_of
+
+    async def ask(
+        self, caller: Caller, pathway_id: UUID, measure: Measure, *, correlation_id: UUID | None = None
+    ) -> Measured:
+        """In the name of who calls. Raises NotAParticipant, Forbidden, and what `carry_out` raises."""
+        pathway = await self.read(caller.territory, pathway_id)
+        authorise(caller, Action.RESTRICT, pathway, at=self._clock.now())
+        return await self.carry_out(
+            caller.territory, pathway_id, measure, agency=caller.agency, agent=caller.agent, cause=correlation_id
+        )
+
+    async def carry_out(
+        self,
+        territory: str,
+        pathway_id: UUID,
+        measure: Measure,
+        *,
+        agency: str,
+        agent: str | None = None,
+        cause: UUID | None = None,
+    ) -> Measured:
+        """Raises NotAParticipant, PersonErased, and what the measure itself may raise.
+
+        Keys are withheld after the pathway says so, and given back before: stopped in between, it stays refused.
+        """
+        if isinstance(measure, LiftRestriction):
+            await self._withhold(territory, await self.read(territory, pathway_id), restricted=False)
+        try:
+            measured, pathway = await self._record(territory, pathway_id, measure, agency, agent, cause)
+        except AlreadyRestricted:
+            await self._withhold(territory, await self.read(territory, pathway_id), restricted=True)
+            raise
+        if isinstance(measure, RestrictPathway):
+            await self._withhold(territory, pathway, restricted=True)
+        return measured
+
+    async def read(self, territory: str, pathway_id: UUID) -> Pathway:
+        """The pathway as the log has it. Raises NotAParticipant when there is none."""
+        pathway = fold(None, await self._log.read_stream(territory, pathway_id))
+        if not isinstance(pathway, Pathway):
+            raise NotAParticipant
+        return pathway
+
+    async def _withhold(self, territory: str, pathway: Pathway, *, restricted: bool) -> None:
+        """What was remembered or kept meanwhile lacks what was withheld: it is dropped."""
+        assert pathway.subject is not None, "a pathway without a person"
+        await self._vault.restrict(territory, pathway.subject, restricted)
+        await self._snapshots.forget(territory, pathway.id)
+        await self._traces.tell_processes(territory, pathway.id)
+
+    async def _record(
+        self, territory: str, pathway_id: UUID, measure: Measure, agency: str, agent: str | None, cause: UUID | None
+    ) -> tuple[Measured, Pathway]:
+        for attempts_left in reversed(range(ATTEMPTS)):
+            pathway = await self.read(territory, pathway_id)
+            if pathway.erased:
+                raise PersonErased
+            at = self._clock.now()
+            today = at.astimezone(self._zone_of(territory)).date()
+            begun = measure.decide(pathway, Act(agency=agency, agent=agent, at=at, today=today))
+            events = [event for event in pathway.collect_events() if isinstance(event, Event)]
+            commit = Commit(
+                stream_id=pathway_id,
+                expected_version=pathway.version - len(events),
+                events=events,
+                subject=pathway.subject,
+                correlation_id=cause,
+            )
+            try:
+                appended = await self._log.append(territory, commit)
+            except StaleVersion:
+                if not attempts_left:
+                    raise
+                continue
+            except KeyDestroyed:
+                raise PersonErased from None
+            measured = Measured(
+                pathway_id=pathway_id, id=begun, version=appended.version, position=appended.last_position
+            )
+            return measured, pathway
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
