@@ -31,6 +31,7 @@ Json = dict[str, Any]
 TAGS = {
     "pathways": "A person's pathway: what the services of a territory record, and what follows from it.",
     "need-to-know": "Who may read a pathway without taking part in it: shares, and breaking the glass.",
+    "contents": "What names a person, says something of their health or was noted; and who looked at it.",
     "alerts": "Interventions found out of step.",
     "inbox": "What an agency has to do.",
     "events": "The history, as a feed.",
@@ -200,8 +201,10 @@ def _parameters(route: Route, components: Json) -> Iterator[Json]:
         schema = {"type": "string", "format": "uuid"} if name.endswith("_id") else {"type": "string"}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     if described.query is not None:
-        for name, schema in components[described.query.__name__]["properties"].items():
-            yield {"name": name, "in": "query", "required": False, "schema": _tidy(_not_null(schema))}
+        query = components[described.query.__name__]
+        for name, schema in query["properties"].items():
+            required = name in query.get("required", ())
+            yield {"name": name, "in": "query", "required": required, "schema": _tidy(_not_null(schema))}
     names = ["Agent", "RequestId", "AcceptLanguage"]
     names += ["IdempotencyKey"] if described.repeatable else []
     if described.versioned:
