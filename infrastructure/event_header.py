@@ -7,6 +7,7 @@ topic, agency, actor, subject, correlation id, causation id, recorded time in mi
 import hashlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -75,6 +76,19 @@ def header_start(
 
 def time_bytes(recorded_at: datetime) -> bytes:
     return ((recorded_at - EPOCH) // timedelta(microseconds=1)).to_bytes(8, "big", signed=True)
+
+
+def column_header(territory: str, row: Any) -> bytes:
+    """The header that a stored row's columns call for; another one stored beside them was altered, or they were."""
+    return header_start(
+        territory,
+        uuid_field(row["stream_id"]),
+        row["stream_version"],
+        row["topic"],
+        row["agency"],
+        row["actor"],
+        commit_tail(row["subject"], row["correlation_id"], row["causation_id"]),
+    ) + time_bytes(row["recorded_at"])
 
 
 def leaf_hash(header: bytes, payload_sha256: bytes) -> bytes:

@@ -18,6 +18,7 @@ COMMANDS = {
     "alerts": ("Lister les alertes et les expliquer.", "List alerts and explain them."),
     "keys": ("Donner et retirer les clés d'API.", "Give and withdraw API keys."),
     "agencies": ("Inscrire et lister les services partenaires.", "Register and list partner services."),
+    "log": ("Prouver que l'histoire n'a pas été réécrite.", "Prove that history was not rewritten."),
     "database": ("Donner l'adresse de la base à d'autres outils.", "Give the database's address to other tools."),
     "openapi": ("Écrire la description de l'API.", "Write the API's description."),
 }

@@ -48,8 +48,7 @@ REVOKE ALL ON FUNCTION prune_payloads FROM PUBLIC;
 CREATE TABLE merkle_trees (
     territory    text COLLATE "C" PRIMARY KEY,
     size         bigint NOT NULL DEFAULT 0 CHECK (size >= 0),
-    frontier     bytea NOT NULL DEFAULT '',  -- Roots of the full subtrees from left to right, 32 bytes each.
-    verifier_key text NOT NULL               -- Of the key that signs: a sealer that holds another one refuses.
+    verifier_key text NOT NULL  -- Of the key that signs: a sealer that holds another one refuses.
 );
 
 -- Hashes of the tree, 256 a tile, as C2SP tlog-tiles cuts them; the last tile of a level grows until it is full.
