@@ -80,6 +80,8 @@ class ContentsView(msgspec.Struct, kw_only=True):
 
     pathway_id: UUID
     version: int
+    position: int
+    """Of this access in the territory's log."""
     identity: IdentityView | None
     health: list[HealthView] | None
     notes: list[NoteView] | None
@@ -109,7 +111,7 @@ async def open_contents(request: ApiRequest, pathway_id: FromPath[UUID]) -> Repl
         query.purpose,
         correlation_id(request.scope),
     )
-    return reply(view(content), headers={"X-Position": str(content.position)})
+    return reply(view(content))
 
 
 def view(content: Content) -> ContentsView:
@@ -117,6 +119,7 @@ def view(content: Content) -> ContentsView:
     return ContentsView(
         pathway_id=content.pathway_id,
         version=content.version,
+        position=content.position,
         identity=None if identity is None else as_view(identity, IdentityView),
         health=None
         if health is None

@@ -90,7 +90,7 @@ async def test_who_looked_is_listed_with_why(service: Service, place: str) -> No
     shown = await opened(worker, place, "identity", "contact")
     me = (await worker.get("/v1/me")).json()
     [access] = await accesses(service, place)
-    assert access["position"] == int(shown.headers["X-Position"])
+    assert access["position"] == shown.json()["position"]
     assert (access["agency"], access["agent"], access["means"]) == (CCAS, me["agent"], "person")
     assert (access["roles"], access["purpose"]) == (["worker"], "contact")
     assert access["opened"] == [
