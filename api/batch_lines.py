@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.bodies import BodyReader, check_form
+from api.bodies import BodyReader, well_formed
 from api.conditions import fingerprint_of, idempotency_key_of, version_of
 from api.limits import BodyTooLarge, Limits
 from api.pathways import UPDATES
@@ -49,8 +49,7 @@ def read_line(raw: bytes, limits: Limits) -> BatchLine:
     """Raises what a body of its own would raise."""
     if len(raw) > limits.body_bytes:
         raise BodyTooLarge
-    check_form(raw, limits)
-    return LINE.decode(raw)
+    return LINE.decode(well_formed(raw, limits))
 
 
 def address_of(path: str) -> Address:

@@ -8,6 +8,7 @@ import msgspec
 
 from api.limits import Limits, read_body
 from api.request import ApiRequest
+from api.text_form import TooManyMarks, composed
 from domain.errors import DomainError
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class BodyReader(Generic[T]):
         limits = request.runtime.limits
         raw = await read_body(request.receive, request.header("content-length"), limits)
         request.runtime.rates.take(request.user.key_id, cost=len(raw) // BYTES_PER_REQUEST)
-        check_form(raw, limits)
+        raw = well_formed(raw, limits)
         return self.decode(raw), raw
 
     def decode(self, raw: bytes) -> T:
@@ -115,6 +116,18 @@ def must_be_json(request: ApiRequest) -> None:
     content_type = (request.header("content-type") or "").strip().lower()
     if content_type not in JSON_TYPES or request.header("content-encoding") is not None:
         raise UnsupportedMediaType
+
+
+def well_formed(raw: bytes, limits: Limits) -> bytes:
+    """A body that may be decoded, its text in one form. Composed first: two forms of a name are that name twice."""
+    try:
+        raw = composed(raw)
+    except TooManyMarks:
+        raise TooComplex("A letter of the body carries too many combining marks.") from None
+    except UnicodeDecodeError:
+        raise MalformedJson from None
+    check_form(raw, limits)
+    return raw
 
 
 def check_form(raw: bytes, limits: Limits) -> None:

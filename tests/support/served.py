@@ -14,6 +14,7 @@ import asyncio, sys
 from api.app import compose
 from api.launch import serve
 from api.limits import Limits
+from application.access import KEY_SCOPES
 from application.api_keys import issue
 from domain.clock import SystemClock
 from infrastructure.settings import read_settings
@@ -23,7 +24,7 @@ settings = read_settings()
 async def prepare():
     async with compose(settings, roles=frozenset()) as runtime:
         for agency in sys.argv[1:]:
-            key, token = issue(territory="FR-34", agency=agency, now=SystemClock().now())
+            key, token = issue(territory="FR-34", agency=agency, now=SystemClock().now(), scopes=KEY_SCOPES)
             await runtime.keys.add(key)
             print(token, flush=True)
 
