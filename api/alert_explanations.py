@@ -12,6 +12,7 @@ from api.described import described
 from api.explanations import explanation_of
 from api.freshness import shown
 from api.moments import DayOrInstant
+from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.timeline import AlmostCounted
@@ -71,7 +72,7 @@ async def explain_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read why an alert is there: what the rule expected, until when, what counted and what nearly did."""
     runtime, caller = request.runtime, request.user
     headers = await shown(request, [AlertBoard.name], ALERT_QUERY.read(request).at_least, with_alerts=True)
-    async with runtime.pool.acquire() as db:
+    async with reading(request) as db:
         row = await alert(db, caller.territory, caller.agency, alert_id)
     if row is None or row.sees is not Sees.CONTENT:
         raise UnknownAlert

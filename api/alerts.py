@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from api.described import described
 from api.freshness import shown
 from api.queries import Cursor, Limit, Position, QueryReader, next_page
+from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from domain.alert import AlertStatus, ClearedBecause, NearMiss, RaisedBecause, Recipient, Role, Sees
@@ -117,7 +118,7 @@ async def list_alerts(request: ApiRequest) -> Reply:
     path = request.scope["path"]
     after = BEFORE_ANY if query.cursor is None else cursors.open(caller, path, query, query.cursor, UUID)
     headers = await shown(request, [AlertBoard.name], query.at_least, with_alerts=True)
-    async with request.runtime.pool.acquire() as db:
+    async with reading(request) as db:
         rows = await alerts(
             db,
             caller.territory,
@@ -143,7 +144,7 @@ async def list_alerts(request: ApiRequest) -> Reply:
 async def read_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read one alert, as far as the calling agency may see it."""
     headers = await shown(request, [AlertBoard.name], ALERT_QUERY.read(request).at_least, with_alerts=True)
-    async with request.runtime.pool.acquire() as db:
+    async with reading(request) as db:
         row = await alert(db, request.user.territory, request.user.agency, alert_id)
     if row is None:
         raise UnknownAlert

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp
 
 from api.described import described
 from api.queries import Limit, Position, QueryReader, WaitSeconds
+from api.reading import reading
 from api.replies import NDJSON, encode, reply
 from api.request import ApiRequest
 from application.access import Caller
@@ -99,7 +100,7 @@ async def _page(request: ApiRequest, after: int, limit: int) -> Feed:
 
 async def _visible(request: ApiRequest, headers: list[Header]) -> list[EventHeader]:
     caller: Caller = request.user
-    async with request.runtime.pool.acquire() as db:
+    async with reading(request) as db:
         streams = await visible(db, caller.territory, caller.agency, (header.stream_id for header in headers))
     return [_view(header) for header in headers if header.stream_id in streams]
 

@@ -9,6 +9,7 @@ from litestar import Router, get
 from api.described import described
 from api.freshness import shown
 from api.queries import Cursor, Limit, Position, QueryReader, next_page
+from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from projections.agency_inbox import BEFORE_ANY, AgencyInbox, ItemKind, inbox
@@ -55,7 +56,7 @@ async def read_inbox(request: ApiRequest) -> Reply:
     if query.cursor is not None:
         after = cursors.open(caller, path, query, query.cursor, tuple[datetime, UUID])
     headers = await shown(request, [AgencyInbox.name], query.at_least, with_alerts=True)
-    async with runtime.pool.acquire() as db:
+    async with reading(request) as db:
         found = await inbox(
             db,
             caller.territory,

@@ -14,6 +14,7 @@ from api.alerts import view as alert_view
 from api.described import described
 from api.freshness import shown
 from api.queries import Cursor, InvalidQuery, Limit, Position, QueryReader, next_page, the_instant
+from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.timeline import TimelineEvent, timeline_event
@@ -117,7 +118,7 @@ async def list_pathways(request: ApiRequest) -> Reply:
     after = None if query.cursor is None else cursors.open(caller, path, query, query.cursor, Place)
     projections = [PathwayTimeline.name, *([AlertBoard.name] if "alerts" in included else ())]
     headers = await shown(request, projections, query.at_least, with_alerts="alerts" in included)
-    async with request.runtime.pool.acquire() as db:
+    async with reading(request) as db:
         try:
             found = await pathways_of(db, caller.territory, caller.agency, wanted, after=after, limit=query.limit)
         except asyncpg.UndefinedColumnError:

@@ -14,6 +14,7 @@ from api.described import described
 from api.freshness import shown
 from api.moments import DayOrInstant, DayOrInstantOrNull
 from api.queries import Limit, Position, QueryReader, next_page
+from api.reading import reading
 from api.replies import Reply, as_view, nothing, reply
 from api.request import ApiRequest
 from domain.facts import FactState, Precision
@@ -62,7 +63,7 @@ async def read_timeline(request: ApiRequest, pathway_id: FromPath[UUID]) -> Repl
     query = TIMELINE_QUERY.read(request)
     await request.runtime.pathways.read(request.user, pathway_id)
     headers = await shown(request, [PathwayTimeline.name], query.at_least)
-    async with request.runtime.pool.acquire() as db:
+    async with reading(request) as db:
         rows = await timeline(db, request.user.territory, pathway_id, after=query.after, limit=query.limit)
     items = [timeline_event(row) for row in rows]
     next_after = items[-1].position if len(items) == query.limit else None

@@ -154,15 +154,6 @@ def may_ever(caller: Caller, action: Action) -> bool:
     return _has_scope(caller, action) and any(lines_for(action, capacity) for capacity in capacities_of(caller))
 
 
-def sees_whole_territory(caller: Caller) -> bool:
-    """Whether the caller may read the coded facts of every pathway of the territory."""
-    return any(
-        line.relation is Relation.TERRITORY
-        for capacity in capacities_of(caller)
-        for line in lines_for(Action.READ_CASE, capacity)
-    )
-
-
 def capacities_of(caller: Caller) -> Iterable[Capacity]:
     """A person acts in their roles and in nothing else, a service on somebody's behalf in that person's."""
     if caller.means is Means.API_KEY:

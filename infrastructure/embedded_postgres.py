@@ -21,7 +21,7 @@ import asyncpg
 import structlog
 
 from infrastructure.postgres_binaries import Binaries, PostgresError, find_binaries, server_account
-from infrastructure.postgres_cluster import BOOTSTRAP, SUPERUSER, Cluster
+from infrastructure.postgres_cluster import BOOTSTRAP, READER_ROLE, SUPERUSER, Cluster
 from infrastructure.settings import Settings
 
 CHILD = Path(__file__).with_name("postgres_child.py")
@@ -117,6 +117,8 @@ class EmbeddedPostgres:
         if cluster.major() is None:
             await self._make_cluster(binaries, lock)
         cluster.forget_dead_server()
+        if not cluster.reader_made.exists():
+            await self._make_reader(binaries, lock)
         with cluster.open_log() as output:
             how = ("-D", cluster.data, "-c", f"config_file={cluster.conf / 'postgresql.conf'}")
             process = await self._spawn(lock, output.fileno(), binaries.folder / "postgres", *how)
@@ -145,6 +147,13 @@ class EmbeddedPostgres:
         if self._cluster.durable:
             await self._run(lock, "", binaries.folder / "initdb", *where, "--sync-only")
         self._cluster.adopt(folder)
+        self._cluster.reader_made.touch()
+
+    async def _make_reader(self, binaries: Binaries, lock: int) -> None:
+        """Of a cluster made before there was one. Making it again does no harm: the server refuses, and goes on."""
+        alone = ("--single", "-D", self._cluster.data, "postgres")
+        await self._run(lock, READER_ROLE, binaries.folder / "postgres", *alone)
+        self._cluster.reader_made.touch()
 
     async def _run(self, lock: int, given: str, program: Path, *arguments: str | Path) -> None:
         process = await self._spawn(lock, asyncio.subprocess.PIPE, program, *arguments)

@@ -5,6 +5,7 @@ postgres/           ours to enter only; beside the keys, under UNISSON_DATA_DIR
   server.log        what the server says; never a statement or a value
   conf/             written again at each start; local.conf is the operator's and is left alone
   data/  run/       the cluster and its socket, owned by the account that runs the server
+  reader-made       says that the cluster has the role that the API reads in
   binaries/         a copy of the programs, only where the account cannot read the installed ones
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from application.sight import READER
 from infrastructure.postgres_binaries import Account, PostgresError
 
 ROLE = "unisson"
@@ -26,10 +28,14 @@ SOCKET_NAME = ".s.PGSQL.5432"
 LOG_BYTES_MAX = 10_000_000
 SOCKET_PATH_MAX = 103  # sun_path holds 108 bytes on Linux, 104 elsewhere, with the final NUL.
 
+READER_ROLE = f"""\
+CREATE ROLE {READER} NOLOGIN;
+GRANT {READER} TO {ROLE};
+"""
 BOOTSTRAP = f"""\
 CREATE ROLE {ROLE} LOGIN CREATEDB;
 CREATE DATABASE {ROLE} OWNER {ROLE} STRATEGY file_copy;
-"""
+{READER_ROLE}"""
 
 CONFIGURATION = """\
 # Written by Unisson at each start. Put your own settings in local.conf.
@@ -77,6 +83,7 @@ class Cluster:
         self.conf = self.root / "conf"
         self.data = self.root / "data"
         self.binaries = self.root / "binaries"
+        self.reader_made = self.root / "reader-made"
         self.run = _socket_folder(self.root / "run")
 
     @property

@@ -13,6 +13,7 @@ from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopene
 from domain.ledger import Current, point_order
 from domain.pathway import Pathway
 from projections.projection import Build, Connection, Page
+from projections.walls import OF_AGENCY
 
 INBOX = """
 CREATE TABLE {agency_inbox} (
@@ -93,6 +94,7 @@ class AgencyInbox:
     name = "agency_inbox"
     version = 1
     tables: Mapping[str, str] = {"agency_inbox": INBOX}
+    walls: Mapping[str, str] = {"agency_inbox": OF_AGENCY}
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
         if page.pathways:

@@ -21,6 +21,7 @@ from domain.alert import (
     Sees,
 )
 from projections.projection import Build, Connection, Page
+from projections.walls import OF_AGENCY, OF_ALERT
 
 ALERTS = """
 CREATE TABLE {alerts} (
@@ -189,6 +190,7 @@ class AlertBoard:
     name = "alert_board"
     version = 2
     tables: Mapping[str, str] = {"alerts": ALERTS, "alert_recipients": RECIPIENTS}
+    walls: Mapping[str, str] = {"alerts": OF_ALERT, "alert_recipients": OF_AGENCY}
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
         found: dict[UUID, list[Any]] = {}

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import asyncpg
 
 from projections.projection import Build, Connection, Pool, Projection
+from projections.walls import are_up, let_read, protect, walls_of
 
 LOCK = 0x6275696C6473  # "builds". One process at a time makes, swaps or drops tables.
 
@@ -24,11 +25,13 @@ async def install(pool: Pool, projections: Iterable[Projection]) -> None:
     """Make the tables and views of projections that have none yet. Run it before anything reads or follows."""
     async with pool.acquire() as db, db.transaction():
         await lock_builds(db)
-        live = {row["name"] for row in await db.fetch(BUILDS, "live")}
-        for projection in projections:
+        known = list(projections)
+        in_use, live = await live_builds(db, known), {row["name"] for row in await db.fetch(BUILDS, "live")}
+        for projection in known:
             if projection.name not in live:
-                build = await add_build(db, projection, "live")
-                await show(db, build)
+                await show(db, await add_build(db, projection, "live"), projection)
+            elif projection.name in in_use and not await are_up(db, in_use[projection.name], walls_of(projection)):
+                await show(db, in_use[projection.name], projection)  # Made before there were walls.
 
 
 async def live_builds(db: Connection, projections: Iterable[Projection]) -> dict[str, Build]:
@@ -58,7 +61,13 @@ async def unfinished_builds(db: Connection, projections: Iterable[Projection]) -
 async def _builds(db: Connection, projections: Iterable[Projection], status: str) -> dict[str, Build]:
     known = {projection.name: projection for projection in projections}
     return {
-        row["name"]: Build(row["name"], row["version"], row["build"], tuple(known[row["name"]].tables))
+        row["name"]: Build(
+            row["name"],
+            row["version"],
+            row["build"],
+            tuple(known[row["name"]].tables),
+            frozenset(walls_of(known[row["name"]])) if status == "live" else frozenset(),
+        )
         for row in await db.fetch(BUILDS, status)
         if row["name"] in known and _is_made_by(known[row["name"]], row)
     }
@@ -84,18 +93,22 @@ async def add_build(db: Connection, projection: Projection, status: str) -> Buil
     return build
 
 
-async def show(db: Connection, build: Build) -> None:
-    """Let the views show this build."""
+async def show(db: Connection, build: Build, projection: Projection) -> None:
+    """Let the views show this build, behind its walls."""
+    walls = walls_of(projection)
+    await protect(db, build, walls)
     for table in build.tables:
         await db.execute(f"DROP VIEW IF EXISTS {table}")
-        await db.execute(f"CREATE VIEW {table} AS SELECT * FROM {build.table(table)}")
+        await db.execute(f"CREATE VIEW {table} WITH (security_invoker) AS SELECT * FROM {build.table(table)}")
+        if table in walls:
+            await let_read(db, table)
 
 
-async def put_in_use(db: Connection, build: Build) -> None:
+async def put_in_use(db: Connection, build: Build, projection: Projection) -> None:
     """Swap: from the commit on, queries see this build and the one before follows no more."""
     await db.execute(RETIRE, build.name)
     await db.execute(GO_LIVE, build.name, build.number)
-    await show(db, build)
+    await show(db, build, projection)
 
 
 async def drop_unused(db: Connection, name: str, *, unfinished: bool = False) -> None:

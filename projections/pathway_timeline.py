@@ -18,6 +18,7 @@ from domain.compartments import Compartment
 from domain.pathway import Pathway
 from projections.pathway_viewers import VIEWERS, put_viewers
 from projections.projection import Build, Connection, Page
+from projections.walls import OF_AGENCY, OF_PATHWAY
 
 TIMELINE = """
 CREATE TABLE {pathway_timeline} (
@@ -191,6 +192,12 @@ class PathwayTimeline:
         "pathway_summaries": SUMMARIES,
         "pathway_participants": PARTICIPANTS,
         "pathway_viewers": VIEWERS,
+    }
+    walls: Mapping[str, str] = {
+        "pathway_timeline": OF_PATHWAY,
+        "pathway_summaries": OF_PATHWAY,
+        "pathway_participants": OF_AGENCY,
+        "pathway_viewers": OF_AGENCY,
     }
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:

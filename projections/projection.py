@@ -26,6 +26,8 @@ class Build(msgspec.Struct, frozen=True):
     version: int
     number: int
     tables: tuple[str, ...]
+    walled: frozenset[str] = frozenset()
+    """Tables in use behind a wall: PostgreSQL copies nothing into those."""
 
     def table(self, name: str) -> str:
         return f"{name}_v{self.version}_b{self.number}"
@@ -35,8 +37,30 @@ class Build(msgspec.Struct, frozen=True):
         return _filled(template, self)
 
     async def copy(self, db: Connection, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows that are known to be new: several times cheaper than any INSERT of many."""
-        await db.copy_records_to_table(self.table(name), records=rows, columns=columns)
+        """Add rows that are known to be new: where it can be, several times cheaper than any INSERT of many."""
+        if name in self.walled:
+            await insert(db, self.table(name), columns, rows)
+        else:
+            await db.copy_records_to_table(self.table(name), records=rows, columns=columns)
+
+
+TYPES = """
+SELECT array_agg(format_type(a.atttypid, NULL) ORDER BY c.place)
+FROM unnest($2::text[]) WITH ORDINALITY AS c (name, place)
+JOIN pg_attribute a ON a.attrelid = $1::regclass AND a.attname = c.name"""
+_inserts: dict[tuple[str, tuple[str, ...]], str] = {}
+
+
+async def insert(db: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """In one statement; no column may be an array."""
+    place = (table, tuple(columns))
+    if place not in _inserts:
+        types = await db.fetchval(TYPES, *place)
+        arrays = ", ".join(f"${number}::{each}[]" for number, each in enumerate(types, start=1))
+        _inserts[place] = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
+    by_column = list(zip(*rows, strict=True))
+    if by_column:
+        await db.execute(_inserts[place], *by_column)
 
 
 @lru_cache(maxsize=1024)

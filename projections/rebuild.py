@@ -190,7 +190,7 @@ class Rebuild:
                 await builds.lock_builds(db)
                 for row in await db.fetch(HOLD_BACK, name):
                     await self._finish(db, await self._place(db, row["territory"], name), row["position"])
-                await builds.put_in_use(db, build)
+                await builds.put_in_use(db, build, self._projections[name])
                 await db.execute(FORGET_RETIRED, name)
             async with self._pool.acquire() as db, db.transaction():
                 await builds.lock_builds(db)
