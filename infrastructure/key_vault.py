@@ -34,7 +34,7 @@ ORDER BY subject, compartment, generation DESC"""
 
 # Whoever comes second keeps the first's key: the caller reads it back. The epoch cannot be destroyed meanwhile.
 MAKE = """
-WITH epoch AS (SELECT epoch FROM vault.keks WHERE epoch = $3 AND destroyed_at IS NULL FOR KEY SHARE)
+WITH epoch AS (SELECT epoch FROM vault.keks WHERE epoch = $3 AND retired_at IS NULL FOR KEY SHARE)
 INSERT INTO vault.keys (territory, subject, compartment, generation, kek_epoch, wrapped, commitment)
 SELECT $1, $2, k.compartment, 1, e.epoch, k.wrapped, k.commitment
 FROM epoch e, unnest($4::text[], $5::bytea[], $6::bytea[]) AS k (compartment, wrapped, commitment)
@@ -54,7 +54,8 @@ RELEASE = "DELETE FROM vault.restrictions WHERE territory = $1 AND subject = $2"
 COUNT_USE = """
 INSERT INTO vault.uses (territory, access_event, purpose, keyrings) VALUES ($1, $2, $3, $4)
 ON CONFLICT (territory, access_event) DO UPDATE SET keyrings = uses.keyrings + excluded.keyrings"""
-MAKES_TRIED = 3  # One epoch may be destroyed under us, and another's key come into the file a moment before its row.
+IN_USE = "SELECT max(epoch) FROM vault.keks"
+MAKES_TRIED = 4  # An epoch may be replaced and destroyed under us.
 REGISTER_FIRST = """
 INSERT INTO vault.keks (epoch, fingerprint) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM vault.keks)
 ON CONFLICT DO NOTHING"""
@@ -66,6 +67,8 @@ class KeyStore:
     def __init__(self, pool: Pool, keys: KeyFile) -> None:
         self._pool = pool
         self._keys = keys
+        self._epoch: int | None = None
+        """The one in use, as far as is known."""
 
     @classmethod
     async def open(cls, pool: Pool, key_file: Path) -> "KeyStore":
@@ -91,8 +94,7 @@ class KeyStore:
         use: Use = MACHINERY,
     ) -> dict[UUID, Keyring]:
         must_be_allowed(use)
-        self._keys.refresh()
-        found = self._opened(territory, await self._pool.fetch(KEYS, territory, list(subjects)), use)
+        found = self._opened(territory, await self._rows(territory, list(subjects)), use)
         if use.purpose is not Purpose.RECORD:
             await self._pool.execute(COUNT_USE, territory, use.access_event, use.purpose, len(found))
         return found
@@ -100,8 +102,7 @@ class KeyStore:
     async def ensure(self, territory: str, subject: UUID, compartments: Iterable[Compartment]) -> Keyring:
         needed = set(compartments)
         for _ in range(MAKES_TRIED):
-            self._keys.refresh()
-            rows = await self._pool.fetch(KEYS, territory, [subject])
+            rows = await self._rows(territory, [subject])
             if needed - {Compartment.CASE} and any(row["restricted"] for row in rows):
                 raise KeyRestricted
             missing = needed - {row["compartment"] for row in rows}
@@ -110,7 +111,6 @@ class KeyStore:
                 if not needed <= keyring.keys():
                     raise KeyDestroyed
                 return keyring
-            await self._pool.execute(REGISTER_FIRST, self._keys.epoch, self._keys.fingerprint(self._keys.epoch))
             await self._make(territory, subject, sorted(missing))
         raise KeyFileUnusable("The key file's last epoch is not in use with this database: restore the right file.")
 
@@ -123,15 +123,33 @@ class KeyStore:
     async def restrict(self, territory: str, subject: UUID, restricted: bool) -> None:
         await self._pool.execute(RESTRICT if restricted else RELEASE, territory, subject)
 
+    async def _rows(self, territory: str, subjects: list[UUID]) -> list[Record]:
+        """Read again when they were wrapped anew, and their epoch destroyed, between the reading and now."""
+        rows = await self._pool.fetch(KEYS, territory, subjects)
+        self._keys.refresh()
+        known = self._keys.keys
+        if any(row["wrapped"] is not None and row["kek_epoch"] not in known for row in rows):
+            rows = await self._pool.fetch(KEYS, territory, subjects)
+            self._keys.refresh()
+        return rows
+
     async def _make(self, territory: str, subject: UUID, compartments: list[Compartment]) -> None:
-        wrapping_key = self._keys.key(self._keys.epoch)
+        """Makes nothing when the epoch was just retired, or when somebody else was first."""
+        if self._epoch is None or self._epoch not in self._keys.keys:
+            await self._pool.execute(REGISTER_FIRST, self._keys.epoch, self._keys.fingerprint(self._keys.epoch))
+            self._epoch = await self._pool.fetchval(IN_USE)
+            self._keys.refresh()
+        assert self._epoch is not None
+        epoch, wrapping_key = self._epoch, self._keys.key(self._epoch)
         wrapped = [
             wrap(wrapping_key, secrets.token_bytes(KEY_BYTES), key_place(territory, subject, compartment, 1))
             for compartment in compartments
         ]
-        await self._pool.execute(
-            MAKE, territory, subject, self._keys.epoch, compartments, [w for w, _ in wrapped], [c for _, c in wrapped]
+        made = await self._pool.execute(
+            MAKE, territory, subject, epoch, compartments, [w for w, _ in wrapped], [c for _, c in wrapped]
         )
+        if made == "INSERT 0 0":
+            self._epoch = None
 
     def _opened(self, territory: str, rows: list[Record], use: Use) -> dict[UUID, Keyring]:
         keyrings: dict[UUID, dict[Compartment, DataKey]] = {}
