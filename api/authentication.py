@@ -21,6 +21,7 @@ from application.access import Scope as Right
 from application.api_keys import InvalidKey
 from application.authorisation import Forbidden, may_ever
 from application.credentials import ACCESS_TOKEN
+from application.mandates import MandateRequired
 from application.memberships import scopes_of
 from application.route_rights import RIGHTS
 from domain.errors import DomainError
@@ -62,7 +63,7 @@ class Door(ASGIMiddleware):
             must_have(caller, scope)
             must_take_query(scope)
             runtime.rates.take(caller.key_id)
-            scope["user"] = caller
+            scope["user"] = await under_mandate(caller, scope, runtime)
             await next_app(scope, receive, send)
         finally:
             runtime.crowd.leave()
@@ -161,6 +162,16 @@ def must_be_able(caller: Caller, route: str) -> None:
     action = RIGHTS[route]
     if action is not None and not may_ever(caller, action):
         raise Forbidden
+
+
+async def under_mandate(caller: Caller, scope: Scope, runtime: Runtime) -> Caller:
+    """An auditor's role counts for nothing but under a mandate of its kind. Raises MandateRequired."""
+    assert scope["type"] == ScopeType.HTTP
+    limited = await runtime.mandates.limited(caller)
+    action = RIGHTS.get(scope["route_handler"].name or "")
+    if limited is not caller and action is not None and not may_ever(limited, action):
+        raise MandateRequired
+    return limited
 
 
 def must_take_query(scope: Scope) -> None:

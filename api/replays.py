@@ -33,15 +33,18 @@ from api.request import ApiRequest
 from api.runtime import Runtime
 from api.timeline import FactView, ObligationView, TimelineEvent, obligation_view, timeline_event
 from application.access import Caller, Scope
+from application.agency_sight import openings_to
 from application.authorisation import Forbidden, authorise
-from application.decision_table import Action
+from application.decision_table import Action, Relation
 from application.differences import Difference, difference
 from application.mandates import MandateRequired
 from application.replay import PATHWAYS_AT_ONCE, Moment, UnknownMoment
 from application.why import CannotBeJudgedAgain
-from domain.alert import AlertStatus
+from domain.alert import AlertStatus, Sees
+from domain.alert import Role as AlertRole
 from domain.command import AgencyId
 from domain.pathway import NotAParticipant
+from domain.shares import AccessPurpose
 from projections.pathway_timeline import timeline_row
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True, description="An instant.")]
@@ -75,6 +78,12 @@ class TimelineThenQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 class WhyQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     known_at: KnownAt | None = None
+
+
+class SightQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    known_at: KnownAt | None = None
+    limit: Few = PATHWAYS_AT_ONCE
+    cursor: Cursor | None = None
 
 
 class DifferenceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -145,6 +154,52 @@ class AlertsThen(msgspec.Struct, kw_only=True):
     """`cursor` of the next page; null at the end."""
 
 
+class SightView(msgspec.Struct, kw_only=True):
+    """Something that was open to somebody of the agency, and on what ground."""
+
+    capacity: str
+    """A key or software of the agency, or somebody in a role."""
+    action: Action
+    purposes: tuple[AccessPurpose, ...]
+    """For which content was open; none for what needs no purpose."""
+    relation: Relation
+    legal_basis: str
+    until: datetime | None
+    reference: UUID | None
+    """The share or the breaking of the glass that it rests on."""
+    notes_of: tuple[str, ...] | None
+    """Agencies whose notes were open; null: everybody's, or not about notes."""
+    agent: str | None
+    """Who broke the glass; null: anybody of that capacity."""
+
+
+class AlertSeen(msgspec.Struct, kw_only=True):
+    """An alert that the agency was told of."""
+
+    id: UUID
+    role: AlertRole
+    sees: Sees
+    """`notice`: that there was something to look at, and nothing that led to the pathway."""
+
+
+class PathwaySeen(msgspec.Struct, kw_only=True):
+    """What was open of one pathway."""
+
+    pathway_id: UUID
+    open: list[SightView]
+    """By capacity; empty: the pathway was hidden from the agency."""
+    alerts: list[AlertSeen]
+
+
+class AgencySight(msgspec.Struct, kw_only=True):
+    """What an agency could see, pathway after pathway."""
+
+    moment: MomentView
+    items: list[PathwaySeen]
+    next: str | None
+    """`cursor` of the next page; null at the end."""
+
+
 class DifferenceView(msgspec.Struct, kw_only=True):
     """One thing that came, went or changed. `before` or `after` is null where it was not there."""
 
@@ -165,6 +220,7 @@ class DifferencesView(msgspec.Struct, kw_only=True):
 
 
 MOMENT, PAGE, ALERTS = QueryReader(MomentQuery), QueryReader(PageQuery), QueryReader(AlertsThenQuery)
+SIGHT = QueryReader(SightQuery)
 TIMELINE, WHY = QueryReader(TimelineThenQuery), QueryReader(WhyQuery)
 BETWEEN, BETWEEN_PAGES = QueryReader(DifferenceQuery), QueryReader(DifferencesQuery)
 REFUSALS = (Forbidden, MandateRequired, UnknownMoment)
@@ -282,6 +338,21 @@ async def replay_inbox(request: ApiRequest, agency: FromPath[str]) -> Reply:
 
 
 @get(
+    "/agencies/{agency:str}/sight",
+    name="replay-sight",
+    opt=described(Scope.AUDIT_CASE, answer=AgencySight, query=SightQuery, refusals=REFUSALS),
+)
+async def replay_sight(request: ApiRequest, agency: FromPath[str]) -> Reply:
+    """Read what an agency could see at a moment of the pathways that one's mandate names, and on what ground."""
+    query = SIGHT.read(request)
+    moment = await moment_of(request, query.known_at)
+    place = await page_of(request, query)
+    seen = await look(request, moment, place.pathways)
+    items = [sight_view(agency, each, moment) for each in seen]
+    return reply(AgencySight(moment=moment_view(moment), items=items, next=place.next), headers=place.headers)
+
+
+@get(
     "/alerts",
     name="replay-alerts",
     opt=described(Scope.AUDIT_CASE, answer=AlertsThen, query=AlertsThenQuery, refusals=REFUSALS),
@@ -324,7 +395,7 @@ async def moment_of(request: ApiRequest, known_at: int | datetime | None, true_o
     return await request.runtime.replay.moment(request.user.territory, at, true_on)
 
 
-async def page_of(request: ApiRequest, query: PageQuery | DifferencesQuery) -> Place:
+async def page_of(request: ApiRequest, query: PageQuery | SightQuery | DifferencesQuery) -> Place:
     """Opens nothing that is not on the page."""
     runtime, caller, path = request.runtime, request.user, request.scope["path"]
     after = UUID(int=0) if query.cursor is None else runtime.cursors.open(caller, path, query, query.cursor, UUID)
@@ -388,6 +459,18 @@ def difference_view(one: Difference) -> DifferenceView:
     return as_view(one, DifferenceView)
 
 
+def sight_view(agency: str, seen: Seen, moment: Moment) -> PathwaySeen:
+    told = [row for alert in seen.told if (row := alert.told_to(agency)) is not None]
+    return PathwaySeen(
+        pathway_id=seen.pathway.id,
+        open=[
+            as_view(sight, SightView, capacity=sight.capacity.value)
+            for sight in openings_to(agency, seen.pathway, moment.at)
+        ],
+        alerts=[as_view(row, AlertSeen, id=row.alert) for row in told],
+    )
+
+
 def is_wanted(alert: ReplayedAlert, query: AlertsThenQuery) -> bool:
     told = () if alert.told is None else alert.told.recipients
     concerned = query.agency is None or query.agency in {each.agency for each in told}
@@ -405,6 +488,7 @@ routes = Router(
         compare_pathway,
         compare_pathways,
         replay_inbox,
+        replay_sight,
         replay_alerts,
         judge_alert_again,
     ],

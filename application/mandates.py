@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from application.access import Caller
+from application.access import Caller, Means
 from application.authorisation import Forbidden, Warrant, authorise, may_ever
 from application.decision_table import Action
 from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion
@@ -30,6 +30,7 @@ from domain.mandate import (
     use_id_of,
 )
 from domain.pathway import NotAParticipant
+from domain.roles import Role
 from domain.rulebook import Author
 
 ATTEMPTS = 4
@@ -37,6 +38,12 @@ TERRITORIES_KEPT = 256
 USES_KEPT = 10_000
 """Openings known to be recorded: no need to say them again."""
 PARIS = ZoneInfo("Europe/Paris")
+
+KIND_OF_ROLE = {
+    Role.INTEGRITY_AUDITOR: MandateKind.INTEGRITY,
+    Role.STATISTICS_AUDITOR: MandateKind.STATISTICS,
+    Role.CASE_AUDITOR: MandateKind.CASE,
+}
 
 
 class MandateRequired(DomainError):
@@ -105,9 +112,19 @@ class Mandates:
     async def seen_by(self, caller: Caller) -> list[Mandate]:
         """Those that the caller may read, as they were proposed: all for who may propose or sign, else one's own."""
         mandates = (await self.read(caller.territory)).mandates.values()
-        everything = may_ever(caller, Action.PROPOSE_MANDATES)
-        me = author_of(caller)
-        return [each for each in mandates if everything or (me.agent is not None and each.auditor == me)]
+        if may_ever(caller, Action.PROPOSE_MANDATES):
+            return list(mandates)
+        return [each for each in mandates if caller.means is Means.PERSON and each.auditor == author_of(caller)]
+
+    async def limited(self, caller: Caller) -> Caller:
+        """The caller without those roles of an auditor that no mandate backs now."""
+        audits = caller.roles & KIND_OF_ROLE.keys()
+        if not audits:
+            return caller
+        register, now, me = await self.read(caller.territory), self._clock.now(), author_of(caller)
+        backed = {each.kind for each in register.mandates.values() if each.is_open_to(me, each.kind, now)}
+        lost = {role for role in audits if KIND_OF_ROLE[role] not in backed}
+        return msgspec.structs.replace(caller, roles=caller.roles - lost) if lost else caller
 
     async def in_force(self, caller: Caller, kind: MandateKind) -> list[Mandate]:
         """Those of one kind that are open to the caller now. Raises MandateRequired when there is none."""

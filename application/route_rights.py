@@ -72,9 +72,9 @@ RIGHTS: Mapping[str, Action | None] = {
     "read-agency": A.READ_REFERENCE,
     "read-me": None,
     # Mandates of auditors, and what they open.
-    "list-mandates": A.READ_MANDATES,
-    "read-mandate": A.READ_MANDATES,
-    "list-mandate-uses": A.READ_MANDATES,
+    "list-mandates": None,  # Only those that are the caller's to know.
+    "read-mandate": None,
+    "list-mandate-uses": None,
     "propose-mandate": A.PROPOSE_MANDATES,
     "sign-mandate": A.SIGN_MANDATES,
     "revoke-mandate": A.PROPOSE_MANDATES,
