@@ -51,8 +51,10 @@ WHERE territory = $1 AND subject = $2 AND compartment = ANY($3::text[]) AND dest
 
 RESTRICT = "INSERT INTO vault.restrictions (territory, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 RELEASE = "DELETE FROM vault.restrictions WHERE territory = $1 AND subject = $2"
+# Not waited for: the access event itself is durable before any key is asked for. A crash may lose the last counts.
 COUNT_USE = """
-INSERT INTO vault.uses (territory, access_event, purpose, keyrings) VALUES ($1, $2, $3, $4)
+INSERT INTO vault.uses (territory, access_event, purpose, keyrings)
+SELECT $1, $2, $3, $4 FROM set_config('synchronous_commit', 'off', true)
 ON CONFLICT (territory, access_event) DO UPDATE SET keyrings = uses.keyrings + excluded.keyrings"""
 IN_USE = "SELECT max(epoch) FROM vault.keks"
 MAKES_TRIED = 4  # An epoch may be replaced and destroyed under us.
