@@ -17,6 +17,7 @@ COMMANDS = {
     "rules": ("Écrire, essayer et publier des règles.", "Write, try and publish rules."),
     "alerts": ("Lister les alertes et les expliquer.", "List alerts and explain them."),
     "keys": ("Donner et retirer les clés d'API.", "Give and withdraw API keys."),
+    "vault": ("Le coffre des clés et la rotation de sa clé.", "The key vault, and turning over its key."),
     "agencies": ("Inscrire et lister les services partenaires.", "Register and list partner services."),
     "log": ("Prouver que l'histoire n'a pas été réécrite.", "Prove that history was not rewritten."),
     "database": ("Donner l'adresse de la base à d'autres outils.", "Give the database's address to other tools."),

@@ -45,7 +45,7 @@ def application() -> App:
     return app
 
 
-GROUPS = {"projections", "import", "facts", "rules", "alerts", "keys", "agencies", "database", "log"}
+GROUPS = {"projections", "import", "facts", "rules", "alerts", "keys", "vault", "agencies", "database", "log"}
 
 
 def run(arguments: list[str]) -> int:

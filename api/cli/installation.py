@@ -63,6 +63,7 @@ def explained() -> Iterator[None]:
     from infrastructure.key_file import KeyFileUnusable
     from infrastructure.migrate import MigrationRefused
     from infrastructure.postgres_binaries import PostgresError
+    from infrastructure.vault_client import VaultUnreachable
 
     try:
         yield
@@ -70,6 +71,11 @@ def explained() -> Iterator[None]:
         raise Failure(str(error), str(error)) from error
     except DomainError as error:
         raise Failure(error.title_fr, error.title()) from error
+    except VaultUnreachable as error:
+        raise Failure(
+            f"le coffre ne répond pas ({error}) ; voyez UNISSON_VAULT_URL et « unisson vault serve »",
+            f'the vault does not answer ({error}); see UNISSON_VAULT_URL and "unisson vault serve"',
+        ) from error
     except BrokenPipeError:
         raise
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
