@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("append", "replay", "projections", "rules", "http", "startup")
+BENCHMARKS = ("append", "replay", "projections", "rules", "http", "startup", "access")
 
 
 def main(names: list[str]) -> int:
