@@ -18,15 +18,19 @@ from api import (
     alerts,
     backtests,
     batches,
+    bootstrap,
     contents,
     documentation,
     events,
     exports,
     health,
     inbox,
+    login,
     mandates,
     me,
+    members,
     metrics,
+    oauth,
     pathways,
     replays,
     rule_checks,
@@ -53,9 +57,11 @@ from application.access_log import AccessLog
 from application.accesses import Accesses
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
+from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
 from application.mandates import Mandates
+from application.identity_provider import IdentityProvider
 from application.memberships import Members
 from application.pathways import Pathways
 from application.replay import Replay
@@ -63,6 +69,7 @@ from application.rulebook import shipped_rules
 from application.rulebooks import Rulebooks
 from application.rules_in_force import RulesInForce
 from application.sessions import Sessions
+from application.token_grants import TokenGrants
 from application.tokens import Tokens
 from application.webhooks import OUTBOX_CHANNEL, MaySend
 from application.webhooks import Message as Telling
@@ -75,6 +82,7 @@ from infrastructure.access_log import PostgresLooks
 from infrastructure.alert_index import PostgresAlertIndex
 from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.backtests import PostgresBacktests
+from infrastructure.bootstrap_links import PostgresBootstrapLinks
 from infrastructure.cached_key_vault import CHANNEL as KEYS_CHANNEL
 from infrastructure.database import connect, create_pool
 from infrastructure.delivery import DeliveryWorker
@@ -145,6 +153,8 @@ async def compose(
         await install(pool, all_projections)
         await reseal(pool, SecretBox(key_file))
         keys, backtests = PostgresApiKeys(pool), PostgresBacktests(pool)
+        clients, tokens = PostgresServiceClients(pool), Tokens(PostgresAccessTokens(pool), clock)
+        members = Members(log, clock, PostgresMemberIndex(pool))
         rulebooks = Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz)
         pathways = Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots)
         runtime = Runtime(
@@ -172,10 +182,13 @@ async def compose(
             outcomes=PostgresOutcomes(pool),
             keys=keys,
             gatekeeper=Gatekeeper(keys, clock),
-            clients=PostgresServiceClients(pool),
-            tokens=Tokens(PostgresAccessTokens(pool), clock),
+            clients=clients,
+            tokens=tokens,
             sessions=Sessions(PostgresSessions(pool), clock),
-            members=Members(log, clock, PostgresMemberIndex(pool)),
+            members=members,
+            grants=TokenGrants(clients, tokens, members, clock, public_url(settings)),
+            bootstrap=Bootstrap(PostgresBootstrapLinks(pool), members, clock),
+            provider=identity_provider(settings, clock),
             rates=RateLimiter(limits.requests_per_second, limits.burst),
             strangers=RateLimiter(limits.strangers_per_second, limits.strangers_burst),
             crowd=Crowd(limits),
@@ -215,6 +228,14 @@ def may_send(runtime: Runtime) -> MaySend:
         return True
 
     return entitled
+
+
+def identity_provider(settings: Settings, clock: Clock) -> IdentityProvider | None:
+    if settings.oidc_issuer is None:
+        return None
+    from infrastructure.oidc import OpenIdProvider  # Its libraries take long to load.
+
+    return OpenIdProvider(settings, clock)
 
 
 def public_url(settings: Settings) -> str:
@@ -292,11 +313,13 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         webhooks.routes,
         mandates.routes,
         replays.routes,
+        members.routes,
         me.routes,
     ]
+    entrances = [oauth.routes, login.routes, bootstrap.routes]
     return [
         Router("/v1", route_handlers=versioned, middleware=[Guesses(), Door(), Share()]),
-        Router("/", route_handlers=[documentation.routes, *own], middleware=[OpenToAll(), NoKeyInUrl()]),
+        Router("/", route_handlers=[documentation.routes, *entrances, *own], middleware=[OpenToAll(), NoKeyInUrl()]),
     ]
 
 

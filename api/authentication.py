@@ -10,7 +10,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from api.browser import must_be_same_site, session_in
+from api.browser import is_secure, must_be_same_site, session_in
 from api.described import Described
 from api.key_in_url import KeyInUrl, holds_key
 from api.queries import InvalidQuery
@@ -24,6 +24,7 @@ from application.credentials import ACCESS_TOKEN
 from application.mandates import MandateRequired
 from application.memberships import scopes_of
 from application.route_rights import RIGHTS
+from application.tokens import InvalidToken
 from domain.errors import DomainError
 from domain.roles import Role
 
@@ -75,11 +76,11 @@ async def identify(scope: Scope, runtime: Runtime) -> tuple[Caller, Proof]:
         raise KeyInUrl
     headers = headers_of(scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.startswith(f"{ACCESS_TOKEN}_"):
-        return await _by_token(token, headers, runtime)
+    if scheme.lower() in {"bearer", "dpop"} and token.startswith(f"{ACCESS_TOKEN}_"):
+        return await _by_token(token, scope, runtime, bound=scheme.lower() == "dpop")
     if scheme:
         return await _by_key(token if scheme.lower() == "bearer" else "", scope, runtime)
-    session = session_in(headers)
+    session = session_in(headers, secure=is_secure(runtime.settings))
     if session is None:
         raise InvalidKey
     must_be_same_site(scope, headers)
@@ -94,9 +95,14 @@ async def _by_key(token: str, scope: Scope, runtime: Runtime) -> tuple[Caller, P
     return caller, Proof(expires_at=key.expires_at, live=key.live)
 
 
-async def _by_token(shown: str, headers: dict[str, str], runtime: Runtime) -> tuple[Caller, Proof]:
+async def _by_token(shown: str, scope: Scope, runtime: Runtime, *, bound: bool) -> tuple[Caller, Proof]:
     """A partner's software; on somebody's behalf, it may no more than both it and that person may."""
-    token = await runtime.tokens.identify(shown)
+    assert scope["type"] == ScopeType.HTTP
+    headers, token = headers_of(scope), await runtime.tokens.identify(shown)
+    if bound != (token.bound_to is not None):
+        raise InvalidToken
+    if bound:
+        await runtime.grants.must_hold_key(token, shown, headers.get("dpop"), scope["method"], scope["path"])
     scopes, roles, agent = token.scopes, frozenset[Role](), _agent_said(headers)
     if token.member_id is not None:
         roles = await runtime.members.roles(token.territory, token.member_id, token.agency)

@@ -1,10 +1,12 @@
 """What browsers send by themselves, and how we tell our own pages from those of others."""
 
 from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
 
 from litestar.types import Scope
 
 from domain.errors import DomainError
+from infrastructure.settings import Settings
 
 SESSION_COOKIE = "unisson-session"
 HOST_PREFIX = "__Host-"
@@ -35,12 +37,23 @@ def cookies_in(headers: dict[str, str]) -> dict[str, str]:
     return {name: morsel.value for name, morsel in jar.items() if names.count(name) == 1}
 
 
-def session_in(headers: dict[str, str]) -> str | None:
-    """What the browser holds; both names at once never come from a browser that we gave one of them."""
-    if "cookie" not in headers:
-        return None
-    cookies = cookies_in(headers)
-    return cookies.get(HOST_PREFIX + SESSION_COOKIE) or cookies.get(SESSION_COOKIE)
+def is_secure(settings: Settings) -> bool:
+    """Whether cookies are for https only: always, but for a developer's own machine without it."""
+    address = urlsplit(settings.public_url or f"http://{settings.host}")
+    return address.scheme == "https" or address.hostname not in {"127.0.0.1", "::1", "localhost"}
+
+
+def session_in(headers: dict[str, str], *, secure: bool) -> str | None:
+    """What the browser holds. Where cookies are secure, one without the prefix may have been planted: it is none."""
+    return cookie_in(headers, SESSION_COOKIE, secure=secure) if "cookie" in headers else None
+
+
+def cookie_in(headers: dict[str, str], name: str, *, secure: bool) -> str | None:
+    return cookies_in(headers).get(named(name, secure=secure))
+
+
+def named(name: str, *, secure: bool) -> str:
+    return f"{HOST_PREFIX}{name}" if secure else name
 
 
 def must_be_same_site(scope: Scope, headers: dict[str, str]) -> None:
@@ -49,11 +62,3 @@ def must_be_same_site(scope: Scope, headers: dict[str, str]) -> None:
         raise CrossSite
     if scope["method"] not in SAFE_METHODS and headers.get(OURS) != "1":  # type: ignore[typeddict-item]
         raise CrossSite
-
-
-def cookie(name: str, value: str, *, secure: bool, same_site: str, max_age_s: int | None = None) -> str:
-    """A Set-Cookie header that scripts cannot read. Not `secure` is for http on this machine only."""
-    parts = [f"{HOST_PREFIX if secure else ''}{name}={value}", "Path=/", "HttpOnly", f"SameSite={same_site}"]
-    parts += ["Secure"] if secure else []
-    parts += [] if max_age_s is None else [f"Max-Age={max_age_s}"]
-    return "; ".join(parts)

@@ -24,6 +24,7 @@ STATIC_TYPES = {
     "swagger-ui/swagger-ui-bundle.js": "text/javascript",
     "swagger-ui/swagger-ui.css": "text/css",
     "docs.js": "text/javascript",
+    "bootstrap.js": "text/javascript",
 }
 PUBLIC = {"Cache-Control": "public, max-age=3600"}
 PAGE_POLICY = (

@@ -8,8 +8,8 @@ from litestar import Router, get
 from api.described import described
 from api.replies import Reply, reply
 from api.request import ApiRequest
+from api.role_names import RoleName
 from application.access import Means, Scope
-from domain.roles import Role
 
 
 class Me(msgspec.Struct, kw_only=True):
@@ -22,7 +22,7 @@ class Me(msgspec.Struct, kw_only=True):
     means: Means
     key_id: str
     """Names the API key, the software, or the person."""
-    roles: list[Role]
+    roles: list[RoleName]
     """Of the person who acts, or on whose behalf software acts."""
     scopes: list[Scope]
     expires_at: datetime
@@ -41,7 +41,7 @@ async def read_me(request: ApiRequest) -> Reply:
             agent=caller.agent,
             means=caller.means,
             key_id=caller.key_id,
-            roles=sorted(caller.roles),
+            roles=[role.value for role in sorted(caller.roles)],
             scopes=sorted(caller.scopes),
             expires_at=proof.expires_at,
             live=proof.live,

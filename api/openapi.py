@@ -42,6 +42,7 @@ TAGS = {
     "webhooks": "Being told.",
     "mandates": "What auditors may look at, and until when.",
     "audit": "The past as it was known, for auditors of cases.",
+    "members": "People, and their roles.",
     "me": "The caller.",
 }
 DESCRIPTION = """\

@@ -12,10 +12,12 @@ from application.accesses import Accesses
 from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
+from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
 from application.event_log import EventLog
 from application.mandates import Mandates
+from application.identity_provider import IdentityProvider
 from application.memberships import Members
 from application.outcomes import Outcomes
 from application.pathways import Pathways
@@ -23,6 +25,7 @@ from application.replay import Replay
 from application.rulebooks import Rulebooks
 from application.service_clients import ServiceClients
 from application.sessions import Sessions
+from application.token_grants import TokenGrants
 from application.tokens import Tokens
 from application.webhooks import Webhooks
 from application.why import Whys
@@ -67,6 +70,10 @@ class Runtime:
     tokens: Tokens
     sessions: Sessions
     members: Members
+    grants: TokenGrants
+    bootstrap: Bootstrap
+    provider: IdentityProvider | None
+    """Tells who people are; None: they come in by a bootstrap link only."""
     rates: RateLimiter
     strangers: RateLimiter
     """By address, where there is no good credential."""

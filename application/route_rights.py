@@ -70,6 +70,12 @@ RIGHTS: Mapping[str, Action | None] = {
     # What says nothing of persons.
     "list-agencies": A.READ_REFERENCE,
     "read-agency": A.READ_REFERENCE,
+    "list-members": None,
+    "request-role": None,
+    "approve-role": None,
+    "refuse-role": None,
+    "review-role": None,
+    "end-role": None,
     "read-me": None,
     # Mandates of auditors, and what they open.
     "list-mandates": None,  # Only those that are the caller's to know.

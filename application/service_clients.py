@@ -57,7 +57,7 @@ class ServiceClients(Protocol):
     async def disable(self, territory: str, client_id: str, at: datetime) -> bool:
         """For good: its tokens stop working at once. False when there is no such client."""
 
-    async def show(self, client: ServiceClient, statement: str, expires_at: datetime) -> bool:
+    async def show(self, territory: str, client_id: str, statement: str, expires_at: datetime) -> bool:
         """Remember that the client showed a signed statement of this identifier. False: it had been shown before."""
 
 

@@ -43,9 +43,9 @@ class PostgresServiceClients:
     async def disable(self, territory: str, client_id: str, at: datetime) -> bool:
         return await self._pool.execute(DISABLE, territory, client_id, at) == "UPDATE 1"
 
-    async def show(self, client: ServiceClient, statement: str, expires_at: datetime) -> bool:
+    async def show(self, territory: str, client_id: str, statement: str, expires_at: datetime) -> bool:
         digest = sha256(statement.encode()).digest()
-        return await self._pool.execute(SHOW, client.territory, client.client_id, digest, expires_at) == "INSERT 0 1"
+        return await self._pool.execute(SHOW, territory, client_id, digest, expires_at) == "INSERT 0 1"
 
 
 def _client(row: Record) -> ServiceClient:

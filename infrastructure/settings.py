@@ -49,6 +49,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the command line speaks."""
     kek_file: Path | None = None
     """The key-encryption key; unset, `keys/kek` under `data_dir`."""
+    oidc_issuer: Annotated[str, msgspec.Meta(pattern="^https?://[!-~]+$")] | None = None
+    """The identity provider that people sign in with; unset, nobody signs in but by a bootstrap link."""
+    oidc_client_id: str | None = None
+    oidc_client_secret_file: Path | None = None
+    """What the provider gave us to prove who we are."""
+    oidc_scope: str = "openid given_name usual_name email"
+    oidc_acr: str | None = None
+    """Levels of assurance that count as strong, separated by commas."""
+    oidc_amr: str = "mfa"
+    """Ways of signing in that count as strong, separated by commas; one of these, or of `oidc_acr`, is required."""
     vault_url: Annotated[str, msgspec.Meta(pattern=VAULT_URL)] | None = None
     """A key vault in a process of its own; unset, it is part of each process."""
     vault_database_url: str | None = None
@@ -61,6 +71,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             address = getattr(self, name)
             if address is not None and not re.match("postgres(ql)?://", address):
                 raise ValueError(f"expected an address such as postgresql://user@host/name - at `$.{name}`")
+        if self.oidc_issuer is not None and self.oidc_client_id is None:
+            raise ValueError("expected the name that the identity provider gave us - at `$.oidc_client_id`")
+        if self.oidc_issuer is not None and not re.match(
+            r"https://|http://(127\.0\.0\.1|localhost)[:/]", self.oidc_issuer
+        ):
+            raise ValueError("expected an address that begins with https:// - at `$.oidc_issuer`")
 
     def __repr__(self) -> str:
         """Leaves out the database address, which may hold a password."""
@@ -91,7 +107,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if field not in Settings.__struct_fields__:
             raise SettingsError(_variable(field), _unknown(field))
     given.setdefault("data_dir", default_data_dir(environment))
-    for field in ("data_dir", "pg_bin", "kek_file", "vault_token_file"):
+    for field in ("data_dir", "pg_bin", "kek_file", "vault_token_file", "oidc_client_secret_file"):
         if field in given:
             given[field] = Path(given[field]).expanduser().absolute()
     try:

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from api.role_names import RoleName
 from application.access import Scope
 from domain.roles import Role
 from tests.support.service import Service, running
@@ -36,3 +38,7 @@ async def test_software_acting_for_somebody_may_no_more_than_both(service: Servi
     told = (await partner.get("/v1/me")).json()
     assert (told["agent"], told["roles"], told["scopes"]) == (str(member_id), ["lead"], ["read"])
     assert (await partner.command("/v1/pathways")).status_code == 403
+
+
+def test_every_role_has_its_name() -> None:
+    assert set(get_args(RoleName)) == set(Role)

@@ -1,10 +1,11 @@
 """The whole service in the test's own loop, on a database of its own, with clients that hold API keys."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -101,6 +102,11 @@ class Service:
             await members.decide(TERRITORY, member_id, agency, role, Member.approve, lead)
         return member_id
 
+    async def end(self, member_id: UUID, role: Role, agency: str = CCAS) -> None:
+        """Take a role back."""
+        lead = WhoAnswers(agency=agency, roles=frozenset({Role.LEAD, Role.OPERATOR}), member_id=uuid4())
+        await self.runtime.members.decide(TERRITORY, member_id, agency, role, Member.end, lead)
+
     async def client(self, headers: dict[str, str] | None = None) -> Agency:
         """Without a key unless `headers` hold one."""
         transport = httpx2.ASGITransport(app=self.app)  # type: ignore[arg-type]
@@ -117,9 +123,10 @@ async def running(
     clock: Clock | None = None,
     limits: Limits | None = None,
     allowed_origins: str | None = None,
+    chosen: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> AsyncIterator[Service]:
-    settings = Settings(data_dir=folder, database_url=database_url, allowed_origins=allowed_origins)
+    settings = Settings(data_dir=folder, database_url=database_url, allowed_origins=allowed_origins, **chosen)
     app = create_app(settings, clock=clock or SettableClock(NOW), limits=limits, **options)
     async with _in_a_task_of_its_own(app.lifespan()), AsyncExitStack() as stack:
         yield Service(app, stack)
