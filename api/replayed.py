@@ -1,6 +1,6 @@
 """What is shown of a replay: the same views as at the time, and pictures that can be compared. Codes, ids and dates."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -189,6 +189,11 @@ def _alert_view(row: AlertRow) -> ReplayedAlert:
 def picture(seen: Seen) -> Picture:
     """Everything about a pathway under keys of its own: what two moments are compared by."""
     return {key: msgspec.to_builtins(shown) for key, shown in _shown(seen)}
+
+
+def pictures(seen: Iterable[Seen]) -> Picture:
+    """Of several pathways together: no key is of two."""
+    return {key: shown for each in seen for key, shown in picture(each).items()}
 
 
 def _shown(seen: Seen) -> Iterator[tuple[str, Any]]:

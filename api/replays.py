@@ -24,7 +24,7 @@ from api.replayed import (
     Seen,
     WhyView,
     moment_view,
-    picture,
+    pictures,
     to_do_view,
     why_view,
 )
@@ -445,11 +445,10 @@ async def must_be_open(runtime: Runtime, caller: Caller, seen: Sequence[Seen]) -
 async def compared(request: ApiRequest, query: DifferenceQuery | DifferencesQuery, place: Place) -> Reply:
     since, until = await moment_of(request, query.since), await moment_of(request, query.until)
     before, after = await look(request, since, place.pathways), await look(request, until, place.pathways)
-    pictures = [{key: shown for each in some for key, shown in picture(each).items()} for some in (before, after)]
     answer = DifferencesView(
         since=moment_view(since),
         until=moment_view(until),
-        items=[difference_view(each) for each in difference(*pictures)],
+        items=[difference_view(each) for each in difference(pictures(before), pictures(after))],
         next=place.next,
     )
     return reply(answer, headers=place.headers)

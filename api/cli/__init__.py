@@ -16,6 +16,7 @@ COMMANDS = {
     "facts": ("Écrire les faits, tels que les règles les voient.", "Write the facts, as the rules see them."),
     "rules": ("Écrire, essayer et publier des règles.", "Write, try and publish rules."),
     "alerts": ("Lister les alertes et les expliquer.", "List alerts and explain them."),
+    "at": ("Rejouer un territoire tel qu'on le connaissait.", "Replay a territory as it was known."),
     "keys": ("Donner et retirer les clés d'API.", "Give and withdraw API keys."),
     "vault": ("Le coffre des clés et la rotation de sa clé.", "The key vault, and turning over its key."),
     "agencies": ("Inscrire et lister les services partenaires.", "Register and list partner services."),
