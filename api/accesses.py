@@ -1,6 +1,6 @@
 """Who looked: at one person's content, for their data-protection officer and the agency in charge; and at anybody's."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -53,8 +53,21 @@ class Accesses(msgspec.Struct, kw_only=True):
     items: list[AccessView]
 
 
+class BudgetSpentView(msgspec.Struct, kw_only=True):
+    """A user, or a whole agency, looked at as many different persons as allowed in a day, and was stopped."""
+
+    position: int
+    at: datetime
+    agency: str
+    agent: str | None
+    """Null: the agency as a whole."""
+    day: date
+    persons_most: int
+
+
 class AccessesPage(msgspec.Struct, kw_only=True):
     items: list[AccessView]
+    budgets_spent: list[BudgetSpentView]
     next_after: int | None
     """`after` of the next page; null at the end."""
 
@@ -82,12 +95,14 @@ async def list_all_accesses(request: ApiRequest) -> Reply:
     """List who looked at anybody's content: in the whole territory, or in the caller's agency alone."""
     query, caller = ACCESSES_QUERY.read(request), request.user
     agency = query.agency if Role.DPO in caller.roles else caller.agency
-    accesses, next_after = await request.runtime.accesses.page(
-        caller.territory, after=query.after, limit=query.limit, agency=agency
+    page = await request.runtime.accesses.page(caller.territory, after=query.after, limit=query.limit, agency=agency)
+    headers = {} if page.next_after is None else next_page(request, after=page.next_after)
+    shown = AccessesPage(
+        items=[access_view(access) for access in page.accesses],
+        budgets_spent=[as_view(spent, BudgetSpentView) for spent in page.spent],
+        next_after=page.next_after,
     )
-    headers = {} if next_after is None else next_page(request, after=next_after)
-    items = [access_view(access) for access in accesses]
-    return reply(AccessesPage(items=items, next_after=next_after), headers=headers)
+    return reply(shown, headers=headers)
 
 
 def access_view(access: Access) -> AccessView:

@@ -91,7 +91,7 @@ class LoggedLooks(Protocol):
         """Raises BudgetExceeded and what `EventLog.append` raises, and shows nothing then."""
 
     async def page(self, territory: str, *, after: int, limit: int, agency: str | None) -> list[Stored]:
-        """Accesses after a position, in order; of one agency, or of all."""
+        """Accesses after a position, and who was stopped, in order; of one agency, or of all."""
 
 
 class BudgetExceeded(DomainError):

@@ -1,7 +1,7 @@
 """Reading the access log: every access to one person's content, those of an agency; and letting months expire."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from domain.access_log import (
     SEALED_BY,
     AccessOpened,
     AccessRefused,
+    BudgetSpent,
     Month,
     MonthExpired,
     Opened,
@@ -54,6 +55,27 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Code of the refusal; None when it was allowed."""
 
 
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, or a whole agency, was stopped for the rest of the day."""
+
+    at: datetime
+    position: int
+    agency: str
+    agent: str | None
+    """None: the agency as a whole."""
+    day: date
+    persons_most: int
+
+
+class AccessPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the access log, in order."""
+
+    accesses: list[Access]
+    spent: list[Spent]
+    next_after: int | None
+    """After what to go on; None at the end."""
+
+
 class Accesses:
     """The accesses to one person in one month are one stream: reading it needs that month's key, and no projection."""
 
@@ -86,16 +108,14 @@ class Accesses:
     async def of_pathway(self, pathway: Pathway) -> list[Access]:
         return [] if pathway.subject is None else await self.accesses_of(pathway.territory, pathway.subject)
 
-    async def page(
-        self, territory: str, *, after: int, limit: int, agency: str | None = None
-    ) -> tuple[list[Access], int | None]:
-        """Accesses to anybody's content, in order, of one agency or of all; and after what to go on, None at the end.
-
-        Those of expired months are not among them.
-        """
+    async def page(self, territory: str, *, after: int, limit: int, agency: str | None = None) -> AccessPage:
+        """Accesses to anybody's content, of one agency or of all. Those of expired months are not among them."""
         stored = await self._looks.page(territory, after=after, limit=limit, agency=agency)
-        accesses = [access for each in stored if (access := access_of(each)) is not None]
-        return accesses, stored[-1].position if len(stored) == limit else None
+        return AccessPage(
+            accesses=[access for each in stored if (access := access_of(each)) is not None],
+            spent=[spent for each in stored if (spent := _spent(each)) is not None],
+            next_after=stored[-1].position if len(stored) == limit else None,
+        )
 
     async def expire(self) -> int:
         """Destroy the keys of the months that have served their time. Returns how many there were."""
@@ -130,6 +150,20 @@ def access_of(stored: Stored) -> Access | None:
         case AccessRefused() as event:
             return _access(event, event.compartments, opened=(), refused=event.reason)
     return None
+
+
+def _spent(stored: Stored) -> Spent | None:
+    event = stored.event
+    if not isinstance(event, BudgetSpent):
+        return None
+    return Spent(
+        at=event.timestamp,
+        position=event.position,
+        agency=event.agency,
+        agent=event.actor,
+        day=event.day,
+        persons_most=event.persons_most,
+    )
 
 
 def _access(

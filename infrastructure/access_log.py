@@ -7,6 +7,8 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Self
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from application.access_log import Budget, BudgetExceeded, Look, Seen
 from application.event_log import Commit, LogBusy, Stored
 from application.key_vault import Keyring, KeyVault, Purpose, Use
@@ -19,6 +21,7 @@ from infrastructure.event_codec import Row, RowOpener, open_rows, seal_commit
 from infrastructure.event_log import COLUMNS
 from infrastructure.group_writer import REPLY_SECONDS_MAX, Command, GroupWriter
 
+OVER_BUDGET = Counter("unisson_looks_over_budget_total", "Looks at a person refused: too many persons in a day.")
 USER_SPENT, AGENCY_SPENT = 4, 5
 """Verdicts beyond those of `append_events`."""
 VERDICT_COLUMNS = len(Verdict._fields)
@@ -26,7 +29,7 @@ VERDICT_COLUMNS = len(Verdict._fields)
 LOOK = f"SELECT * FROM log_and_look({', '.join(f'${number}' for number in range(1, 31))})"
 PAGE = f"""
 SELECT {COLUMNS} FROM events
-WHERE territory = $1 AND position > $2 AND topic IN ('access.opened', 'access.refused')
+WHERE territory = $1 AND position > $2 AND topic IN ('access.opened', 'access.refused', 'access.budget-spent')
     AND ($4::text IS NULL OR agency = $4)
 ORDER BY position LIMIT $3"""
 FORGET_DAYS = "DELETE FROM persons_seen WHERE day < current_date - 1"
@@ -133,10 +136,11 @@ class LookWriter(GroupWriter):
         return verdicts
 
     async def _answer(self, territory: str, command: Command, verdict: Verdict) -> None:
-        if verdict.status == USER_SPENT:
-            command.refuse(BudgetExceeded(of_agency=False, persons_most=self._budget.by_user))
-        elif verdict.status == AGENCY_SPENT:
-            command.refuse(BudgetExceeded(of_agency=True, persons_most=self._budget.by_agency))
+        if verdict.status in {USER_SPENT, AGENCY_SPENT}:
+            OVER_BUDGET.inc()
+            of_agency = verdict.status == AGENCY_SPENT
+            most = self._budget.by_agency if of_agency else self._budget.by_user
+            command.refuse(BudgetExceeded(of_agency=of_agency, persons_most=most))
         else:
             await super()._answer(territory, command, verdict)
 

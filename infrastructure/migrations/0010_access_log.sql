@@ -10,7 +10,8 @@ CREATE TABLE persons_seen (
 );
 
 -- The data-protection officer reads accesses in order, among many other events.
-CREATE INDEX events_accesses ON events (territory, position) WHERE topic IN ('access.opened', 'access.refused');
+CREATE INDEX events_accesses ON events (territory, position)
+    WHERE topic IN ('access.opened', 'access.refused', 'access.budget-spent');
 
 -- Counts one more person of the day for each of these. Returns 0; or, when it would be one too many, counts for none and
 -- returns which of them, from 1, has spent the day's budget.
