@@ -56,7 +56,7 @@ def verify(folder: Path, since: Sequence[Path] = (), keys: Sequence[str] = ()) -
     for log in files.folders():
         check = LogCheck(files, log, notes, frozenset(keys))
         check.run(_reports(files, log, faults))
-        faults += check.faults
+        faults += sorted(check.faults, key=lambda each: (each.position is None, each.position or 0))
         logs.append(check)
     faults += _strangers(notes, {check.origin for check in logs})
     files.close()
