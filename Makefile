@@ -27,8 +27,9 @@ demo: .venv/run.stamp ## Play a French territory from end to end, then keep serv
 test: .venv/dev.stamp ## Run the tests (ARGS="-k referral": some of them)
 	.venv/bin/pytest --numprocesses auto --dist loadfile $(ARGS)
 
-fuzz: .venv/dev.stamp ## Make up thousands of requests from the API's description
-	UNISSON_HYPOTHESIS=thorough .venv/bin/pytest tests/test_http_fuzz.py -q
+fuzz: .venv/dev.stamp ## Make up 20,000 requests under four identities; send every body that hurts everywhere
+	.venv/bin/python -m tests.campaigns.http_fuzz $(ARGS)
+	.venv/bin/python -m tests.campaigns.bombs
 
 check: .venv/dev.stamp ## Style, types, layers; hashes, licences, known vulnerabilities, bill of materials
 	.venv/bin/ruff check .

@@ -8,22 +8,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from api.browser import OURS, SESSION_COOKIE
+
 ROOT = Path(__file__).parent.parent.parent
+PERSON = "/person"
+"""After an agency's name: somebody of it with every role, signed in, instead of its software."""
 SCRIPT = """
 import asyncio, sys
+from types import SimpleNamespace
 from api.app import compose
 from api.launch import serve
 from api.limits import Limits
 from application.access import KEY_SCOPES
 from application.api_keys import issue
 from domain.clock import SystemClock
+from domain.roles import Role
 from infrastructure.settings import read_settings
+from tests.support.service import Service
 
 settings = read_settings()
 
 async def prepare():
     async with compose(settings, roles=frozenset()) as runtime:
-        for agency in sys.argv[1:]:
+        for name in sys.argv[1:]:
+            agency, _, person = name.partition("/")
+            if person:
+                member_id = await Service(SimpleNamespace(state=SimpleNamespace(runtime=runtime)), None).member(
+                    *Role, agency=agency
+                )
+                print(await runtime.sessions.open("FR-34", agency, member_id), flush=True)
+                continue
             key, token = issue(territory="FR-34", agency=agency, now=SystemClock().now(), scopes=KEY_SCOPES)
             await runtime.keys.add(key)
             print(token, flush=True)
@@ -37,12 +51,16 @@ serve(settings, limits=limits, on_ready=lambda url: print(url, flush=True))
 class Served(NamedTuple):
     url: str
     tokens: dict[str, str]
+    """What each agency's software, or person, shows."""
     process: "subprocess.Popen[str]"
 
 
 @contextmanager
 def served(folder: Path, *agencies: str, **settings: str) -> Iterator[Served]:
-    """The folder and its parents must be passable to the account that runs PostgreSQL."""
+    """The folder and its parents must be passable to the account that runs PostgreSQL.
+
+    `agencies` get a key each, with all that a key may hold; `agency/person` gets a session.
+    """
     environment = {
         **os.environ,
         "UNISSON_DATA_DIR": str(folder),
@@ -59,3 +77,10 @@ def served(folder: Path, *agencies: str, **settings: str) -> Iterator[Served]:
         finally:
             process.terminate()
             process.wait(10)
+
+
+def shown(service: Served, name: str) -> dict[str, str]:
+    """The headers by which an agency's software, or person, is known."""
+    if name.endswith(PERSON):
+        return {"Cookie": f"{SESSION_COOKIE}={service.tokens[name]}", OURS: "1"}
+    return {"Authorization": f"Bearer {service.tokens[name]}"}
