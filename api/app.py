@@ -53,8 +53,8 @@ from api.security_headers import SECURITY_HEADERS, transport_headers
 from api.share import Share
 from api.strangers import Guesses, OpenToAll
 from application.access import Caller
-from application.access_log import AccessLog
-from application.accesses import Accesses
+from application.access_log import AccessLog, Budget
+from application.accesses import Accesses, months_kept
 from application.agencies import Agencies
 from application.api_keys import Gatekeeper
 from application.bootstrap import Bootstrap
@@ -142,7 +142,9 @@ async def compose(
         vault = whole_vault.keys
         key_file = await server_keys(whole_vault, settings)
         log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
-        looks = await stack.enter_async_context(PostgresLooks(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
+        budget = Budget(by_user=settings.persons_per_user, by_agency=settings.persons_per_agency)
+        looks = PostgresLooks(url, pool, vault, clock, budget, pgbouncer=settings.pgbouncer)
+        await stack.enter_async_context(looks)
         log.hear(KEYS_CHANNEL, vault.forget_told)
         snapshots = PostgresSnapshots(pool, vault)
         stack.push_async_callback(snapshots.close)
@@ -169,7 +171,7 @@ async def compose(
             follower=Follower(pool, log, all_projections, clock),
             pathways=pathways,
             contents=Contents(pathways, AccessLog(log, looks, vault, clock), clock),
-            accesses=Accesses(log, looks, vault, clock),
+            accesses=Accesses(log, looks, vault, clock, months_kept(settings.break_glass_log_months)),
             break_glasses=BreakGlasses(pathways, PendingReviews(pool), clock),
             agencies=Agencies(log, clock),
             rulebooks=rulebooks,

@@ -30,7 +30,7 @@ from domain.ids import uuid8_of
 from domain.pathway import SYSTEM, Pathway
 from domain.shares import AccessPurpose
 
-MONTHS_KEPT: Mapping[Register, int] = {Register.ORDINARY: 12, Register.BREAK_GLASS: 12}
+MONTHS_KEPT = 12
 """Before the present one (CNIL: six months to a year)."""
 MONTHS_BEHIND = 60
 """How late an installation may be with its expiries and still make up for them."""
@@ -76,6 +76,11 @@ class AccessPage(msgspec.Struct, frozen=True, kw_only=True):
     """After what to go on; None at the end."""
 
 
+def months_kept(break_glass: int = MONTHS_KEPT) -> Mapping[Register, int]:
+    """What was opened by breaking the glass may be kept longer, where it is justified."""
+    return {Register.ORDINARY: MONTHS_KEPT, Register.BREAK_GLASS: break_glass}
+
+
 class Accesses:
     """The accesses to one person in one month are one stream: reading it needs that month's key, and no projection."""
 
@@ -85,13 +90,13 @@ class Accesses:
         looks: LoggedLooks,
         vault: KeyVault,
         clock: Clock,
-        months_kept: Mapping[Register, int] = MONTHS_KEPT,
+        kept: Mapping[Register, int] | None = None,
     ) -> None:
         self._log = log
         self._looks = looks
         self._vault = vault
         self._clock = clock
-        self._months_kept = months_kept
+        self._kept_months = kept or months_kept()
 
     async def accesses_of(self, territory: str, subject: UUID) -> list[Access]:
         """Every access to this person's content that is still kept, oldest first. The person may be erased."""
@@ -125,7 +130,7 @@ class Accesses:
         now = self._clock.now()
         over = {
             log_subject(territory, month, register): (register, month)
-            for register, kept in self._months_kept.items()
+            for register, kept in self._kept_months.items()
             for month in islice(months_back(now), kept + 1, kept + 1 + MONTHS_BEHIND)
         }
         live = await self._vault.keyrings(territory, list(over), fresh=True)
@@ -137,7 +142,7 @@ class Accesses:
 
     def _kept(self, territory: str) -> Iterator[UUID]:
         now = self._clock.now()
-        for register, kept in self._months_kept.items():
+        for register, kept in self._kept_months.items():
             for month in islice(months_back(now), kept + 1):
                 yield log_subject(territory, month, register)
 

@@ -49,6 +49,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the command line speaks."""
     kek_file: Path | None = None
     """The key-encryption key; unset, `keys/kek` under `data_dir`."""
+    persons_per_user: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
+    """How many different persons one user may look at in a day."""
+    persons_per_agency: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2_000
+    """How many all users of an agency may, together."""
+    break_glass_log_months: Annotated[int, msgspec.Meta(ge=12, le=36)] = 12
+    """How long accesses made by breaking the glass stay in the access log; the others stay twelve months."""
     oidc_issuer: Annotated[str, msgspec.Meta(pattern="^https?://[!-~]+$")] | None = None
     """The identity provider that people sign in with; unset, nobody signs in but by a bootstrap link."""
     oidc_client_id: str | None = None
