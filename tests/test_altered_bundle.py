@@ -43,9 +43,10 @@ async def bundle(database_url: str, tmp_path: Path, made: Path) -> Path:
     """257 events, so that there are two levels of tiles; one person erased and pruned."""
     if not made.exists():
         async with create_pool(database_url) as pool, sealed_log(database_url, pool, tmp_path) as log:
-            await log.grow(people=59)
+            await log.grow(people=58)
             await append_erasure(log.writer, log.people[0], after=4)
             await PostgresPruning(pool).prune(T, log.people[0])
+            await log.grow(people=1)
             (await log.bundle()).rename(made)
     return made
 
