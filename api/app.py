@@ -142,9 +142,9 @@ async def compose(
         vault = whole_vault.keys
         key_file = await server_keys(whole_vault, settings)
         log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
-        budget = Budget(by_user=settings.persons_per_user, by_agency=settings.persons_per_agency)
-        looks = PostgresLooks(url, pool, vault, clock, budget, pgbouncer=settings.pgbouncer)
-        await stack.enter_async_context(looks)
+        looks = await stack.enter_async_context(
+            PostgresLooks(url, pool, vault, clock, budget_of(settings), pgbouncer=settings.pgbouncer)
+        )
         log.hear(KEYS_CHANNEL, vault.forget_told)
         snapshots = PostgresSnapshots(pool, vault)
         stack.push_async_callback(snapshots.close)
@@ -238,6 +238,10 @@ def identity_provider(settings: Settings, clock: Clock) -> IdentityProvider | No
     from infrastructure.oidc import OpenIdProvider  # Its libraries take long to load.
 
     return OpenIdProvider(settings, clock)
+
+
+def budget_of(settings: Settings) -> Budget:
+    return Budget(by_user=settings.persons_per_user, by_agency=settings.persons_per_agency)
 
 
 def public_url(settings: Settings) -> str:
