@@ -42,6 +42,8 @@ async def test_a_key_tells_its_agency_and_its_rights(service: Service) -> None:
         "territory": TERRITORY,
         "agency": CCAS,
         "agent": "w-17",
+        "means": "api_key",
+        "roles": [],
         "scopes": ["read"],
         "expires_at": (NOW + timedelta(days=30)).isoformat().replace("+00:00", "Z"),
         "live": True,
