@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,10 +56,10 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(folder: Path, *agencies: str, **settings: str) -> Iterator[Served]:
+def served(folder: Path, *agencies: str, log: Path | None = None, **settings: str) -> Iterator[Served]:
     """The folder and its parents must be passable to the account that runs PostgreSQL.
 
-    `agencies` get a key each, with all that a key may hold; `agency/person` gets a session.
+    `agencies` get a key each, with all that a key may hold; `agency/person` gets a session. What it says goes to `log`.
     """
     environment = {
         **os.environ,
@@ -69,7 +69,10 @@ def served(folder: Path, *agencies: str, **settings: str) -> Iterator[Served]:
         **settings,
     }
     script = [sys.executable, "-c", SCRIPT, *agencies]
-    with subprocess.Popen(script, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        log.open("wb") if log else nullcontext() as said,
+        subprocess.Popen(script, env=environment, stdout=subprocess.PIPE, stderr=said, text=True) as process,
+    ):
         assert process.stdout is not None
         try:
             tokens = {agency: process.stdout.readline().strip() for agency in agencies}
