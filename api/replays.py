@@ -200,7 +200,7 @@ class AgencySight(msgspec.Struct, kw_only=True):
     """`cursor` of the next page; null at the end."""
 
 
-class Changed(msgspec.Struct, kw_only=True):
+class Altered(msgspec.Struct, kw_only=True):
     """One thing that came, went or changed. `before` or `after` is null where it was not there."""
 
     key: str
@@ -214,7 +214,7 @@ class DifferencesView(msgspec.Struct, kw_only=True):
 
     since: MomentView
     until: MomentView
-    items: list[Changed]
+    items: list[Altered]
     next: str | None
     """`cursor` of the next page; null at the end."""
 
@@ -448,14 +448,14 @@ async def compared(request: ApiRequest, query: DifferenceQuery | DifferencesQuer
     answer = DifferencesView(
         since=moment_view(since),
         until=moment_view(until),
-        items=[changed(each) for each in difference(pictures(before), pictures(after))],
+        items=[altered(each) for each in difference(pictures(before), pictures(after))],
         next=place.next,
     )
     return reply(answer, headers=place.headers)
 
 
-def changed(one: Difference) -> Changed:
-    return as_view(one, Changed)
+def altered(one: Difference) -> Altered:
+    return as_view(one, Altered)
 
 
 def sight_view(agency: str, seen: Seen, moment: Moment) -> PathwaySeen:
