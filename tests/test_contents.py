@@ -1,5 +1,6 @@
 """Who a person is, their health and what was noted: opened by one route, with a ground, never without a trace."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,13 @@ from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, NOW, TERRITORY,
 IDENTITY = {"given_name": "Zoé", "family_name": "Quatremère", "birth_date": "1991-05-17", "phone": "+33612345678"}
 NOTE = "A dit craindre son propriétaire."
 ADDICTION = "sante--addictions"
+SHARE = {
+    "to_agency": MISSION_LOCALE,
+    "contents": ["notes"],
+    "purpose": "accompaniment",
+    "basis": "casf-l263-4-1",
+    "until": "2026-06-01T00:00:00Z",
+}
 
 
 @pytest.fixture
@@ -212,14 +220,7 @@ async def test_notes_of_another_agency_are_opened_by_a_share_only(
     worker = await service.person(Role.WORKER, agency=MISSION_LOCALE)
     assert [note["text"] for note in (await opened(worker, place, "notes")).json()["notes"]] == ["Vue ici."]
     assert (await opened(worker, place, "notes")).json()["erased"] == []
-    shared = {
-        "to_agency": MISSION_LOCALE,
-        "contents": ["notes"],
-        "purpose": "accompaniment",
-        "basis": "casf-l263-4-1",
-        "until": "2026-06-01T00:00:00Z",
-    }
-    granted = await (await service.person(Role.WORKER)).command(f"{place}/shares", shared)
+    granted = await (await service.person(Role.WORKER)).command(f"{place}/shares", SHARE)
     assert granted.status_code == 201, granted.text
     texts = [note["text"] for note in (await opened(worker, place, "notes")).json()["notes"]]
     assert texts == [NOTE, "Urgent, lire sa lettre.", "Vue ici."]
@@ -232,6 +233,63 @@ async def test_what_was_erased_is_said_so_and_the_rest_is_shown(service: Service
     await runtime.vault.keys.destroy(TERRITORY, subject, [Compartment.NOTES])
     shown = (await opened(await service.person(Role.WORKER), place, "identity,notes")).json()
     assert (shown["identity"]["family_name"], shown["notes"], shown["erased"]) == ("Quatremère", [], ["notes"])
+
+
+# When a ground falls away.
+
+
+async def test_a_revoked_share_opens_nothing_more(service: Service, place: str) -> None:
+    granting, reading = await service.person(Role.WORKER), await service.person(Role.WORKER, agency=MISSION_LOCALE)
+    granted = await granting.command(f"{place}/shares", SHARE | {"contents": ["identity"]})
+    assert (await opened(reading, place)).json()["identity"]["family_name"] == "Quatremère"
+    [access] = await accesses(service, place)
+    assert access["opened"] == [
+        {
+            "compartment": "identity",
+            "relation": "share",
+            "legal_basis": "casf-l263-4-1",
+            "reference": granted.json()["id"],
+        }
+    ]
+    await granting.command(f"{place}/shares/{granted.json()['id']}/revocations")
+    assert (await opened(reading, place)).status_code == 404
+
+
+async def test_the_glass_opens_for_an_emergency_and_closes_after_four_hours(
+    service: Service, place: str, clock: SettableClock
+) -> None:
+    worker = await service.person(Role.WORKER, agency=MISSION_LOCALE)
+    assert (await opened(worker, place, "identity", "emergency")).status_code == 404
+    broken = await worker.command(f"{place}/break-glass", {"motive": "Personne en danger, injoignable."})
+    assert broken.status_code == 201, broken.text
+    assert (await opened(worker, place, "identity,notes", "emergency")).json()["notes"][0]["text"] == NOTE
+    assert (await opened(worker, place, "identity", "contact")).status_code == 422
+    *_, access = [each for each in await accesses(service, place) if each["opened"]]
+    assert [each["reference"] for each in access["opened"]] == [broken.json()["id"]] * 2
+    clock.advance(timedelta(hours=4))
+    later = await service.person(Role.WORKER, agency=MISSION_LOCALE)
+    for client in (worker, later):
+        assert (await opened(client, place, "identity", "emergency")).status_code in {401, 404}
+
+
+async def test_a_restricted_person_is_opened_for_their_rights_only(service: Service, place: str) -> None:
+    runtime = service.runtime
+    subject = await runtime.pool.fetchval("SELECT subject FROM events WHERE topic = 'pathway.opened'")
+    await runtime.vault.keys.restrict(TERRITORY, subject, restricted=True)
+    withheld = await opened(await service.person(Role.WORKER), place)
+    assert (withheld.status_code, withheld.json()["code"]) == (409, "person_restricted")
+    dpo = await service.person(Role.DPO, agency="dpd-34")
+    assert (await opened(dpo, place, "identity", "rights")).json()["identity"]["family_name"] == "Quatremère"
+    assert await runtime.pool.fetchval("SELECT count(*) FROM vault.uses") == 1
+
+
+async def test_on_somebody_s_behalf_a_service_opens_what_both_may(service: Service, place: str) -> None:
+    member = await service.member(Role.WORKER)
+    on_behalf = await service.partner(member_id=member)
+    assert (await opened(on_behalf, place, "notes")).status_code == 200
+    assert (await opened(await service.partner(), place, "notes")).status_code == 403
+    [access] = [each for each in await accesses(service, place) if each["opened"]]
+    assert (access["means"], access["agent"], access["roles"]) == ("service", str(member), ["worker"])
 
 
 # Who may read who looked.
@@ -264,20 +322,21 @@ async def test_accesses_of_all_are_for_the_officer_and_those_of_an_agency_for_it
 # Bounds.
 
 
-async def test_a_crawler_is_stopped_at_the_budget_of_the_day(
-    service: Service, software: Agency, clock: SettableClock
-) -> None:
-    places = [await software.opened(**IDENTITY) for _ in range(203)]
+async def test_a_crawler_is_stopped_at_the_budget_of_the_day(service: Service, software: Agency) -> None:
+    most = service.runtime.settings.persons_per_user
+    places = [await software.opened(**IDENTITY) for _ in range(most + 3)]
     worker = await service.person(Role.WORKER)
-    answers = [(await opened(worker, place)).status_code for place in places]
-    assert answers == [200] * 200 + [429] * 3
-    refused = await opened(worker, places[-1])
+    answers = await asyncio.gather(*(opened(worker, place) for place in places))
+    assert sorted(answer.status_code for answer in answers) == [200] * most + [429] * 3
+    refused = next(answer for answer in answers if answer.status_code == 429)
     assert (refused.json()["code"], "Retry-After" in refused.headers) == ("too_many_persons", True)
-    told = await service.runtime.log.headers(TERRITORY, after=0, topics=["access.budget-spent"])
-    assert [header.agency for header in told] == [CCAS]
-    clock.advance(timedelta(days=1))
-    later = await service.person(Role.WORKER)
-    assert (await opened(later, places[-1])).status_code == 200
+    dpo = await service.person(Role.DPO, agency="dpd-34")
+    [told] = (await dpo.get(f"/v1/accesses?limit=200&after={most + 100}")).json()["budgets_spent"]
+    assert (told["agency"], told["agent"], told["persons_most"]) == (
+        CCAS,
+        (await worker.get("/v1/me")).json()["agent"],
+        most,
+    )
 
 
 def test_content_is_in_the_answer_of_no_other_route() -> None:
