@@ -10,7 +10,7 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from application.access_log import Budget, BudgetExceeded, Look, Seen
-from application.event_log import Commit, LogBusy, Stored
+from application.event_log import AppendInDoubt, Commit, LogBusy, Stored
 from application.key_vault import Keyring, KeyVault, Purpose, Use
 from domain.clock import Clock
 from domain.compartments import Compartment
@@ -74,7 +74,10 @@ class PostgresLooks:
         await self._writer.close()
 
     async def look(self, territory: str, commit: Commit, look: Look) -> Seen:
-        """Raises LogBusy, though the event may be there, when the answer was lost on its way: nothing was shown."""
+        """Raises LogBusy, though the event may be there, when the answer was lost on its way: nothing was shown.
+
+        Looking again is safe: it is one more access.
+        """
         sealed = SealedLook(
             stream_id=commit.stream_id,
             expected_version=commit.expected_version,
@@ -86,7 +89,10 @@ class PostgresLooks:
             look=look,
             answer=[],
         )
-        appended = await self._writer.append(territory, sealed)
+        try:
+            appended = await self._writer.append(territory, sealed)
+        except AppendInDoubt:
+            raise LogBusy from None
         if not sealed.answer:
             raise LogBusy
         return Seen(appended=appended, events=await self._opened(territory, sealed.answer[0], look))

@@ -171,6 +171,21 @@ async def test_an_answer_lost_on_its_way_shows_nothing(rig: Rig, monkeypatch: py
     assert (await rig.look(ada)).given_name == "Ada"
 
 
+async def test_when_the_database_stays_away_the_caller_is_told_to_come_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the event was stored or not: a look may simply be asked for again."""
+    ada = await rig.person()
+
+    async def losing(*_: object) -> list[Verdict]:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(LookWriter, "_ask", losing)
+    monkeypatch.setattr(rig.looks._writer, "_reconnect_seconds_max", 0.1)
+    with pytest.raises(LogBusy):
+        await rig.look(ada)
+
+
 async def test_looks_in_flight_are_all_written(rig: Rig) -> None:
     people = [await rig.person(name) for name in ("Ada", "Grace", "Hedy")]
     shown = await asyncio.gather(*(rig.look(person) for person in people * 4))
