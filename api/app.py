@@ -204,7 +204,7 @@ async def compose(
             await stack.enter_async_context(runtime.follower)
             runner = BacktestRunner(settings, url, backtests, runtime.rulebooks, runtime.backtest_asked)
             await stack.enter_async_context(_running(runner.run()))
-            chores = (log.forget_outcomes, snapshots.drop_old, looks.forget_days, runtime.accesses.expire)
+            chores = (log.forget_outcomes, snapshots.drop_old, runtime.accesses.expire)
             await stack.enter_async_context(_running(_keep_house(chores)))
         if "notifications" in roles:
             http = await stack.enter_async_context(OutgoingHttp(allow_loopback=allow_loopback))
