@@ -93,6 +93,9 @@ class LoggedLooks(Protocol):
     async def page(self, territory: str, *, after: int, limit: int, agency: str | None) -> list[Stored]:
         """Accesses after a position, and who was stopped, in order; of one agency, or of all."""
 
+    async def forget_before(self, day: date) -> None:
+        """Drop whom everybody looked at before that day: it no longer counts."""
+
 
 class BudgetExceeded(DomainError):
     """Too many different persons were looked at today."""

@@ -1,7 +1,7 @@
 """Reading the access log: every access to one person's content, those of an agency; and letting months expire."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
@@ -123,7 +123,11 @@ class Accesses:
         )
 
     async def expire(self) -> int:
-        """Destroy the keys of the months that have served their time. Returns how many there were."""
+        """Destroy the keys of the months that have served their time, and drop the counts of the days that are over.
+
+        To be called now and then. Returns how many months there were.
+        """
+        await self._looks.forget_before(self._clock.now().date() - timedelta(days=1))
         return sum([await self._expire_all(territory) for territory in await self._log.territories()])
 
     async def _expire_all(self, territory: str) -> int:

@@ -4,6 +4,7 @@ Looks in flight share one such statement, as commands do. One per process, with 
 """
 
 from collections.abc import Container, Mapping, Sequence
+from datetime import date
 from typing import Any, Self
 from uuid import UUID
 
@@ -32,7 +33,7 @@ SELECT {COLUMNS} FROM events
 WHERE territory = $1 AND position > $2 AND topic IN ('access.opened', 'access.refused', 'access.budget-spent')
     AND ($4::text IS NULL OR agency = $4)
 ORDER BY position LIMIT $3"""
-FORGET_DAYS = "DELETE FROM persons_seen WHERE day < current_date - 1"
+FORGET = "DELETE FROM persons_seen WHERE day < $1"
 VAULT_PURPOSE: Mapping[AccessPurpose, Purpose] = {
     **dict.fromkeys(AccessPurpose, Purpose.CARE),
     AccessPurpose.RIGHTS: Purpose.EXPORT,
@@ -101,9 +102,8 @@ class PostgresLooks:
         rows: Sequence[Any] = await self._pool.fetch(PAGE, territory, after, limit, agency)
         return await open_rows(territory, rows, self._vault)
 
-    async def forget_days(self) -> None:
-        """Drop whom everybody looked at before yesterday; to be called now and then."""
-        await self._pool.execute(FORGET_DAYS)
+    async def forget_before(self, day: date) -> None:
+        await self._pool.execute(FORGET, day)
 
     async def _opened(self, territory: str, rows: Sequence[Row], look: Look) -> list[Stored]:
         """With the keys of these compartments, and of the coded facts that say what an event is; with no other."""

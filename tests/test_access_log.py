@@ -346,9 +346,10 @@ async def test_a_budget_holds_when_everybody_asks_at_once(database_url: str, rig
     assert len(shown) == 3
 
 
-async def test_yesterday_is_forgotten_once_it_no_longer_counts(rig: Rig) -> None:
-    await rig.look(await rig.person())
-    await rig.pool.execute("UPDATE persons_seen SET day = current_date")
-    await rig.pool.execute("INSERT INTO persons_seen SELECT day - 2, territory, who, person FROM persons_seen")
-    await rig.looks.forget_days()
-    assert await rig.pool.fetchval("SELECT count(*) FROM persons_seen") == 2
+async def test_what_no_longer_counts_is_forgotten(rig: Rig) -> None:
+    for _ in range(3):
+        await rig.look(await rig.person())
+        rig.clock.advance(timedelta(days=1))
+    await rig.accesses.expire()
+    days = await rig.pool.fetch("SELECT DISTINCT day FROM persons_seen")
+    assert [row["day"] for row in days] == [(NOW + timedelta(days=2)).date()]
