@@ -1,6 +1,5 @@
 """`unisson import`: take in the data of another system, as often as one likes."""
 
-import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from api.cli.files import unusable
 from api.cli.language import language, say
 from api.cli.output import Json, Territory, write_json, write_line
 from api.cli.progress import bar
+from api.cli.spreadsheet import write_rows
 from application.hmis.importer import import_hmis
 from application.importing import ImportImpossible, Refusal, Report
 from domain.clock import SystemClock
@@ -76,9 +76,8 @@ async def _import(folder: Path, territory: str, *, dry_run: bool) -> Report:
 def _write_refusals(path: Path, refusals: list[Refusal]) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.DictWriter(file, ("file", "line", "column", "code", "reason"))
-            rows.writeheader()
-            rows.writerows(refusal.told(language()) for refusal in refusals)
+            rows = (refusal.told(language()) for refusal in refusals)
+            write_rows(file, ("file", "line", "column", "code", "reason"), rows)
     except OSError as error:
         raise unusable(path, error) from error
 
