@@ -257,8 +257,12 @@ def create_app(
     stopping: asyncio.Event | None = None,
     allow_loopback: bool = False,
     database: Awaitable[str] | None = None,
+    offer_bootstrap: bool = False,
 ) -> Litestar:
-    """The ASGI application. Its lifespan opens and closes all that it needs; `stopping` ends every wait when set."""
+    """The ASGI application. Its lifespan opens and closes all that it needs; `stopping` ends every wait when set.
+
+    `offer_bootstrap` leaves in the state the code of a link for the first operator, where there is none yet.
+    """
 
     @asynccontextmanager
     async def composed(app: Litestar) -> AsyncIterator[None]:
@@ -278,6 +282,7 @@ def create_app(
                 app.state.failure = failure  # The server loses it on the way to whoever started it.
                 raise
             stack.callback(app.state.runtime.stopping.set)
+            app.state.bootstrap_code = await app.state.runtime.bootstrap.offer() if offer_bootstrap else None
             yield
 
     return Litestar(

@@ -78,6 +78,11 @@ async def bootstrap(request: ApiRequest) -> Response[bytes]:
     return _next(AFTERWARDS, session_cookie(request, shown))
 
 
+def bootstrap_link(address: str, code: str) -> str:
+    """The code stands after `#`: browsers send that part to nobody, and no server can log it."""
+    return f"{address}/bootstrap#{code}"
+
+
 async def _body(request: ApiRequest) -> BootstrapBody:
     must_be_json(request)
     limits = request.runtime.limits

@@ -34,8 +34,12 @@ def serve(
     clock: Clock | None = None,
     limits: Limits | None = None,
     on_ready: Callable[[str], None] = lambda _url: None,
+    on_bootstrap: Callable[[str], None] | None = None,
 ) -> None:
-    """Run until SIGTERM or SIGINT. `on_ready` is given the address once requests are answered."""
+    """Run until SIGTERM or SIGINT. `on_ready` is given the address once requests are answered.
+
+    `on_bootstrap` is then given the link that lets the first operator in, where there is none yet.
+    """
     configure_logs(settings.log_level)
     open_files.allow()
     gc.disable()  # What is loaded stays; the server turns the collector on again.
@@ -43,7 +47,7 @@ def serve(
     def load(database: Awaitable[str]) -> tuple[Server, socket.socket]:
         from api.server import prepare
 
-        return prepare(settings, database, roles=roles, clock=clock, limits=limits, on_ready=on_ready)
+        return prepare(settings, database, roles=roles, clock=clock, limits=limits, on_ready=on_ready, on_bootstrap=on_bootstrap)
 
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, load))

@@ -12,6 +12,7 @@ import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
+from api.bootstrap import bootstrap_link
 from api.limits import Limits
 from api.protocol import bounded, close_late
 from domain.clock import Clock
@@ -77,13 +78,29 @@ def prepare(
     clock: Clock | None,
     limits: Limits | None,
     on_ready: Callable[[str], None],
+    on_bootstrap: Callable[[str], None] | None = None,
 ) -> tuple[Server, socket.socket]:
     """All that takes long and needs no database yet: a server, and what it will listen to."""
     stopping = asyncio.Event()
-    app = create_app(settings, roles=roles, clock=clock, limits=limits, stopping=stopping, database=database)
+    offered = on_bootstrap is not None and "api" in roles
+    app = create_app(
+        settings,
+        roles=roles,
+        clock=clock,
+        limits=limits,
+        stopping=stopping,
+        database=database,
+        offer_bootstrap=offered,
+    )
     listener = listen(settings.host, settings.port)
-    server = Server(config_of(app, limits or Limits()), stopping, lambda: on_ready(address_of(listener)))
-    return server, listener
+
+    def ready() -> None:
+        address = address_of(listener)
+        on_ready(address)
+        if on_bootstrap is not None and app.state.bootstrap_code is not None:
+            on_bootstrap(bootstrap_link(settings.public_url or address, app.state.bootstrap_code))
+
+    return Server(config_of(app, limits or Limits()), stopping, ready), listener
 
 
 @contextlib.asynccontextmanager

@@ -48,8 +48,9 @@ class Bootstrap:
         self._members = members
         self._clock = clock
 
-    async def is_needed(self) -> bool:
-        return not await self._links.any_used()
+    async def offer(self) -> str | None:
+        """A code while no operator ever came in; None afterwards."""
+        return None if await self._links.any_used() else await self.make()
 
     async def make(self) -> str:
         """The code: shown once, to whoever may run commands on this installation."""

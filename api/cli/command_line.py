@@ -45,7 +45,20 @@ def application() -> App:
     return app
 
 
-GROUPS = {"projections", "import", "facts", "rules", "alerts", "keys", "vault", "agencies", "database", "log"}
+GROUPS = {
+    "projections",
+    "import",
+    "facts",
+    "rules",
+    "alerts",
+    "keys",
+    "clients",
+    "members",
+    "vault",
+    "agencies",
+    "database",
+    "log",
+}
 
 
 def run(arguments: list[str]) -> int:

@@ -7,11 +7,11 @@ from cyclopts import Parameter
 
 from api.cli import installation
 from api.cli.command_line import group
-from api.cli.failure import Failure
+from api.cli.failure import Failure, Status
 from api.cli.language import say
 from api.cli.output import Agency, Json, Territory, write_json, write_line
 from application.access import KEY_SCOPES, USUAL_SCOPES
-from application.api_keys import LIFETIME, ApiKey, issue
+from application.api_keys import ACTIVE_AT_ONCE, LIFETIME, ApiKey, issue
 from domain.clock import SystemClock
 from infrastructure.api_keys import PostgresApiKeys
 
@@ -30,6 +30,16 @@ def create(
     days: Annotated[
         int, Parameter(help=say("Durée de validité, 365 jours au plus.", "How long it is valid, at most 365 days."))
     ] = LIFETIME.days,
+    addresses: Annotated[
+        str,
+        Parameter(
+            name="--from",
+            help=say(
+                "Réseaux d'où elle sert, séparés par des virgules ; sinon tous.",
+                "Networks that it may be used from, separated by commas; all otherwise.",
+            ),
+        ),
+    ] = "",
     steer: Annotated[
         bool,
         Parameter(
@@ -43,14 +53,18 @@ def create(
 ) -> None:
     if not 0 < days <= LIFETIME.days:
         raise Failure(f"--days : de 1 à {LIFETIME.days}", f"--days: from 1 to {LIFETIME.days}")
-    key, token = issue(
-        territory=territory,
-        agency=agency,
-        now=SystemClock().now(),
-        label=name,
-        lifetime=timedelta(days=days),
-        scopes=KEY_SCOPES if steer else USUAL_SCOPES,
-    )
+    try:
+        key, token = issue(
+            territory=territory,
+            agency=agency,
+            now=SystemClock().now(),
+            label=name,
+            lifetime=timedelta(days=days),
+            scopes=KEY_SCOPES if steer else USUAL_SCOPES,
+            addresses=[part.strip() for part in addresses.split(",") if part.strip()],
+        )
+    except ValueError as error:
+        raise Failure(f"--from : {addresses} n'est pas un réseau", f"--from: {error}", Status.USAGE) from None
     installation.run(_add(key))
     if json:
         write_json(_told(key) | {"key": token})
@@ -80,8 +94,20 @@ def revoke(
 
 
 async def _add(key: ApiKey) -> None:
+    """Two at most of one name: the one in use, and the one that takes its place."""
     async with installation.opened() as here:
-        await PostgresApiKeys(here.pool).add(key)
+        keys = PostgresApiKeys(here.pool)
+        twins = [
+            other
+            for other in await keys.of_territory(key.territory)
+            if (other.agency, other.label) == (key.agency, key.label) and other.is_active(key.created_at)
+        ]
+        if len(twins) >= ACTIVE_AT_ONCE:
+            raise Failure(
+                f"{key.agency} a déjà {ACTIVE_AT_ONCE} clés de ce nom : retirez-en une d'abord",
+                f"{key.agency} already has {ACTIVE_AT_ONCE} keys of this name: withdraw one first",
+            )
+        await keys.add(key)
 
 
 async def _of_territory(territory: str) -> list[ApiKey]:
@@ -101,6 +127,7 @@ def _told(key: ApiKey) -> dict[str, object]:
         "agency": key.agency,
         "name": key.label,
         "scopes": sorted(key.scopes),
+        "from": key.addresses,
         "state": _state(key),
         "created_at": key.created_at,
         "expires_at": key.expires_at,

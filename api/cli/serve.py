@@ -40,9 +40,14 @@ def serve(
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = msgspec.structs.replace(installation.settings(), **chosen)
     with installation.explained():
-        run(settings, roles=wanted, on_ready=_announce)
+        run(settings, roles=wanted, on_ready=_announce, on_bootstrap=_offer)
 
 
 def _announce(url: str) -> None:
     write_line(say(f"Unisson répond sur {url}", f"Unisson answers at {url}"))
+    sys.stdout.flush()
+
+
+def _offer(link: str) -> None:
+    write_line(say(f"Premier exploitant, une fois, dans l'heure : {link}", f"First operator, once, now: {link}"))
     sys.stdout.flush()
