@@ -11,7 +11,7 @@ from api.alert_explanations import FactExcerpt, excerpt_view
 from api.inbox import ToDo
 from api.pathways import view
 from api.replies import as_view
-from api.timeline import AlmostCounted, FactView, obligation_view
+from api.timeline import AlmostCounted, FactNow, obligation_view
 from application.differences import Picture
 from application.event_log import Stored
 from application.replay import History, Moment, Replay
@@ -176,6 +176,11 @@ def moment_view(moment: Moment) -> MomentView:
     return MomentView(known_at=moment.position, at=moment.at, true_on=moment.true_on)
 
 
+def facts_view(seen: Seen) -> list[FactNow]:
+    contested = {str(entry_id) for entry_id in seen.pathway.rights.contested}
+    return [as_view(fact, FactNow, contested=fact.fact_id in contested) for fact in seen.facts]
+
+
 def to_do_view(item: InboxItem) -> ToDo:
     return as_view(item, ToDo, id=item.item, pathway_id=item.pathway, kind=ItemKind(item.kind))
 
@@ -202,8 +207,8 @@ def _shown(seen: Seen) -> Iterator[tuple[str, Any]]:
     yield place, msgspec.structs.replace(standing, entries=[])
     for entry in standing.entries:
         yield f"{place}/entries/{entry.id}", entry
-    for fact in seen.facts:
-        yield f"{place}/facts/{fact.fact_id}", as_view(fact, FactView)
+    for fact in facts_view(seen):
+        yield f"{place}/facts/{fact.fact_id}", fact
     for verdict in seen.verdicts:
         situation = "/".join(part for part in (verdict.activation, verdict.target) if part)
         yield f"{place}/verdicts/{verdict.rule}@{verdict.version}/{situation}", obligation_view(verdict)

@@ -23,6 +23,7 @@ from api.replayed import (
     ReplayedAlert,
     Seen,
     WhyView,
+    facts_view,
     moment_view,
     pictures,
     to_do_view,
@@ -31,7 +32,7 @@ from api.replayed import (
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.runtime import Runtime
-from api.timeline import FactView, ObligationView, TimelineEvent, obligation_view, timeline_event
+from api.timeline import FactNow, ObligationView, TimelineEvent, obligation_view, timeline_event
 from application.access import Caller, Scope
 from application.agency_sight import openings_to
 from application.authorisation import Forbidden, authorise
@@ -126,7 +127,7 @@ class FactsThen(msgspec.Struct, kw_only=True):
     """What the rules saw; on a given day, what lasted or took place on that day."""
 
     moment: MomentView
-    items: list[FactView]
+    items: list[FactNow]
 
 
 class VerdictsThen(msgspec.Struct, kw_only=True):
@@ -285,7 +286,7 @@ async def replay_timeline(request: ApiRequest, pathway_id: FromPath[UUID]) -> Re
 async def replay_facts(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
     """Read what the rules saw of a pathway at a moment."""
     moment, seen = await look_at(request, pathway_id)
-    return reply(FactsThen(moment=moment_view(moment), items=[as_view(fact, FactView) for fact in seen.facts]))
+    return reply(FactsThen(moment=moment_view(moment), items=facts_view(seen)))
 
 
 @get(

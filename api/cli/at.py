@@ -132,9 +132,8 @@ def _shown(asked: Asked, seen: Seen, moment: Moment) -> Iterator[dict[str, Any]]
     import msgspec
 
     from api.pathways import view
-    from api.replayed import to_do_view
-    from api.replies import as_view
-    from api.timeline import FactView, obligation_view, timeline_event
+    from api.replayed import facts_view, to_do_view
+    from api.timeline import obligation_view, timeline_event
     from application.agency_sight import openings_to
     from projections.pathway_timeline import timeline_row
 
@@ -145,7 +144,7 @@ def _shown(asked: Asked, seen: Seen, moment: Moment) -> Iterator[dict[str, Any]]
         case "timeline":
             rows = [timeline_event(timeline_row(stored)) for stored in seen.history.events]
         case "facts":
-            rows = [as_view(fact, FactView) for fact in seen.facts]
+            rows = list(facts_view(seen))
         case "verdicts":
             rows = [obligation_view(verdict) for verdict in seen.verdicts]
         case "alerts":
