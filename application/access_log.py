@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.access import Caller
+from application.access import Caller, Means
 from application.event_log import Appended, Commit, EventLog, StaleVersion, Stored
 from application.key_vault import KeyVault
 from domain.access_log import (
@@ -164,7 +164,8 @@ class AccessLog:
         """Write that content was refused to somebody: once a day for each user, person and reason."""
         caller, now = visit.caller, self._clock.now()
         person = await self._pseudonym(visit, now, Register.ORDINARY)
-        if not self._is_news(caller.territory, user_of(caller), person, reason, str(now.date())):
+        refusal = (caller.territory, user_of(caller), person, reason, str(now.date()))
+        if refusal in self._told:
             return
 
         async def send(commit: Commit) -> tuple[Appended, None]:
@@ -173,6 +174,7 @@ class AccessLog:
         compartments = tuple(sorted(visit.compartments))
         draft = _draft(AccessRefused, visit, person, now, compartments=compartments, reason=reason)
         await self._write(visit, Register.ORDINARY, draft, send)
+        self._note_told(refusal)
 
     async def _write(
         self,
@@ -209,7 +211,7 @@ class AccessLog:
         """Once a day for each budget; whoever came first has told."""
         caller, day = visit.caller, str(look.day)
         spender = look.agency if refusal.of_agency else look.user
-        if not self._is_news(caller.territory, spender, day):
+        if (caller.territory, spender, day) in self._told:
             return
         event = BudgetSpent(
             originator_id=uuid8_of("access-budget", caller.territory, spender, day),
@@ -222,14 +224,12 @@ class AccessLog:
             persons_most=refusal.persons_most,
         )
         await append_once(self._log, caller.territory, event)
+        self._note_told((caller.territory, spender, day))
 
-    def _is_news(self, *what: str) -> bool:
-        if what in self._told:
-            return False
+    def _note_told(self, what: tuple[str, ...]) -> None:
         self._told[what] = None
         while len(self._told) > TOLD_KEPT:
             self._told.popitem(last=False)
-        return True
 
     async def _pseudonym(self, visit: Visit, now: datetime, register: Register) -> str:
         subject = log_subject(visit.caller.territory, month_of(now), register)
@@ -258,8 +258,9 @@ class _Slot:
 
 
 def user_of(caller: Caller) -> str:
-    """Whose budget of the day it is: the agent's, else the credential's."""
-    return f"{caller.agency}/{caller.agent or caller.key_id}"
+    """Whose budget of the day it is: the person's who acts, once proved; else the credential's, whomever it names."""
+    proved = caller.means is Means.PERSON or caller.roles
+    return f"{caller.agency}/{caller.agent if proved and caller.agent else caller.key_id}"
 
 
 def _draft(

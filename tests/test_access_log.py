@@ -334,6 +334,36 @@ async def test_an_agency_is_stopped_whoever_of_it_asks(rig: Rig) -> None:
     assert (told.agent, told.persons_most) == (None, 5)
 
 
+async def test_software_does_not_get_a_budget_for_each_name_that_it_gives(rig: Rig) -> None:
+    """Who acts is proved by a session, or on somebody's behalf; else it is what the software says."""
+    people = [await rig.person() for _ in range(4)]
+    software = msgspec.structs.replace(WORKER, means=Means.SERVICE, roles=frozenset(), key_id="client-1")
+    named = [msgspec.structs.replace(software, agent=f"agent-{number}") for number in range(4)]
+    for person, caller in zip(people[:3], named, strict=False):
+        await rig.look(person, caller)
+    with pytest.raises(BudgetExceeded):
+        await rig.look(people[3], named[3])
+    on_behalf = msgspec.structs.replace(named[3], roles=frozenset({Role.WORKER}))
+    assert (await rig.look(people[3], on_behalf)).given_name == "Ada"
+
+
+async def test_what_could_not_be_told_is_told_the_next_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [await rig.person() for _ in range(4)]
+    for person in people[:3]:
+        await rig.look(person)
+
+    async def busy(*_: object) -> None:
+        raise LogBusy
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.log, "append", busy)
+        with pytest.raises(LogBusy):
+            await rig.look(people[3])
+    with pytest.raises(BudgetExceeded):
+        await rig.look(people[3])
+    assert len((await rig.accesses.page(T, after=0, limit=10)).spent) == 1
+
+
 async def test_a_budget_holds_when_everybody_asks_at_once(database_url: str, rig: Rig) -> None:
     """In two processes: neither finds room for one more than there is."""
     people = [await rig.person() for _ in range(10)]
