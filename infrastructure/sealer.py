@@ -56,7 +56,7 @@ class SealingRefused(Exception):
 
 
 class Sealer:
-    """`published` hears of each new checkpoint once it is committed."""
+    """`published` hears of each log's checkpoint once it is committed, and again at each round."""
 
     def __init__(
         self,
@@ -114,18 +114,18 @@ class Sealer:
 
     async def seal(self, territory: str) -> Checkpoint | None:
         """The checkpoint of the whole log as it stands; None when nothing was ever appended. Raises SealingRefused."""
-        while True:
+        is_at_head = False
+        while not is_at_head:
             async with self._pool.acquire() as db, db.transaction():
-                more, checkpoint, is_new = await self._advance(db, territory)
-            if not more:
-                break
+                size, is_at_head = await self._grow(db, territory)
+                checkpoint = await self._sign(db, territory, size) if is_at_head and size else None
         # Only now: a checkpoint that somebody has seen must never be undone, not even by the fall of this database.
-        if checkpoint is not None and is_new and self._published is not None:
+        if checkpoint is not None and self._published is not None:
             await self._published(territory, checkpoint)
         return checkpoint
 
-    async def _advance(self, db: Database, territory: str) -> tuple[bool, Checkpoint | None, bool]:
-        """Seal a page: is there more, the checkpoint once there is not, whether it is new."""
+    async def _grow(self, db: Database, territory: str) -> tuple[int, bool]:
+        """Seal a page more. The size of the tree, and whether that is all of the log."""
         key = self.key.of_log(territory)
         await db.execute(BEGIN, territory, str(key.verifier))
         tree = await db.fetchrow(TREE, territory)
@@ -140,14 +140,10 @@ class Sealer:
             await tiles.store_tiles(db, territory, extended(size, await _tails(db, territory, size), leaves))
             size += len(leaves)
             await db.execute(GROW, territory, size)
-        if len(rows) == PAGE:
-            return True, None, False
-        if size == 0:
-            return False, None, False
-        checkpoint, is_new = await self._checkpoint(db, territory, size)
-        return False, checkpoint, is_new
+        return size, len(rows) < PAGE
 
-    async def _checkpoint(self, db: Database, territory: str, size: int) -> tuple[Checkpoint, bool]:
+    async def _sign(self, db: Database, territory: str, size: int) -> Checkpoint:
+        """The tree's checkpoint: the last one again when it has not grown."""
         key = self.key.of_log(territory)
         try:
             checkpoint = Checkpoint(key.verifier.name, size, await tiles.root(db, territory, size))
@@ -156,12 +152,11 @@ class Sealer:
                 await self._must_extend(db, checkpoint, note, territory)
         except KeyError:
             raise SealingRefused(territory, "tiles of the tree are missing") from None
-        if last_size == size:
-            return checkpoint, False
-        note = str(key.sign(checkpoint))
-        self.memory.remember(territory, note)  # Before anyone can see it.
-        await db.execute(PUBLISH, territory, size, note)
-        return checkpoint, True
+        if last_size < size:
+            note = str(key.sign(checkpoint))
+            self.memory.remember(territory, note)  # Before anyone can see it.
+            await db.execute(PUBLISH, territory, size, note)
+        return checkpoint
 
     async def _must_extend(self, db: Database, checkpoint: Checkpoint, note: str | None, territory: str) -> None:
         if note is None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "bootstrap": ("Faire un lien d'entrée pour un exploitant.", "Make a link for an operator to come in by."),
     "agencies": ("Inscrire et lister les services partenaires.", "Register and list partner services."),
     "log": ("Prouver que l'histoire n'a pas été réécrite.", "Prove that history was not rewritten."),
+    "witness": ("Témoigner du journal d'une autre installation.", "Witness the log of another installation."),
     "database": ("Donner l'adresse de la base à d'autres outils.", "Give the database's address to other tools."),
     "openapi": ("Écrire la description de l'API.", "Write the API's description."),
 }

@@ -57,7 +57,7 @@ GROUPS = {
     "vault",
     "agencies",
     "database",
-    "log",
+    "log", "witness",
 }
 
 

@@ -14,6 +14,7 @@ from infrastructure.log_bundle import write_bundle
 from infrastructure.note_folder import NoteFolder
 from infrastructure.sealer import Sealer
 from infrastructure.signing_key import LogKey
+from infrastructure.witness import Publisher
 from tests.support.sealed_events import T, append_person
 
 
@@ -35,6 +36,10 @@ class SealedLog:
     def key(self) -> str:
         """What auditors are given."""
         return str(self.sealer.key.of_log(T).verifier)
+
+    def published(self, publisher: Publisher) -> None:
+        """From now on checkpoints are shown to witnesses."""
+        self.sealer._published = publisher
 
     def change_key(self) -> None:
         """As somebody who takes over the host would."""
@@ -84,5 +89,6 @@ async def without_triggers(pool: Pool) -> AsyncIterator[Database]:
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
     """Exit status and lines of `unisson-verify`."""
+    capsys.readouterr()  # What was logged before.
     status = main([*arguments, "--lang", "en"])
     return status, capsys.readouterr().out.splitlines()
