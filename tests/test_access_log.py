@@ -211,6 +211,15 @@ async def test_the_person_is_not_named_in_the_log(rig: Rig) -> None:
     assert {each["person"] for each in seen} == {stored.event.person}
 
 
+async def test_each_use_of_a_key_that_the_vault_counted_has_its_access(rig: Rig) -> None:
+    for _ in range(2):
+        await rig.look(await rig.person())
+    used = {row["access_event"] for row in await rig.pool.fetch("SELECT access_event FROM vault.uses")}
+    opened = [stored.event for stored in await rig.log.page(T, after=0) if isinstance(stored.event, AccessOpened)]
+    assert used == {event.access_id for event in opened}
+    assert len(used) == 2
+
+
 async def test_one_person_has_another_pseudonym_each_month(rig: Rig) -> None:
     ada = await rig.person()
     await rig.look(ada)
