@@ -14,7 +14,8 @@ from application.access import Caller, Means
 from application.access_log import AccessLog, Budget, BudgetExceeded, Seen, Visit
 from application.accesses import Accesses
 from application.event_log import Commit, LogBusy
-from domain.access_log import AccessOpened, MonthExpired, Opened, Register
+from domain.access_log import SEALED_BY, AccessOpened, AccessRefused, MonthExpired, Opened, Register
+from domain.aggregate import Event, compartments_of
 from domain.clock import SettableClock
 from domain.compartments import Compartment, Erased
 from domain.erasure import ErasedEvent
@@ -209,6 +210,11 @@ async def test_the_person_is_not_named_in_the_log(rig: Rig) -> None:
     assert isinstance(stored.event, AccessOpened)
     seen = await rig.pool.fetch("SELECT person FROM persons_seen")
     assert {each["person"] for each in seen} == {stored.event.person}
+
+
+@pytest.mark.parametrize("event_type", [AccessOpened, AccessRefused])
+def test_every_field_of_an_access_is_sealed_by_the_month_s_key(event_type: type[Event]) -> None:
+    assert set(compartments_of(event_type).values()) == {SEALED_BY}
 
 
 async def test_each_use_of_a_key_that_the_vault_counted_has_its_access(rig: Rig) -> None:
