@@ -165,10 +165,8 @@ def capacities_of(caller: Caller) -> Iterable[Capacity]:
 
 def ties_between(caller: Caller, pathway: Pathway, at: datetime, warrant: Warrant | None = None) -> Iterator[Tie]:
     """Every way in which a caller stands to a pathway of its territory, the strongest first."""
-    opening = pathway.ledger.entries.get(pathway.id)
     if caller.agency in pathway.participants:
-        in_charge = caller.agency == pathway.referent or (opening is not None and caller.agency == opening.agency)
-        relation = Relation.OWNER if in_charge else Relation.PARTICIPANT
+        relation = Relation.OWNER if caller.agency in pathway.in_charge else Relation.PARTICIPANT
         yield Tie(relation=relation, legal_basis=LEGAL_BASIS[relation])
     for share in live_shares(pathway, at):
         if share.to_agency == caller.agency:

@@ -14,7 +14,8 @@ TEST_MESSAGE = "unisson.webhook.test.v1"
 """Sent to one endpoint when its owner asks for it, whatever types it listens to."""
 ERASED_MESSAGE = "unisson.person.erased.v1"
 """Tells an agency that a pathway it knew of is gone (GDPR art. 19). Its subject is the pathway."""
-
+BREAK_GLASS_MESSAGE = "unisson.glass.broken.v1"
+"""Tells those in charge of a pathway, and those who review it, that somebody broke the glass. Its subject is that."""
 
 OUTBOX_CHANNEL = "unisson_outbox"
 """Notified when something was put in the outbox, so that whoever sends does not find it by looking only."""

@@ -94,6 +94,12 @@ class Pathway(Aggregate):
         return self.ledger.admitted()
 
     @property
+    def in_charge(self) -> frozenset[str]:
+        """Who opened it and the referent, as far as they still take part."""
+        opening = self.ledger.entries.get(self.id)
+        return self.participants & {self.referent, None if opening is None else opening.agency}
+
+    @property
     def closure(self) -> Current | None:
         """The closure in force."""
         return self.lasting("closed")

@@ -10,7 +10,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook
 
-from application.webhooks import ERASED_MESSAGE, TEST_MESSAGE, Message
+from application.webhooks import BREAK_GLASS_MESSAGE, ERASED_MESSAGE, TEST_MESSAGE, Message
 from infrastructure.outgoing_http import OutgoingHttp, Refused, Reply
 
 CONTENT_TYPE = JSONFormat.CONTENT_TYPE
@@ -41,6 +41,8 @@ def cloud_event(message: Message, public_url: str) -> bytes:
     data: dict[str, object] = {"position": message.position}
     if message.type == ERASED_MESSAGE:
         data["pathway_id"] = str(message.subject_id)
+    elif message.type == BREAK_GLASS_MESSAGE:
+        data["break_glass_id"] = str(message.subject_id)
     elif message.type != TEST_MESSAGE:
         data["alert_id"] = str(message.subject_id)
     if message.pathway is not None:

@@ -1,18 +1,20 @@
-"""Tells the agencies: one outbox row per alert event and recipient, in the transaction that moves the checkpoint.
+"""Tells the agencies: one outbox row per event and recipient, in the transaction that moves the checkpoint.
 
 A step with effects: it has no tables of its own and is never rebuilt.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
 from application.event_log import Stored
-from application.webhooks import OUTBOX_CHANNEL
+from application.webhooks import BREAK_GLASS_MESSAGE, OUTBOX_CHANNEL
 from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Sees
+from domain.break_glass import GlassBroken
 from domain.ids import uuid8_of
+from projections.officers import agencies_of_officers
 from projections.projection import Build, Connection, Page
 
 ADD = f"""
@@ -40,11 +42,16 @@ class Notifications:
     name = "notifications"
     version = 1
     tables: Mapping[str, str] = MappingProxyType({})
+    reads = frozenset({"officers"})
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:  # noqa: ARG002 (no tables of its own)
         if page.replay:
             return
         rows = [row for stored in page.events for row in messages_of(stored)]
+        broken = [stored for stored in page.events if isinstance(stored.event, GlassBroken)]
+        if broken:
+            officers = await agencies_of_officers(db, page.territory)
+            rows += [row for stored in broken for row in messages_of_broken_glass(stored, page, officers)]
         if rows:
             await db.execute(ADD, page.territory, *zip(*rows, strict=True))
 
@@ -77,6 +84,23 @@ def _message(stored: Stored, topic: str, pathway: UUID, one: Recipient) -> Outbo
         stored.position,
         stored.event.timestamp,
     )
+
+
+def messages_of_broken_glass(stored: Stored, page: Page, officers: Iterable[str]) -> Iterator[OutboxRow]:
+    """To those in charge of the pathway, and, without the pathway, to those who review it."""
+    pathway = page.pathways.get(stored.event.originator_id)
+    in_charge = () if pathway is None or pathway.erased else sorted(pathway.in_charge)
+    assert isinstance(stored.event, GlassBroken)
+    for agency in sorted({*in_charge, *officers}):
+        yield OutboxRow(
+            message_id_of(stored.territory, stored.position, agency),
+            agency,
+            BREAK_GLASS_MESSAGE,
+            stored.event.break_glass_id,
+            stored.event.originator_id if agency in in_charge else None,
+            stored.position,
+            stored.event.timestamp,
+        )
 
 
 def message_id_of(territory: str, position: int, agency: str) -> UUID:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from application.alerts import Alerts
+from application.blind_index import BlindKeys
 from application.event_log import EventLog
 from application.rules_in_force import RulesInForce
 from domain.rules import Calendars
@@ -12,16 +13,26 @@ from projections.alert_board import AlertBoard
 from projections.desynchronisation import Desynchronisation
 from projections.erasures import ErasureList
 from projections.notifications import Notifications
+from projections.officers import Officers
 from projections.pathway_timeline import PathwayTimeline
+from projections.person_index import PersonIndex
 from projections.projection import Projection
 from projections.retention_clocks import RetentionClocksView
 from projections.rulebook import Rulebook
 
 
 def projections(
-    log: EventLog, rules: RulesInForce, calendars: Calendars, *, quiet_territories: Collection[str] = ()
+    log: EventLog,
+    rules: RulesInForce,
+    calendars: Calendars,
+    *,
+    quiet_territories: Collection[str] = (),
+    blind_keys: BlindKeys | None = None,
 ) -> tuple[Projection, ...]:
-    """All of them. In `quiet_territories`, alerts are recorded and nobody is told: for the time of a large import."""
+    """All of them. In `quiet_territories`, alerts are recorded and nobody is told: for the time of a large import.
+
+    Without the vault's `blind_keys` there is no person index.
+    """
     return (
         AgencyDirectory(),
         Rulebook(),
@@ -30,6 +41,8 @@ def projections(
         Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
         AlertBoard(),
         ErasureList(),
+        Officers(),
         RetentionClocksView(),
+        *(() if blind_keys is None else (PersonIndex(blind_keys),)),
         Notifications(),
     )

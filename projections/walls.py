@@ -40,10 +40,11 @@ territory = {TERRITORY} AND EXISTS (
 PROTECT = """
 ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
 ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
-CREATE POLICY kept ON {table} TO CURRENT_USER USING (true) WITH CHECK (true);
+CREATE POLICY kept ON {table} USING ((
+    SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = '{table}'::regclass));
 CREATE POLICY read ON {table} FOR SELECT TO {reader} USING ({visible});
 GRANT SELECT ON {table} TO {reader}"""
-"""Forced, so that it holds for the owner of the table too; `kept` then lets those who fold write."""
+"""Forced, so that it holds for the owner of the table too; `kept` lets that owner fold, under whatever name."""
 
 IS_PROTECTED = "SELECT relforcerowsecurity FROM pg_class WHERE oid = $1::regclass"
 

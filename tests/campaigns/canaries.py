@@ -76,7 +76,7 @@ def play(folder: Path, pathways: int) -> None:
             assert server.stdout is not None
             address = server.stdout.readline().strip()
             _run("psql", address, "-qc", f"CREATE TABLE control AS SELECT '{CONTROL}' AS clear")
-            (folder / "dump.sql").write_bytes(_run("pg_dump", address))
+            (folder / "dump.sql").write_bytes(_run("pg_dump", address, "--enable-row-security"))
         finally:
             server.terminate()
 
