@@ -38,6 +38,7 @@ from application.agency_sight import openings_to
 from application.authorisation import Forbidden, authorise
 from application.decision_table import Action, Relation
 from application.differences import Difference, difference
+from application.key_vault import KeyRestricted
 from application.mandates import MandateRequired
 from application.replay import PATHWAYS_AT_ONCE, Moment, UnknownMoment
 from application.why import CannotBeJudgedAgain
@@ -224,7 +225,7 @@ MOMENT, PAGE, ALERTS = QueryReader(MomentQuery), QueryReader(PageQuery), QueryRe
 SIGHT = QueryReader(SightQuery)
 TIMELINE, WHY = QueryReader(TimelineThenQuery), QueryReader(WhyQuery)
 BETWEEN, BETWEEN_PAGES = QueryReader(DifferenceQuery), QueryReader(DifferencesQuery)
-REFUSALS = (Forbidden, MandateRequired, UnknownMoment)
+REFUSALS = (Forbidden, MandateRequired, UnknownMoment, KeyRestricted)
 
 
 class Place(NamedTuple):
@@ -418,12 +419,15 @@ async def look_at(request: ApiRequest, pathway_id: UUID) -> tuple[Moment, Seen]:
 
 
 async def look_at_one(request: ApiRequest, moment: Moment, pathway_id: UUID) -> Seen:
-    """Raises NotAParticipant before it was opened, as for one that no mandate names."""
-    await request.runtime.mandates.open(request.user, [pathway_id])
+    """Raises KeyRestricted; NotAParticipant before it was opened, as for one that no mandate names."""
+    runtime, caller = request.runtime, request.user
+    await runtime.mandates.open(caller, [pathway_id])
     seen = await look(request, moment, [pathway_id])
-    if not seen:
-        raise NotAParticipant
-    return seen[0]
+    if seen:
+        return seen[0]
+    if await runtime.replay.is_restricted(caller.territory, pathway_id):
+        raise KeyRestricted
+    raise NotAParticipant
 
 
 async def look(request: ApiRequest, moment: Moment, pathways: Sequence[UUID]) -> list[Seen]:

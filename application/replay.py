@@ -17,12 +17,15 @@ from domain.clock import Clock
 from domain.errors import DomainError
 from domain.opening import PathwayOpened
 from domain.pathway import Pathway
+from domain.restriction import PathwayRestricted, RestrictionLifted
 from domain.rules import Calendars, CompiledRules, Obligation, evaluate
 from domain.rules.instants import MICROSECOND, instant_of, moment_of
 
 PATHWAYS_AT_ONCE = 20
 """Folded together, and then let go: however many there are, memory holds so many."""
 HEADERS_AT_ONCE = 1_000
+
+RESTRICTIONS = frozenset({PathwayRestricted.TOPIC, RestrictionLifted.TOPIC})
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,19 +119,28 @@ class Replay:
         return [Opened(each.position, each.stream_id) for each in headers if each.position <= moment.position]
 
     async def histories(self, territory: str, pathways: Sequence[UUID], moment: Moment) -> list[History]:
-        """What was known of each, in the order asked; those not yet opened are left out. Few at once."""
+        """What was known of each, in the order asked. Few at once.
+
+        Left out: those not yet opened, and those restricted now, of whom nothing is shown whatever the moment.
+        """
         until = moment.position
         alerts = await self._alerts.alerts_of(territory, pathways, until)
-        ids = [*pathways, *(alert for each in alerts.values() for alert in each)]
-        streams = await self._log.read_streams(territory, ids, until_position=until)
+        of_alerts = [alert for each in alerts.values() for alert in each]
+        told = await self._log.read_streams(territory, of_alerts, until_position=until)
+        streams = await self._log.read_streams(territory, pathways)
         found = []
         for pathway_id in pathways:
-            events = streams.get(pathway_id, [])
-            pathway = fold(None, events)
+            stream = streams.get(pathway_id, [])
+            events = [stored for stored in stream if stored.position <= until]
+            pathway = None if is_restricted(stream) else fold(None, events)
             if isinstance(pathway, Pathway):
-                mine = {alert: streams[alert] for alert in alerts.get(pathway_id, ()) if alert in streams}
+                mine = {alert: told[alert] for alert in alerts.get(pathway_id, ()) if alert in told}
                 found.append(History(pathway=pathway, events=events, alerts=mine))
         return found
+
+    async def is_restricted(self, territory: str, pathway_id: UUID) -> bool:
+        """Whether nothing may be shown of the person now."""
+        return is_restricted(await self._log.read_stream(territory, pathway_id))
 
     async def everything(self, territory: str, moment: Moment) -> AsyncIterator[History]:
         """Every pathway of a territory, in the order of their openings."""
@@ -171,3 +183,9 @@ class Replay:
 
     def _day(self, territory: str, at: datetime) -> date:
         return date.fromordinal(self._calendars.of(territory).day_of(instant_of(at)))
+
+
+def is_restricted(stream: Sequence[Stored]) -> bool:
+    """Whether a whole stream ends with its person restricted."""
+    measures = (stored.topic for stored in reversed(stream) if stored.topic in RESTRICTIONS)
+    return next(measures, None) == PathwayRestricted.TOPIC

@@ -11,6 +11,7 @@ import pytest
 
 from api.browser import SESSION_COOKIE
 from domain.clock import SettableClock
+from domain.compartments import Compartment
 from domain.roles import Role
 from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY, Agency, Service, running
 from tests.test_http_alerts import alerts_of, unanswered
@@ -373,6 +374,41 @@ async def test_mandates_are_read_by_those_whom_they_concern(
     for other, headers in ((colleague, {}), (ccas, {}), (pretender, pretending)):
         assert (await other.get("/v1/mandates", headers=headers)).json()["items"] == []
         assert (await other.get(address, headers=headers)).json()["code"] == "unknown_mandate"
+
+
+async def test_of_a_restricted_person_nothing_is_replayed_whatever_the_moment(
+    service: Service, ccas: Agency, audit: Audit, clock: SettableClock
+) -> None:
+    pathway = await ccas.opened()
+    before = str(await head(service))
+    await mandate(audit, clock, pathway)
+    restricted = await audit.officer.command(f"{pathway}/restrictions", {"ground": "accuracy_contested"})
+    assert restricted.status_code == 201, restricted.text
+    assert await code(audit.auditor, f"{audited(pathway)}/facts?known_at={before}") == "person_restricted"
+    for address in ("/v1/audit/pathways", f"/v1/audit/inboxes/{CCAS}", "/v1/audit/differences?since=0"):
+        assert (await audit.auditor.get(address)).json()["items"] == []
+    await audit.officer.command(f"{pathway}/restrictions/liftings")
+    assert await code(audit.auditor, f"{audited(pathway)}/facts?known_at={before}") is None
+
+
+async def test_of_an_erased_person_a_replay_shows_that_something_happened_and_no_more(
+    service: Service, ccas: Agency, audit: Audit, clock: SettableClock
+) -> None:
+    pathway, _ = await unanswered(ccas, clock)
+    [alert] = await alerts_of(ccas)
+    before = {"known_at": str(alert["position"])}
+    await mandate(audit, clock, pathway)
+    subject = await service.runtime.pool.fetchval("SELECT subject FROM events WHERE position = $1", alert["position"])
+    await service.runtime.vault.keys.destroy(TERRITORY, subject, list(Compartment))
+    seen = (await audit.auditor.get(audited(pathway), params=before)).json()["pathway"]
+    assert (seen["status"], seen["entries"]) == ("erased", [])
+    timeline = (await audit.auditor.get(f"{audited(pathway)}/timeline", params=before)).json()["items"]
+    assert timeline[0]["type"] == "pathway.opened"
+    assert all(event["summary"] == {} for event in timeline)
+    for part in ("/facts", "/verdicts"):
+        assert (await audit.auditor.get(f"{audited(pathway)}{part}", params=before)).json()["items"] == []
+    assert (await audit.auditor.get("/v1/audit/alerts", params=before)).json()["items"] == []
+    assert await code(audit.auditor, f"/v1/audit/alerts/{alert['id']}/why") == "cannot_be_judged_again"
 
 
 @pytest.mark.parametrize(
