@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 
-from application.blind_index import BlindIndex
 from application.event_log import Commit, EventLog, StaleVersion, Stored
 from application.kek_epochs import KEPT, KekEpochs
 from application.key_vault import KeyVault
@@ -60,6 +59,13 @@ class Traces(Protocol):
 
     async def notify(self, notice: Notice, now: datetime) -> int:
         """Put one message per agency in the outbox; one that is there already is not put twice."""
+
+
+class BlindIndex(Protocol):
+    """What is needed of the index of identities."""
+
+    async def forget(self, territory: str, subject: UUID) -> int:
+        """Delete a person's hashes; returns how many there were. Doing it again changes nothing."""
 
 
 class ReadModels(Protocol):

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from application.erasure import Erasures
-from application.rights import Rights
+from application.rights import Asked, Rights
 from domain.clock import Clock
 from domain.errors import DomainError
 from domain.pathway import SYSTEM
@@ -107,7 +107,7 @@ class Retention:
         try:
             if due.stage is Stage.TO_ARCHIVE:
                 measure = RestrictPathway(ground=RestrictionGround.RETENTION)
-                await self._rights.carry_out(territory, due.pathway_id, measure, agency=SYSTEM)
+                await self._rights.carry_out(territory, due.pathway_id, measure, Asked(agency=SYSTEM))
             elif due.stage is Stage.TO_ERASE:
                 pathway = await self._rights.read(territory, due.pathway_id)
                 await self._erasures.request(pathway, ErasureGround.RETENTION_OVER, agency=SYSTEM, agent=None)

@@ -8,7 +8,7 @@ import pytest
 
 from application.pathways import PersonErased
 from application.retention import Retention
-from application.rights import Rights
+from application.rights import Asked, Rights
 from domain.compartments import Erased
 from domain.ids import uuid7
 from domain.opening import PathwayOpened
@@ -44,7 +44,7 @@ class Night:
         return [row["status"] for row in rows]
 
     async def hold(self, pathway_id: UUID, measure: PlaceHold | LiftHold) -> None:
-        await self.rights.carry_out(TERRITORY, pathway_id, measure, agency=CCAS)
+        await self.rights.carry_out(TERRITORY, pathway_id, measure, Asked(agency=CCAS))
 
 
 @pytest.fixture
@@ -89,7 +89,10 @@ async def test_a_restricted_pathway_asks_nothing_and_its_alerts_are_over(night: 
     person = await night.scene.live()
     assert await pool.fetchval("SELECT count(*) FROM agency_inbox") > 0
     await night.rights.carry_out(
-        TERRITORY, person, RestrictPathway(ground=RestrictionGround.OBJECTION_PENDING, note="Asked."), agency=CCAS
+        TERRITORY,
+        person,
+        RestrictPathway(ground=RestrictionGround.OBJECTION_PENDING, note="Asked."),
+        Asked(agency=CCAS),
     )
     assert await night.statuses() == ["restricted"]
     assert await pool.fetchval("SELECT count(*) FROM agency_inbox") == 0
@@ -98,11 +101,13 @@ async def test_a_restricted_pathway_asks_nothing_and_its_alerts_are_over(night: 
 
 async def test_the_machinery_does_not_open_what_names_a_restricted_person(night: Night) -> None:
     person = await night.scene.live()
-    await night.rights.carry_out(TERRITORY, person, RestrictPathway(ground=RestrictionGround.UNLAWFUL), agency=CCAS)
+    await night.rights.carry_out(
+        TERRITORY, person, RestrictPathway(ground=RestrictionGround.UNLAWFUL), Asked(agency=CCAS)
+    )
     opening = (await night.scene.place.log.read_stream(TERRITORY, person))[0].event
     assert isinstance(opening, PathwayOpened)
     assert isinstance(opening.family_name, Erased)
-    await night.rights.carry_out(TERRITORY, person, LiftRestriction(note="Settled."), agency=CCAS)
+    await night.rights.carry_out(TERRITORY, person, LiftRestriction(note="Settled."), Asked(agency=CCAS))
     opening = (await night.scene.place.log.read_stream(TERRITORY, person))[0].event
     assert isinstance(opening, PathwayOpened)
     assert opening.family_name == "Lovelace"
@@ -113,10 +118,10 @@ async def test_keys_left_open_by_a_crash_are_withheld_when_it_is_asked_again(nig
     pathway = await night.scene.pathway(person)
     assert pathway.subject is not None
     measure = RestrictPathway(ground=RestrictionGround.UNLAWFUL)
-    await night.rights.carry_out(TERRITORY, person, measure, agency=CCAS)
+    await night.rights.carry_out(TERRITORY, person, measure, Asked(agency=CCAS))
     await night.scene.vault.restrict(TERRITORY, pathway.subject, False)
     with pytest.raises(AlreadyRestricted):
-        await night.rights.carry_out(TERRITORY, person, measure, agency=CCAS)
+        await night.rights.carry_out(TERRITORY, person, measure, Asked(agency=CCAS))
     opening = (await night.scene.place.log.read_stream(TERRITORY, person))[0].event
     assert isinstance(opening, PathwayOpened)
     assert isinstance(opening.family_name, Erased)
