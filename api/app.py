@@ -204,7 +204,13 @@ async def compose(
             await stack.enter_async_context(runtime.follower)
             runner = BacktestRunner(settings, url, backtests, runtime.rulebooks, runtime.backtest_asked)
             await stack.enter_async_context(_running(runner.run()))
-            chores = (log.forget_outcomes, snapshots.drop_old, runtime.accesses.expire)
+            chores = (
+                log.forget_outcomes,
+                snapshots.drop_old,
+                runtime.accesses.expire,
+                runtime.tokens.drop_expired,
+                runtime.sessions.drop_over,
+            )
             await stack.enter_async_context(_running(_keep_house(chores)))
         if "notifications" in roles:
             http = await stack.enter_async_context(OutgoingHttp(allow_loopback=allow_loopback))

@@ -14,7 +14,7 @@ from api.browser import is_secure, must_be_same_site, session_in
 from api.described import Described
 from api.key_in_url import KeyInUrl, holds_key
 from api.queries import InvalidQuery
-from api.request import headers_of
+from api.request import ApiRequest, headers_of
 from api.runtime import Runtime
 from application.access import Caller, Means, ScopeRequired
 from application.access import Scope as Right
@@ -70,14 +70,23 @@ class Door(ASGIMiddleware):
             runtime.crowd.leave()
 
 
-async def identify(scope: Scope, runtime: Runtime) -> tuple[Caller, Proof]:
-    """Raises InvalidKey, InvalidToken, SessionOver, CrossSite, KeyInUrl, InvalidAgent."""
+async def must_still_be_in(request: ApiRequest) -> None:
+    """For answers that take long: whoever was let in may have been shut out since. Raises what the door does."""
+    caller, _ = await identify(request.scope, request.runtime, again=True)
+    must_have(caller, request.scope)
+
+
+async def identify(scope: Scope, runtime: Runtime, *, again: bool = False) -> tuple[Caller, Proof]:
+    """Raises InvalidKey, InvalidToken, SessionOver, CrossSite, KeyInUrl, InvalidAgent.
+
+    `again`: a proof of possession, which serves once, has served for this request already.
+    """
     if holds_key(scope):
         raise KeyInUrl
     headers = headers_of(scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() in {"bearer", "dpop"} and token.startswith(f"{ACCESS_TOKEN}_"):
-        return await _by_token(token, scope, runtime, bound=scheme.lower() == "dpop")
+        return await _by_token(token, scope, runtime, bound=scheme.lower() == "dpop", again=again)
     if scheme:
         return await _by_key(token if scheme.lower() == "bearer" else "", scope, runtime)
     session = session_in(headers, secure=is_secure(runtime.settings))
@@ -95,13 +104,13 @@ async def _by_key(token: str, scope: Scope, runtime: Runtime) -> tuple[Caller, P
     return caller, Proof(expires_at=key.expires_at, live=key.live)
 
 
-async def _by_token(shown: str, scope: Scope, runtime: Runtime, *, bound: bool) -> tuple[Caller, Proof]:
+async def _by_token(shown: str, scope: Scope, runtime: Runtime, *, bound: bool, again: bool) -> tuple[Caller, Proof]:
     """A partner's software; on somebody's behalf, it may no more than both it and that person may."""
     assert scope["type"] == ScopeType.HTTP
     headers, token = headers_of(scope), await runtime.tokens.identify(shown)
     if bound != (token.bound_to is not None):
         raise InvalidToken
-    if bound:
+    if bound and not again:
         await runtime.grants.must_hold_key(token, shown, headers.get("dpop"), scope["method"], scope["path"])
     scopes, roles, agent = token.scopes, frozenset[Role](), _agent_said(headers)
     if token.member_id is not None:

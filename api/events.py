@@ -14,6 +14,7 @@ from litestar import Router, get
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp
 
+from api.authentication import must_still_be_in
 from api.described import described
 from api.queries import Limit, Position, QueryReader, WaitSeconds
 from api.reading import reading
@@ -21,6 +22,7 @@ from api.replies import NDJSON, encode, reply
 from api.request import ApiRequest
 from application.access import Caller
 from application.event_log import Header
+from domain.errors import DomainError
 from projections.agency_feed import visible
 from projections.consumers import folded_position
 from projections.pathway_timeline import PathwayTimeline
@@ -99,6 +101,7 @@ async def _page(request: ApiRequest, after: int, limit: int) -> Feed:
 
 
 async def _visible(request: ApiRequest, headers: list[Header]) -> list[EventHeader]:
+    await must_still_be_in(request)
     caller: Caller = request.user
     async with reading(request) as db:
         streams = await visible(db, caller.territory, caller.agency, (header.stream_id for header in headers))
@@ -155,10 +158,13 @@ async def _left(request: ApiRequest) -> bool:
 
 
 async def lines(request: ApiRequest, after: int) -> AsyncIterator[bytes]:
-    """Up to what was shown when the stream began."""
+    """Up to what was shown when the stream began. Cut short, without its last line, when the reader is shut out."""
     last = await _shown_up_to(request)
     while after < last and not request.runtime.stopping.is_set():
-        feed = await _page(request, after, SCANNED_AT_ONCE)
+        try:
+            feed = await _page(request, after, SCANNED_AT_ONCE)
+        except DomainError:
+            return
         yield b"".join(encode(item) + b"\n" for item in feed.items)
         after = feed.next_after
     yield encode({"next_after": after}) + b"\n"

@@ -44,8 +44,6 @@ class StoredSessions(Protocol):
 
     async def end(self, digest: bytes, at: datetime) -> None: ...
 
-    async def end_all(self, territory: str, member_id: UUID, at: datetime) -> None: ...
-
     async def drop_over(self, before: datetime) -> None: ...
 
 
@@ -93,3 +91,6 @@ class Sessions:
         digest = digest_of(shown)
         await self._store.end(digest, self._clock.now())
         self._believed.forget(digest)
+
+    async def drop_over(self) -> None:
+        await self._store.drop_over(self._clock.now())

@@ -15,6 +15,7 @@ from domain.clock import Clock
 from domain.errors import DomainError
 
 LIFETIME = timedelta(minutes=10)
+KEPT_AFTERWARDS = timedelta(hours=1)
 
 
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +96,9 @@ class Tokens:
         if token is None or token.expires_at <= self._clock.now():
             raise InvalidToken
         return token
+
+    async def drop_expired(self) -> None:
+        await self._store.drop_expired(self._clock.now() - KEPT_AFTERWARDS)
 
     async def revoke(self, client: ServiceClient, shown: str) -> None:
         """Revoking what is not a token of this client, or no token at all, changes nothing and tells nothing."""

@@ -15,8 +15,6 @@ SELECT territory, agency, member_id, began_at, seen_at, ends_at FROM sessions
 WHERE token_sha256 = $1 AND ended_at IS NULL"""
 SEEN = "UPDATE sessions SET seen_at = greatest(seen_at, $2) WHERE token_sha256 = $1"
 END = "UPDATE sessions SET ended_at = coalesce(ended_at, $2) WHERE token_sha256 = $1"
-END_ALL = """
-UPDATE sessions SET ended_at = $3 WHERE territory = $1 AND member_id = $2 AND ended_at IS NULL"""
 DROP_OVER = "DELETE FROM sessions WHERE ends_at < $1"
 
 ADD_MEMBER = "INSERT INTO members (territory, member_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
@@ -50,9 +48,6 @@ class PostgresSessions:
 
     async def end(self, digest: bytes, at: datetime) -> None:
         await self._pool.execute(END, digest, at)
-
-    async def end_all(self, territory: str, member_id: UUID, at: datetime) -> None:
-        await self._pool.execute(END_ALL, territory, member_id, at)
 
     async def drop_over(self, before: datetime) -> None:
         await self._pool.execute(DROP_OVER, before)

@@ -152,3 +152,32 @@ async def test_the_time_of_last_use_never_moves_backwards(keys: PostgresApiKeys)
     found = await keys.find(key.key_id)
     assert found is not None
     assert found.last_used_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("peer", "allowed"),
+    [
+        ("192.0.2.7", True),
+        ("::ffff:192.0.2.7", True),  # The same, through an IPv6 socket.
+        ("2001:db8::1", True),
+        ("192.0.3.7", False),
+        ("2001:db9::1", False),
+        ("not-an-address", False),
+        (None, False),
+    ],
+)
+async def test_a_key_may_be_kept_to_some_networks(keys: PostgresApiKeys, peer: str | None, allowed: bool) -> None:
+    key, token = issued(addresses=["192.0.2.0/24", "2001:db8::/32"])
+    await keys.add(key)
+    gatekeeper = Gatekeeper(keys, SettableClock(NOW))
+    if allowed:
+        assert await gatekeeper.identify(token, peer) == key
+    else:
+        with pytest.raises(InvalidKey):
+            await gatekeeper.identify(token, peer)
+
+
+@pytest.mark.parametrize("network", ["192.0.2.1/24", "somewhere", "192.0.2.0/33"])
+def test_what_is_no_network_is_refused(network: str) -> None:
+    with pytest.raises(ValueError):
+        issued(addresses=[network])
