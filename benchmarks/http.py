@@ -77,15 +77,15 @@ async def _key(url: str) -> str:
 
 async def _run(name: str, run: int, url: str, folder: Path, key: str) -> Result:
     place = folder / f"{name}-{run}"
-    async with _serving(name, url, place, folder):
-        pathways = await _pathways(name, place, key)
-        requests = [_request(pathway, key) for pathway in pathways]
+    async with serving(name, url, place, folder):
+        pathways = await open_pathways(name, place, key)
+        requests = [contact(pathway, key) for pathway in pathways]
         await _load(Plan(str(place), CONNECTIONS, WARM_SECONDS, requests, f"{name}-{run}-warm"))
         return await _load(Plan(str(place), CONNECTIONS, SECONDS, requests, f"{name}-{run}"))
 
 
 @asynccontextmanager
-async def _serving(name: str, url: str, place: Path, folder: Path) -> AsyncIterator[None]:
+async def serving(name: str, url: str, place: Path, folder: Path) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.http_servers", name, url, str(place), str(folder)),
         stdout=asyncio.subprocess.PIPE,
@@ -99,21 +99,21 @@ async def _serving(name: str, url: str, place: Path, folder: Path) -> AsyncItera
         await process.wait()
 
 
-async def _pathways(name: str, place: Path, key: str) -> list[str]:
+async def open_pathways(name: str, place: Path, key: str, number: int = PATHWAYS) -> list[str]:
     if name == "bare":
-        return [str(uuid7()) for _ in range(PATHWAYS)]
+        return [str(uuid7()) for _ in range(number)]
     headers = {"Authorization": f"Bearer {key}"}
     opened = []
     async with httpx2.AsyncClient(
         transport=httpx2.AsyncHTTPTransport(uds=str(place)), base_url="http://bench", headers=headers
     ) as client:
-        for _ in range(PATHWAYS):
+        for _ in range(number):
             answer = await client.post("/v1/pathways", json={}, headers={"Idempotency-Key": str(uuid7())})
             opened.append(answer.json()["id"])
     return opened
 
 
-def _request(pathway: str, key: str) -> Request:
+def contact(pathway: str, key: str) -> Request:
     before = (
         f"POST /v1/pathways/{pathway}/contacts HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\nIdempotency-Key: "

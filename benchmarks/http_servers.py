@@ -22,17 +22,26 @@ KEY = "un_live_stock"
 POOL_SIZE = 32
 
 
-def unisson(url: str, place: Path, folder: Path) -> None:
+QUOTA = 20
+"""Requests a second that the limited server takes from one key."""
+
+
+def unisson(url: str, place: Path, folder: Path, per_second: float = 1e9, burst: int = 1_000_000_000) -> None:
     """What `unisson serve --roles api` runs."""
     from api.app import create_app
     from api.limits import Limits
     from api.server import config_of
     from infrastructure.settings import Settings
 
-    limits = Limits(requests_per_second=1e9, burst=1_000_000_000)
+    limits = Limits(requests_per_second=per_second, burst=burst)
     settings = Settings(data_dir=folder, database_url=url)
     app = create_app(settings, roles=frozenset({"api"}), limits=limits)
     _serve(config_of(app, limits), place)
+
+
+def limited(url: str, place: Path, folder: Path) -> None:
+    """The same with a small quota for each key."""
+    unisson(url, place, folder, QUOTA, 2 * QUOTA)
 
 
 def bare(url: str, place: Path, folder: Path) -> None:  # noqa: ARG001
@@ -139,7 +148,7 @@ def _serve(config: uvicorn.Config, place: Path) -> None:
     server.run(sockets=[listen_on_file(place)])
 
 
-SERVERS = {"unisson": unisson, "bare": bare, "stock": stock}
+SERVERS = {"unisson": unisson, "limited": limited, "bare": bare, "stock": stock}
 
 if __name__ == "__main__":
     name, url, place, folder = sys.argv[1:]
