@@ -44,6 +44,8 @@ class IdentityView(msgspec.Struct, kw_only=True):
     phone: str | None
     email: str | None
     address: str | None
+    contested: bool
+    """The person says that it is not right."""
 
 
 class HealthThemeView(msgspec.Struct, kw_only=True):
@@ -60,6 +62,8 @@ class HealthView(msgspec.Struct, kw_only=True):
     agency: str
     actor: str | None
     recorded_at: datetime
+    contested: bool
+    """The person says that what was recorded there is not right."""
     themes: list[HealthThemeView]
 
 
@@ -72,6 +76,8 @@ class NoteView(msgspec.Struct, kw_only=True):
     agency: str
     actor: str | None
     recorded_at: datetime
+    contested: bool
+    """The person says that what was recorded there is not right."""
     text: str
 
 

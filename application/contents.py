@@ -3,7 +3,7 @@
 This is the only way to it: read models, timelines and messages never hold any.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -42,6 +42,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     email: str | None = None
     address: str | None = None
+    contested: bool = False
+    """The person says that it is not right."""
 
 
 class HealthTheme(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +61,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     agency: str
     actor: str | None
     recorded_at: datetime
+    contested: bool
+    """The person says that what was recorded there is not right."""
 
 
 class Health(Told, frozen=True, kw_only=True):
@@ -160,7 +164,7 @@ class Field(msgspec.Struct, frozen=True):
 def content_of(
     pathway: Pathway, compartments: frozenset[Compartment], seen: Seen, notes_of: frozenset[str] | None
 ) -> Content:
-    taken_back = _taken_back(pathway)
+    taken_back, contested = _taken_back(pathway), _contested(pathway)
     standing = [told for told in seen.events if told.event.originator_version not in taken_back]
     shown = [told for told in standing if notes_of is None or told.event.agency in notes_of]
     read = {
@@ -171,9 +175,9 @@ def content_of(
         pathway_id=pathway.id,
         version=pathway.version,
         position=seen.appended.last_position,
-        identity=_identity(standing) if Compartment.IDENTITY in read else None,
-        health=_health(read[Compartment.HEALTH]) if Compartment.HEALTH in read else None,
-        notes=_notes(read[Compartment.NOTES]) if Compartment.NOTES in read else None,
+        identity=_identity(standing, contested) if Compartment.IDENTITY in read else None,
+        health=_health(read[Compartment.HEALTH], contested) if Compartment.HEALTH in read else None,
+        notes=_notes(read[Compartment.NOTES], contested) if Compartment.NOTES in read else None,
         erased=tuple(sorted(name for name, fields in read.items() if any(_is_erased(field) for field in fields))),
     )
 
@@ -185,6 +189,12 @@ def _taken_back(pathway: Pathway) -> set[int]:
         stands = pathway.ledger.current(entry.id) is not None
         recorded[entry.first_version] = recorded.get(entry.first_version, False) or stands
     return {version for version, stands in recorded.items() if not stands}
+
+
+def _contested(pathway: Pathway) -> set[int]:
+    """Versions of the events that recorded what the person contests."""
+    entries = pathway.ledger.entries
+    return {entries[entry_id].first_version for entry_id in pathway.rights.contested if entry_id in entries}
 
 
 def _fields(events: Sequence[Stored], compartment: Compartment) -> Iterator[Field]:
@@ -202,16 +212,22 @@ def _is_erased(field: Field) -> bool:
     return isinstance(field.value, Erased)
 
 
-def _identity(events: Sequence[Stored]) -> Identity:
-    """As the last event has it: it replaces all that was said before, by nothing where it says nothing."""
+def _identity(events: Sequence[Stored], contested: Container[int]) -> Identity:
+    """As the last event has it: it replaces all that was said before, by nothing where it says nothing.
+
+    The opening stands for it, corrected or not: it is what a person contests.
+    """
     of_identity = [told for told in events if Compartment.IDENTITY in _compartments_of(type(told.event)).values()]
     fields = _fields(of_identity[-1:], Compartment.IDENTITY)
-    return Identity(**{field.name: field.value for field in fields if not _is_erased(field)})
+    names = {field.name: field.value for field in fields if not _is_erased(field)}
+    return Identity(**names, contested=1 in contested)
 
 
-def _health(fields: Sequence[Field]) -> tuple[Health, ...]:
+def _health(fields: Sequence[Field], contested: Container[int]) -> tuple[Health, ...]:
     return tuple(
-        Health(**_place(field.told), themes=tuple(_themes(field.value))) for field in fields if not _is_erased(field)
+        Health(**_place(field.told, contested), themes=tuple(_themes(field.value)))
+        for field in fields
+        if not _is_erased(field)
     )
 
 
@@ -222,11 +238,11 @@ def _themes(value: str | Sequence[HealthNeed]) -> Iterator[HealthTheme]:
         yield from (HealthTheme(theme=need.theme, need_id=need.need_id) for need in value)
 
 
-def _notes(fields: Sequence[Field]) -> tuple[Note, ...]:
-    return tuple(Note(**_place(field.told), text=field.value) for field in fields if not _is_erased(field))
+def _notes(fields: Sequence[Field], contested: Container[int]) -> tuple[Note, ...]:
+    return tuple(Note(**_place(field.told, contested), text=field.value) for field in fields if not _is_erased(field))
 
 
-def _place(told: Stored) -> dict[str, Any]:
+def _place(told: Stored, contested: Container[int]) -> dict[str, Any]:
     event = told.event
     return {
         "version": event.originator_version,
@@ -234,6 +250,7 @@ def _place(told: Stored) -> dict[str, Any]:
         "agency": event.agency,
         "actor": event.actor,
         "recorded_at": event.timestamp,
+        "contested": event.originator_version in contested,
     }
 
 

@@ -1,7 +1,7 @@
 """Who a person is, their health and what was noted: opened by one route, with a ground, never without a trace."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ async def test_a_worker_opens_identity_and_own_notes_of_a_pathway_of_the_agency(
     shown = await opened(worker, place, "identity,notes")
     assert shown.status_code == 200, shown.text
     body = shown.json()
-    assert body["identity"] == IDENTITY | {"email": None, "address": None}
+    assert body["identity"] == IDENTITY | {"email": None, "address": None, "contested": False}
     assert [(note["type"], note["text"]) for note in body["notes"]] == [("contact.recorded", NOTE)]
     assert (body["health"], body["erased"], body["version"]) == (None, [], 3)
 
@@ -196,9 +196,9 @@ async def test_identity_is_what_was_said_last_whatever_was_said_before(service: 
     corrected = await software.command(f"{place}/identity-corrections", {"given_name": "Zoë"}, If_Match='"v3"')
     assert corrected.status_code == 200, corrected.text
     names = (await opened(worker, place)).json()["identity"]
-    assert {name: value for name, value in names.items() if value is not None} == {"given_name": "Zoë"}
+    assert {name: value for name, value in names.items() if value} == {"given_name": "Zoë"}
     await software.command(f"{place}/identity-corrections", {}, If_Match='"v4"')
-    assert set((await opened(worker, place)).json()["identity"].values()) == {None}
+    assert set((await opened(worker, place)).json()["identity"].values()) == {None, False}
 
 
 async def test_a_note_that_was_taken_back_is_not_shown(service: Service, software: Agency, place: str) -> None:
@@ -208,6 +208,16 @@ async def test_a_note_that_was_taken_back_is_not_shown(service: Service, softwar
     retracted = await software.command(f"{place}/entries/{entry}/retractions", {}, If_Match=version)
     assert retracted.status_code == 200, retracted.text
     assert [note["text"] for note in (await opened(worker, place, "notes")).json()["notes"]] == [NOTE]
+
+
+async def test_what_the_person_contests_is_shown_as_contested(service: Service, software: Agency, place: str) -> None:
+    facts = (await software.get(f"{place}/facts")).json()["items"]
+    contact = next(fact["fact_id"] for fact in facts if fact["type"] == "contact")
+    contested = await software.command(f"{place}/entries/{contact}/contests")
+    assert contested.status_code in {200, 201}, contested.text
+    shown = (await opened(await service.person(Role.WORKER), place, "identity,notes")).json()
+    assert [note["contested"] for note in shown["notes"]] == [True]
+    assert shown["identity"]["contested"] is False
 
 
 async def test_notes_of_another_agency_are_opened_by_a_share_only(
@@ -339,9 +349,26 @@ async def test_a_crawler_is_stopped_at_the_budget_of_the_day(service: Service, s
     )
 
 
-def test_content_is_in_the_answer_of_no_other_route() -> None:
-    """Field by field: what names a person is described in one answer only; elsewhere it is something to send."""
-    personal = {"given_name", "birth_date", "address"}
-    schemas = document()["components"]["schemas"]
-    named = {name for name, schema in schemas.items() if personal & set(schema.get("properties", {}))}
-    assert named == {"IdentityView", "OpenPathway", "CorrectIdentity"}
+def test_what_names_a_person_is_described_in_no_other_answer() -> None:
+    """Field by field. Elsewhere it is something to send: to open a pathway, to correct, to look for somebody."""
+    described = document()
+    naming = {
+        operation["operationId"]
+        for item in described["paths"].values()
+        for operation in item.values()
+        if {"given_name", "birth_date", "address"} & set(_fields(operation["responses"], described))
+    }
+    assert naming == {"openContents"}
+
+
+def _fields(part: Any, described: dict[str, Any]) -> Iterator[str]:
+    """The names of all fields of an answer, however deep."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _fields(each, described)
+    elif isinstance(part, dict):
+        yield from part.get("properties", {})
+        yield from _fields(list(part.values()), described)
+        kind, _, name = str(part.get("$ref", "")).rpartition("/")
+        if kind == "#/components/schemas":
+            yield from _fields(described["components"]["schemas"][name], described)
