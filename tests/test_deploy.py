@@ -34,7 +34,6 @@ def test_a_key_that_keeps_to_its_quota_is_not_held_up_by_the_proxy() -> None:
 def test_the_proxy_logs_no_query_and_no_whole_address() -> None:
     [logged] = re.findall(r"log_format unisson '([^']+)'", NGINX)
     assert not {"$request", "$request_uri", "$uri", "$args", "$http_referer"} & set(re.findall(r"\$\w+", logged))
-    )
     assert "$unisson_logged" in logged
 
 
