@@ -7,7 +7,7 @@ import msgspec
 
 import domain.alert
 import domain.catalogue  # noqa: F401 (registers the events of pathways)
-from domain.access_log import ACCESS_TOPICS
+from domain.access_log import ACCESS_TOPICS, BudgetSpent
 from domain.aggregate import EVENT_TYPES, Event, compartments_of
 from domain.alert import ALERT_TOPICS, TOLD_TOPICS
 from domain.compartments import Compartment, Erased
@@ -15,7 +15,7 @@ from domain.membership import MEMBER_TOPICS
 from domain.person_erasure import PersonErased
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MESSAGE_TOPICS = (*sorted(TOLD_TOPICS), PersonErased.TOPIC, "webhook.test")
+MESSAGE_TOPICS = (*sorted(TOLD_TOPICS), PersonErased.TOPIC, BudgetSpent.TOPIC, "webhook.test")
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):

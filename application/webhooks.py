@@ -14,6 +14,8 @@ TEST_MESSAGE = "unisson.webhook.test.v1"
 """Sent to one endpoint when its owner asks for it, whatever types it listens to."""
 ERASED_MESSAGE = "unisson.person.erased.v1"
 """Tells an agency that a pathway it knew of is gone (GDPR art. 19). Its subject is the pathway."""
+BUDGET_MESSAGE = "unisson.access.budget-spent.v1"
+"""Tells officers, and the agency itself, that a user asked for more persons in a day than allowed. It has no subject."""
 BREAK_GLASS_MESSAGE = "unisson.glass.broken.v1"
 """Tells those in charge of a pathway, and those who review it, that somebody broke the glass. Its subject is that."""
 

@@ -10,7 +10,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook
 
-from application.webhooks import BREAK_GLASS_MESSAGE, ERASED_MESSAGE, TEST_MESSAGE, Message
+from application.webhooks import BREAK_GLASS_MESSAGE, BUDGET_MESSAGE, ERASED_MESSAGE, TEST_MESSAGE, Message
 from infrastructure.outgoing_http import OutgoingHttp, Refused, Reply
 
 CONTENT_TYPE = JSONFormat.CONTENT_TYPE
@@ -43,7 +43,7 @@ def cloud_event(message: Message, public_url: str) -> bytes:
         data["pathway_id"] = str(message.subject_id)
     elif message.type == BREAK_GLASS_MESSAGE:
         data["break_glass_id"] = str(message.subject_id)
-    elif message.type != TEST_MESSAGE:
+    elif message.type not in {TEST_MESSAGE, BUDGET_MESSAGE}:
         data["alert_id"] = str(message.subject_id)
     if message.pathway is not None:
         data["pathway_id"] = str(message.pathway)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.event_log import Stored
-from application.webhooks import BREAK_GLASS_MESSAGE, OUTBOX_CHANNEL
+from application.webhooks import BREAK_GLASS_MESSAGE, BUDGET_MESSAGE, OUTBOX_CHANNEL
+from domain.access_log import BudgetSpent
 from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Sees
 from domain.break_glass import GlassBroken
 from domain.ids import uuid8_of
@@ -49,9 +50,11 @@ class Notifications:
             return
         rows = [row for stored in page.events for row in messages_of(stored)]
         broken = [stored for stored in page.events if isinstance(stored.event, GlassBroken)]
-        if broken:
+        spent = [stored for stored in page.events if isinstance(stored.event, BudgetSpent)]
+        if broken or spent:
             officers = await agencies_of_officers(db, page.territory)
             rows += [row for stored in broken for row in messages_of_broken_glass(stored, page, officers)]
+            rows += [row for stored in spent for row in messages_of_spent_budget(stored, officers)]
         if rows:
             await db.execute(ADD, page.territory, *zip(*rows, strict=True))
 
@@ -98,6 +101,20 @@ def messages_of_broken_glass(stored: Stored, page: Page, officers: Iterable[str]
             BREAK_GLASS_MESSAGE,
             stored.event.break_glass_id,
             stored.event.originator_id if agency in in_charge else None,
+            stored.position,
+            stored.event.timestamp,
+        )
+
+
+def messages_of_spent_budget(stored: Stored, officers: Iterable[str]) -> Iterator[OutboxRow]:
+    """To the agency of whoever was stopped, and to the officers."""
+    for agency in sorted({stored.event.agency, *officers}):
+        yield OutboxRow(
+            message_id_of(stored.territory, stored.position, agency),
+            agency,
+            BUDGET_MESSAGE,
+            stored.event.originator_id,
+            None,
             stored.position,
             stored.event.timestamp,
         )
