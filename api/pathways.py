@@ -49,6 +49,8 @@ class EntryView(msgspec.Struct, kw_only=True):
     precision: Precision
     state: FactState
     attrs: dict[str, Any]
+    contested: bool
+    """The person says that it is not right."""
     version: int
     recorded_at: datetime
     position: int
@@ -83,13 +85,13 @@ def view(pathway: Pathway) -> PathwayView:
         zone=pathway.zone,
         opened_at=pathway.created_on,
         updated_at=pathway.modified_on,
-        entries=[entry_view(entry) for entry in entries if entry is not None],
+        entries=[entry_view(pathway, entry) for entry in entries if entry is not None],
     )
 
 
-def entry_view(current: Current) -> EntryView:
-    entry = current.entry
-    return as_view(current, EntryView, id=entry.id, type=entry.type, agency=entry.agency)
+def entry_view(pathway: Pathway, current: Current) -> EntryView:
+    entry, contested = current.entry, current.id in pathway.rights.contested
+    return as_view(current, EntryView, id=entry.id, type=entry.type, agency=entry.agency, contested=contested)
 
 
 def order(request: ApiRequest, command: Command, raw: bytes, *, update: bool = False) -> Order:
@@ -172,7 +174,7 @@ async def read_entry(request: ApiRequest, pathway_id: FromPath[UUID], entry_id: 
     current = pathway.ledger.current(entry_id)
     if current is None:
         raise UnknownEntry
-    return reply(entry_view(current), headers={"ETag": etag(pathway.version)})
+    return reply(entry_view(pathway, current), headers={"ETag": etag(pathway.version)})
 
 
 CHANGES_MOST = 20

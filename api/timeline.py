@@ -97,10 +97,16 @@ class FactView(msgspec.Struct, kw_only=True):
     position: int
 
 
+class FactNow(FactView, kw_only=True):
+    """A fact as it stands, and whether the person says that it is not right."""
+
+    contested: bool
+
+
 class Facts(msgspec.Struct, kw_only=True):
     pathway_id: UUID
     version: int
-    items: list[FactView]
+    items: list[FactNow]
 
 
 FACTS_QUERY = QueryReader(FactsQuery)
@@ -118,7 +124,8 @@ async def read_facts(request: ApiRequest, pathway_id: FromPath[UUID]) -> Reply:
     headers = {"ETag": etag(pathway.version)}
     if is_unchanged(request, headers["ETag"]):
         return nothing(status=304, headers=headers)
-    items = [as_view(fact, FactView) for fact in pathway.facts()]
+    contested = {str(entry_id) for entry_id in pathway.rights.contested}
+    items = [as_view(fact, FactNow, contested=fact.fact_id in contested) for fact in pathway.facts()]
     return reply(Facts(pathway_id=pathway.id, version=pathway.version, items=items), headers=headers)
 
 

@@ -55,6 +55,8 @@ GROUPS = {
     "clients",
     "members",
     "vault",
+    "rights",
+    "erasure",
     "agencies",
     "database",
     "log", "witness",
