@@ -335,18 +335,23 @@ async def test_accesses_of_all_are_for_the_officer_and_those_of_an_agency_for_it
 async def test_a_crawler_is_stopped_at_the_budget_of_the_day(service: Service, software: Agency) -> None:
     most = service.runtime.settings.persons_per_user
     places = [await software.opened(**IDENTITY) for _ in range(most + 3)]
-    worker = await service.person(Role.WORKER)
+    worker, dpo = await service.person(Role.WORKER), await service.person(Role.DPO, agency="dpd-34")
     answers = await asyncio.gather(*(opened(worker, place) for place in places))
     assert sorted(answer.status_code for answer in answers) == [200] * most + [429] * 3
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert (refused.json()["code"], "Retry-After" in refused.headers) == ("too_many_persons", True)
-    dpo = await service.person(Role.DPO, agency="dpd-34")
     [told] = (await dpo.get(f"/v1/accesses?limit=200&after={most + 100}")).json()["budgets_spent"]
     assert (told["agency"], told["agent"], told["persons_most"]) == (
         CCAS,
         (await worker.get("/v1/me")).json()["agent"],
         most,
     )
+    assert await service.runtime.follower.caught_up(TERRITORY, told["position"], 20)
+    messages = await service.runtime.pool.fetch("SELECT agency, type, pathway FROM outbox ORDER BY agency")
+    assert [tuple(row) for row in messages] == [
+        (CCAS, "unisson.access.budget-spent.v1", None),
+        ("dpd-34", "unisson.access.budget-spent.v1", None),
+    ]
 
 
 def test_what_names_a_person_is_described_in_no_other_answer() -> None:
