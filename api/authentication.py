@@ -61,8 +61,8 @@ class Door(ASGIMiddleware):
         runtime.crowd.enter()
         try:
             caller, scope["auth"] = await identify(scope, runtime)
-            must_have(caller, scope)
             must_take_query(scope)
+            must_have(caller, scope)
             runtime.rates.take(caller.key_id)
             scope["user"] = await under_mandate(caller, scope, runtime)
             await next_app(scope, receive, send)
