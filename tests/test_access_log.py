@@ -1,6 +1,7 @@
 """Whoever looks at a person's content is written down in the same statement; when that fails, nothing is shown."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -149,6 +150,37 @@ async def test_a_refused_version_brings_no_row_and_the_next_try_does(rig: Rig) -
         assert len(seen.events) == 1
         assert (await rig.look(ada)).given_name == "Ada"
     assert await rig.topics() == ["pathway.opened", *["access.opened"] * 7]
+
+
+async def test_the_database_itself_hands_out_no_row_of_a_look_that_it_refused(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not merely this process: of four looks in one call, one is of a stale version and one over the budget."""
+    people = [await rig.person() for _ in range(4)]
+    await rig.look(people[0])
+    answers = []
+    ask: Any = LookWriter._ask
+
+    class Recording:
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        async def fetchrow(self, *asked: Any, **options: Any) -> Any:
+            answers.append(await self._connection.fetchrow(*asked, **options))
+            return answers[-1]
+
+    async def recording(writer: LookWriter, connection: Any, *asked: Any) -> list[Verdict]:
+        verdicts: list[Verdict] = await ask(writer, Recording(connection), *asked)
+        return verdicts
+
+    monkeypatch.setattr(LookWriter, "_ask", recording)
+    forgetful = AccessLog(rig.log, rig.looks, rig.vault, rig.clock)
+    looks = [forgetful.look(visit_of(person), OPENED, GROUND) for person in people]
+    results = await asyncio.gather(*looks, return_exceptions=True)
+    assert [type(result) for result in results] == [Seen, Seen, Seen, BudgetExceeded]
+    first = answers[0]
+    assert first["verdicts"] == [1, 0, 0, 4]
+    assert sorted(first["r_command"]) == [2, 3]
 
 
 async def test_an_answer_lost_on_its_way_shows_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,6 +421,31 @@ async def test_a_budget_holds_when_everybody_asks_at_once(database_url: str, rig
     assert {type(answer) for answer in answers} == {Seen, BudgetExceeded}
     shown = {person for person in people if await rig.accesses.accesses_of(T, person)}
     assert len(shown) == 3
+
+
+async def test_the_budget_is_that_of_a_plain_model(rig: Rig) -> None:
+    """Anybody looks at anybody, on any day: refused when, and only when, it would be one person too many."""
+    chance = random.Random(5)  # noqa: S311
+    statement = "SELECT see_person($1, $2, $3, ARRAY[$4, $5], ARRAY[$6, $7]::integer[])"
+    for territory in ("FR-30", "FR-48", "FR-66"):
+        seen: dict[tuple[date, str], set[str]] = {}
+        by_user, by_agency = chance.randint(1, 4), chance.randint(3, 8)
+        verdicts = set()
+        for _ in range(150):
+            day = NOW.date() + timedelta(days=chance.randrange(2))
+            agency, person = chance.choice("ab"), chance.choice("uvwxyz")
+            user = f"{agency}/{chance.choice('12')}"
+            answer = await rig.pool.fetchval(statement, territory, day, person, user, agency, by_user, by_agency)
+            full = [
+                person not in seen.setdefault((day, who), set()) and len(seen[day, who]) >= most
+                for who, most in ((user, by_user), (agency, by_agency))
+            ]
+            assert answer == (full.index(True) + 1 if any(full) else 0)
+            verdicts.add(answer)
+            if not any(full):
+                seen[day, user].add(person)
+                seen[day, agency].add(person)
+        assert {0, 1} <= verdicts
 
 
 async def test_what_no_longer_counts_is_forgotten(rig: Rig) -> None:
