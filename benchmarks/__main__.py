@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("append", "replay", "projections", "rules", "http", "startup", "access", "flood")
+BENCHMARKS = ("append", "replay", "projections", "rules", "http", "startup", "access", "row_security", "flood")
 
 
 def main(names: list[str]) -> int:

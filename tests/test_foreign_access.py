@@ -43,8 +43,9 @@ BODIES: dict[str, Any] = {
     "request-erasure": {"ground": "consent_withdrawn"},
     "restrict-pathway": {"ground": "accuracy_contested"},
     "place-hold": {"ground": "litigation"},
+    "replay-webhook-messages": {"since": NOW.isoformat()},
 }
-"""Of routes on a pathway that are no command of the catalogue; `{}` unless named here."""
+"""Of routes that are no command of the catalogue; `{}` unless named here."""
 QUERIES = {
     "open-contents": "?compartments=identity&purpose=accompaniment",
     "compare-pathway": "?since=1",
@@ -250,7 +251,7 @@ async def test_what_another_agency_set_up_is_not_there(service: Service) -> None
         answers = []
         for endpoint in (made.json()["id"], str(uuid4())):
             path = each.path.replace("{endpoint_id:uuid}", endpoint)
-            options: dict[str, Any] = {} if each.method in READS else {"json": {}}
+            options: dict[str, Any] = {} if each.method in READS else {"json": BODIES.get(each.name, {})}
             headers = {"Idempotency-Key": str(uuid4())}
             answers.append(await other.request(each.method, path, headers=headers, **options))
         assert [answer.status_code for answer in answers] == [404, 404], each.name
