@@ -7,9 +7,21 @@ import msgspec
 from application.access import Caller
 from application.authorisation import capacities_of
 from application.decision_table import Action, Relation, lines_for
+from domain.errors import DomainError
 
 READER = "unisson_reader"
 """The database's role in which they are read."""
+
+
+class BeingRebuilt(DomainError):
+    """What this reads is being made anew after an upgrade; try again in a while."""
+
+    code = "being_rebuilt"
+    status = 503
+    title_fr = "Ce qui est lu ici est refait après une mise à niveau ; réessayez dans un moment."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=10)
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,8 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from application.sight import READER, Sight
+import asyncpg
+import structlog
+
+from application.sight import READER, BeingRebuilt, Sight
 from infrastructure.database import Database, Pool
+
+log = structlog.get_logger()
 
 # One round trip. Local to the transaction: a pooled connection forgets them, behind pgbouncer too.
 BEGIN = """
@@ -17,7 +22,10 @@ SELECT set_config('unisson.territory', {territory}, true), set_config('unisson.a
 
 @asynccontextmanager
 async def reading(pool: Pool, sight: Sight) -> AsyncIterator[Database]:
-    """A connection that shows what `sight` says, and nothing else."""
+    """A connection that shows what `sight` says, and nothing else.
+
+    Raises BeingRebuilt where nothing was granted to the reader yet: tables that an earlier release made have no walls.
+    """
     values = {
         "reader": READER,
         "territory": _literal(sight.territory),
@@ -30,6 +38,9 @@ async def reading(pool: Pool, sight: Sight) -> AsyncIterator[Database]:
         await db.execute(BEGIN.format_map(values))
         try:
             yield db
+        except asyncpg.InsufficientPrivilegeError:
+            log.warning("reading.refused")
+            raise BeingRebuilt from None
         finally:
             await db.execute("ROLLBACK")  # Nothing was written.
 

@@ -120,6 +120,17 @@ async def test_the_application_is_no_superuser(durable_postgres: EmbeddedPostgre
     assert await ask(durable_postgres.url, question) is False
 
 
+async def test_a_cluster_made_before_there_was_a_reader_gets_one(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir) as server:
+        database = await asyncpg.connect(server.url.replace("unisson@", "postgres@"))
+        await database.execute("DROP ROLE unisson_reader")
+        await database.close()
+    (data_dir / "postgres" / "reader-made").unlink()
+    for _ in range(2):
+        async with EmbeddedPostgres(data_dir) as server:
+            assert await ask(server.url, "SELECT pg_has_role('unisson_reader', 'MEMBER')") is True
+
+
 async def test_is_durable_unless_told_otherwise(durable_postgres: EmbeddedPostgres) -> None:
     for setting in ("fsync", "synchronous_commit", "full_page_writes", "data_checksums"):
         assert await ask(durable_postgres.url, f"SHOW {setting}") == "on"
