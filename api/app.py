@@ -27,6 +27,7 @@ from api import (
     inbox,
     login,
     mandates,
+    matching,
     me,
     members,
     metrics,
@@ -60,8 +61,9 @@ from application.api_keys import Gatekeeper
 from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
-from application.mandates import Mandates
 from application.identity_provider import IdentityProvider
+from application.mandates import Mandates
+from application.matching import Matching
 from application.memberships import Members
 from application.pathways import Pathways
 from application.replay import Replay
@@ -84,26 +86,30 @@ from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.backtests import PostgresBacktests
 from infrastructure.bootstrap_links import PostgresBootstrapLinks
 from infrastructure.cached_key_vault import CHANNEL as KEYS_CHANNEL
-from infrastructure.database import connect, create_pool
+from infrastructure.database import Pool, connect, create_pool
 from infrastructure.delivery import DeliveryWorker
 from infrastructure.embedded_postgres import open_database
 from infrastructure.event_log import PostgresEventLog
+from infrastructure.key_file import KeyFile
 from infrastructure.migrate import migrate
 from infrastructure.outbox import Outbox
 from infrastructure.outcomes import PostgresOutcomes
 from infrastructure.outgoing_http import OutgoingHttp
+from infrastructure.person_searches import PostgresSearches
 from infrastructure.service_clients import PostgresServiceClients
 from infrastructure.sessions import PostgresMemberIndex, PostgresSessions
 from infrastructure.settings import Settings
 from infrastructure.snapshots import PostgresSnapshots
 from infrastructure.tokens import PostgresAccessTokens
 from infrastructure.vault import open_vault, server_keys
+from infrastructure.vault_calls import Vault
 from infrastructure.webhook_endpoints import PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox, reseal
 from infrastructure.webhooks import Sender
 from projections.builds import install
 from projections.follower import Follower
 from projections.pathway_viewers import PendingReviews
+from projections.person_index import PersonRows
 from projections.reconciliation import Reconciliation
 from projections.registry import projections
 
@@ -140,7 +146,7 @@ async def compose(
         pool = await stack.enter_async_context(create_pool(url, pgbouncer=settings.pgbouncer))
         whole_vault = await stack.enter_async_context(open_vault(settings, pool, clock))
         vault = whole_vault.keys
-        key_file = await server_keys(whole_vault, settings)
+        key_file = await _server_keys(whole_vault, settings, pool)
         log = await stack.enter_async_context(PostgresEventLog(url, pool, vault, clock, pgbouncer=settings.pgbouncer))
         looks = await stack.enter_async_context(
             PostgresLooks(url, pool, vault, clock, budget_of(settings), pgbouncer=settings.pgbouncer)
@@ -151,14 +157,14 @@ async def compose(
         clock = clock or SystemClock()
         calendars = Calendars()
         in_force = RulesInForce(shipped_rules())
-        all_projections = projections(log, in_force, calendars)
+        all_projections = projections(log, in_force, calendars, blind_keys=whole_vault.blind)
         await install(pool, all_projections)
-        await reseal(pool, SecretBox(key_file))
         keys, backtests = PostgresApiKeys(pool), PostgresBacktests(pool)
         clients, tokens = PostgresServiceClients(pool), Tokens(PostgresAccessTokens(pool), clock)
         members = Members(log, clock, PostgresMemberIndex(pool))
         rulebooks = Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz)
         pathways = Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots)
+        people = PersonRows(pool, whole_vault.blind)
         runtime = Runtime(
             settings=settings,
             clock=clock,
@@ -166,6 +172,8 @@ async def compose(
             url=url,
             pool=pool,
             vault=whole_vault,
+            blind_index=people,
+            matching=Matching(people, PostgresSearches(pool), log, clock),
             log=log,
             projections=all_projections,
             follower=Follower(pool, log, all_projections, clock),
@@ -221,6 +229,13 @@ async def compose(
             log.hear(OUTBOX_CHANNEL, lambda _: worker.wake())
             stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
         yield runtime
+
+
+async def _server_keys(vault: Vault, settings: Settings, pool: Pool) -> KeyFile:
+    """What the servers' own secrets are sealed with, those of earlier releases sealed anew."""
+    keys = await server_keys(vault, settings)
+    await reseal(pool, SecretBox(keys))
+    return keys
 
 
 def may_send(runtime: Runtime) -> MaySend:
@@ -332,6 +347,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         replays.routes,
         members.routes,
         me.routes,
+        matching.routes,
     ]
     entrances = [oauth.routes, login.routes, bootstrap.routes]
     return [

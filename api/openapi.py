@@ -43,6 +43,7 @@ TAGS = {
     "mandates": "What auditors may look at, and until when.",
     "audit": "The past as it was known, for auditors of cases.",
     "members": "People, and their roles.",
+    "persons": "Whether somebody is known already.",
     "me": "The caller.",
 }
 DESCRIPTION = """\

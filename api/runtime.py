@@ -12,12 +12,14 @@ from application.accesses import Accesses
 from application.agencies import Agencies
 from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
+from application.blind_index import BlindIndex
 from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
 from application.event_log import EventLog
-from application.mandates import Mandates
 from application.identity_provider import IdentityProvider
+from application.mandates import Mandates
+from application.matching import Matching
 from application.memberships import Members
 from application.outcomes import Outcomes
 from application.pathways import Pathways
@@ -48,6 +50,8 @@ class Runtime:
     """Of the database, for whoever needs a connection of its own."""
     pool: Pool
     vault: Vault
+    blind_index: BlindIndex
+    matching: Matching
     log: EventLog
     projections: Sequence[Projection]
     follower: Follower

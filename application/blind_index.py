@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.identity_terms import Identity, Kind
 from domain.errors import DomainError
 
 HASH_BYTES = 10
@@ -39,8 +40,21 @@ class BlindKeys(Protocol):
         """Destroy the older of two versions in use. Raises OneIndexKey when there is no other."""
 
 
+class Found(msgspec.Struct, frozen=True):
+    """A pathway of which some fields of the identity agree."""
+
+    pathway: UUID
+    kind: Kind
+
+
 class BlindIndex(Protocol):
     """The hashes of the identities that are known."""
+
+    async def find(self, territory: str, identity: Identity) -> list[Found]:
+        """The pathways of whoever this may be, in no order that tells anything."""
+
+    async def twins(self, territory: str, agency: str, limit: int) -> list[tuple[UUID, UUID, Kind]]:
+        """Pairs of pathways that may be one person's, among those that the agency takes part in."""
 
     async def forget(self, territory: str, subject: UUID) -> int:
         """Delete a person's hashes (erasure); returns how many there were. Doing it again changes nothing."""
@@ -50,9 +64,7 @@ class TwoIndexKeys(DomainError):
     """Two versions of the hashing key are in use already: rebuild the index, then retire the older."""
 
     code = "two_index_keys"
-    title_fr = (
-        "Deux versions de la clé d'empreinte servent déjà : reconstruisez l'index, puis retirez l'ancienne."
-    )
+    title_fr = "Deux versions de la clé d'empreinte servent déjà : reconstruisez l'index, puis retirez l'ancienne."
 
 
 class OneIndexKey(DomainError):

@@ -33,6 +33,10 @@ RIGHTS: Mapping[str, Action | None] = {
     "break-glass": A.BREAK_GLASS,
     "review-break-glass": A.REVIEW_BREAK_GLASS,
     "list-break-glass": A.REVIEW_BREAK_GLASS,
+    # Who may be known.
+    "search-person": A.MATCH,
+    "confirm-search": A.MATCH,
+    "list-duplicates": A.LIST_CASES,
     # Of one's own agency.
     "list-pathways": A.LIST_CASES,
     "list-alerts": A.LIST_CASES,

@@ -35,6 +35,7 @@ PATHWAY_TOPICS = sorted(
             "evaluation",
             "opening",
             "orientation",
+            "recognition",
             "referent",
             "referral",
             "relocation",

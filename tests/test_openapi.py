@@ -84,11 +84,11 @@ def test_bodies_say_that_they_refuse_unknown_fields() -> None:
 
 
 def test_every_post_takes_an_idempotency_key() -> None:
-    """A batch takes one a line."""
+    """A batch takes one a line; searching for a person records nothing that could be recorded twice."""
     wanted = {"$ref": "#/components/parameters/IdempotencyKey"}
     assert [
         path for method, path, operation in operations() if method == "post" and wanted not in operation["parameters"]
-    ] == ["/v1/batches"]
+    ] == ["/v1/batches", "/v1/persons/matches"]
     assert "idempotency_key" in DOCUMENT["components"]["schemas"]["BatchLine"]["required"]
 
 

@@ -17,7 +17,9 @@ from domain.ids import uuid7
 from domain.opening import OpenPathway, open_pathway
 from domain.pathway import Pathway
 from domain.rules import Calendars
+from infrastructure.blind_keys import VaultBlindKeys
 from infrastructure.database import Pool
+from infrastructure.event_log import PostgresEventLog
 from projections.follower import Follower
 from projections.projection import Projection
 from projections.registry import projections
@@ -101,7 +103,12 @@ def follower_of(pool: Pool, place: Territory, projections: Sequence[Projection],
 
 def all_projections(place: Territory, **options: Collection[str]) -> tuple[Projection, ...]:
     """Every projection, with four rules."""
-    return projections(place.log, RulesInForce(four_rules()), Calendars(), **options)
+    return projections(place.log, RulesInForce(four_rules()), Calendars(), blind_keys=blind_keys(place), **options)
+
+
+def blind_keys(place: Territory) -> VaultBlindKeys:
+    assert isinstance(place.log, PostgresEventLog)
+    return VaultBlindKeys(place.log._pool, place.log.vault, place.clock)
 
 
 async def catch_up(pool: Pool, place: Territory) -> None:

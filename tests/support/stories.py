@@ -17,6 +17,7 @@ from domain.diagnosis import FoundNeed, RecordDiagnosis, WithdrawNeed
 from domain.evaluation import EvaluateTraining, EvaluationOutcome
 from domain.opening import CorrectIdentity
 from domain.orientation import DecideOrientation, Track
+from domain.recognition import RecognisePerson, SearchReason, Sureness
 from domain.referent import AcknowledgeHandover, AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral, Urgency
 from domain.relocation import MoveRelocation, RecordRelocation, RelocationStatus
@@ -36,7 +37,7 @@ from domain.situation import RecordSituation, SituationValue, Topic
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
 from domain.training import MoveTraining, PhysicalDemand, RecordTraining, TrainingKind, TrainingStatus
 from domain.transfer import MoveTransfer, RequestTransfer, TransferStatus
-from tests.support.pathways import BIRTH, CCAS, MISSION_LOCALE, NOW, SIAO, TODAY, Scenario, ago, an_id, opened
+from tests.support.pathways import BIRTH, CCAS, MISSION_LOCALE, NOW, SIAO, STRANGER, TODAY, Scenario, ago, an_id, opened
 
 TRAINING, HEALTH, HOUSING = (
     "se-former--trouver-sa-formation",
@@ -235,6 +236,10 @@ EVENTFUL: tuple[tuple[str, Command | Measure], ...] = (
         ),
     ),
     (SIAO, RevokeShare(share_id=an_id("share"), note=NOTE)),
+    (
+        STRANGER,
+        RecognisePerson(search_id=an_id("search"), sureness=Sureness.LIKELY, reason=SearchReason.RECEPTION),
+    ),
     (SIAO, BreakTheGlass(motive=NOTE, id=an_id("glass"))),
     (CCAS, ReviewBreakGlass(break_glass_id=an_id("glass"), justified=True, note=NOTE)),
     (CCAS, WithdrawConsent(consent_id=an_id("consent"), on=ago(5), note=NOTE)),
