@@ -14,15 +14,19 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from api import authentication, bodies, conditions, cursors, limits, problems, queries
+from api.browser import CrossSite
 from api.described import Described
 from api.key_in_url import KeyInUrl
 from api.replies import NDJSON
 from api.request import ApiRequest
-from application.access import ScopeRequired
+from application.access import Scope, ScopeRequired
 from application.api_keys import InvalidKey
 from application.authorisation import Forbidden
 from application.event_log import AppendInDoubt, IdempotencyKeyReused, LogBusy, StaleVersion
 from application.pathways import InFlight, PersonErased
+from application.service_clients import SERVICE_SCOPES
+from application.sessions import SessionOver
+from application.tokens import InvalidToken
 from domain.errors import DomainError
 from domain.pathway import NotAParticipant
 
@@ -46,16 +50,32 @@ TAGS = {
     "persons": "Whether somebody is known already.",
     "me": "The caller.",
 }
+SCOPE_MEANINGS: dict[Scope, str] = {
+    Scope.READ: "Read coded facts.",
+    Scope.WRITE: "Record what happens.",
+    Scope.MANAGE: "Webhook endpoints and the agency's own description.",
+    Scope.STEER: "The rules of the whole territory.",
+    Scope.IDENTITY: "Open names and ways to reach the person.",
+    Scope.HEALTH: "Open health content.",
+    Scope.NOTES: "Open free text.",
+    Scope.SHARE: "Let another agency read.",
+    Scope.MATCH: "Ask whether a person is known.",
+    Scope.ERASE: "Ask for an erasure.",
+}
 DESCRIPTION = """\
 Unisson keeps the services around a person in step. Each service records what it does; interventions that have fallen
 out of step are found and told to every service concerned.
 
-Every request carries an API key (`Authorization: Bearer un_live_…`), which tells the agency and the territory. Every
+Every request carries a credential, which tells who calls, for which agency and in which territory: an access token of a
+partner's software, a person's session, or an API key. Every
 POST carries an `Idempotency-Key`: sent again, it is answered the same and recorded once. Errors are RFC 9457 problems
 with a stable `code`, in French or English (`Accept-Language`). `X-Agent` names, under a pseudonym, who acts.
 """
 ALWAYS: tuple[type[DomainError], ...] = (
     InvalidKey,
+    InvalidToken,
+    SessionOver,
+    CrossSite,
     KeyInUrl,
     authentication.InvalidAgent,
     ScopeRequired,
@@ -120,22 +140,43 @@ def document(app: Litestar | None = None) -> Json:
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
-        "security": [{"apiKey": []}],
+        "security": [{"accessToken": []}, {"session": []}, {"apiKey": []}],
         "paths": {path: dict(sorted(item.items())) for path, item in sorted(paths.items())},
         "components": {
-            "securitySchemes": {
-                "apiKey": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "un_live_<key id>_<secret>_<checksum>",
-                    "description": "The agency's API key. Never in an address.",
-                }
-            },
+            "securitySchemes": SECURITY_SCHEMES,
             "parameters": PARAMETERS,
             "headers": HEADERS,
             "schemas": {name: _tidy(schema) for name, schema in sorted(components.items()) if name not in queries_},
         },
     }
+
+
+SECURITY_SCHEMES: Json = {
+    "accessToken": {
+        "type": "oauth2",
+        "description": "Of a partner's software: ten minutes long, given for a statement signed with its key "
+        "(private_key_jwt). With `DPoP` in place of `Bearer`, bound to a key.",
+        "flows": {
+            "clientCredentials": {
+                "tokenUrl": "/oauth/token",
+                "scopes": {scope.value: SCOPE_MEANINGS[scope] for scope in sorted(SERVICE_SCOPES)},
+            }
+        },
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-unisson-session",
+        "description": "Of a person who signed in at /login. All but GET also need `X-Unisson-Request: 1`.",
+    },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "un_live_<key id>_<secret>_<checksum>",
+        "description": "An agency's API key, for software too simple for the rest. Never in an address; opens nothing "
+        "that names a person.",
+    },
+}
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -81,7 +81,7 @@ class OpenIdProvider:
                     known.token_endpoint, code=code, code_verifier=sign_in.verifier, grant_type="authorization_code"
                 )
             )
-            claims = await self._claims(known, str(token.get("id_token") or ""), sign_in.nonce)
+            claims = await self._claims(known, token, sign_in.nonce)
             self._must_be_strong(claims)
             if "name" not in claims and "given_name" not in claims and known.userinfo_endpoint is not None:
                 claims = await self._with_name(known, client, claims)
@@ -97,14 +97,14 @@ class OpenIdProvider:
         if claims.get("acr") not in self._levels and not (isinstance(told, list) and ways & set(map(str, told))):
             raise WeakSignIn
 
-    async def _claims(self, known: Configuration, id_token: str, nonce: str) -> dict[str, Any]:
+    async def _claims(self, known: Configuration, answer: Mapping[str, Any], nonce: str) -> dict[str, Any]:
         """What the provider signed, for us, in answer to this very sign-in. Raises SignInRefused."""
-        token = await self._verified(known, id_token)
+        token = await self._verified(known, str(answer.get("id_token") or ""))
         checked = CodeIDToken(
             token.claims,
             token.header,
             {"iss": {"essential": True, "value": known.issuer}, "aud": {"essential": True, "value": self._client_id}},
-            {"nonce": nonce, "client_id": self._client_id},
+            {"nonce": nonce, "client_id": self._client_id, "access_token": answer.get("access_token")},
         )
         try:
             checked.validate(now=int(self._clock.now().timestamp()), leeway=SKEW_SECONDS)

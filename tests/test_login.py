@@ -122,6 +122,7 @@ ALTERED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"nonce": "another"}, "sign_in_refused"),
     ({"nonce": None}, "sign_in_refused"),
     ({"exp": int(NOW.timestamp()) - 120}, "sign_in_refused"),
+    ({"at_hash": "of-another-token"}, "sign_in_refused"),
     ({"sub": None}, "sign_in_refused"),
     ({"sub": "x" * 256}, "sign_in_refused"),
     ({"sub": 7}, "sign_in_refused"),
