@@ -32,6 +32,7 @@ from domain.errors import DomainError
 from domain.ids import uuid7, uuid8_of
 from domain.shares import AccessPurpose
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 ATTEMPTS = 5
@@ -58,8 +59,18 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     by_agency: int = 2_000
 
 
+class Spending(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays for one more person, out of which day's budget."""
+
+    person: str
+    """The month's pseudonym."""
+    user: str
+    agency: str
+    day: date
+
+
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be looked at, and who pays for it out of the day's budget."""
+    """What is to be looked at, and who pays for it."""
 
     stream_id: UUID
     topics: frozenset[str]
@@ -70,11 +81,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Agencies whose notes are opened; None: everybody's."""
     access_id: UUID
     purpose: AccessPurpose
-    person: str
-    """The month's pseudonym."""
-    user: str
-    agency: str
-    day: date
+    spending: Spending
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +96,9 @@ class LoggedLooks(Protocol):
 
     async def look(self, territory: str, commit: Commit, look: Look) -> Seen:
         """Raises BudgetExceeded and what `EventLog.append` raises, and shows nothing then."""
+
+    async def count(self, territory: str, spending: Spending) -> None:
+        """For a person who is read of without opening anything. Raises BudgetExceeded."""
 
     async def page(self, territory: str, *, after: int, limit: int, agency: str | None) -> list[Stored]:
         """Accesses after a position, and who was stopped, in order; of one agency, or of all."""
@@ -120,6 +130,7 @@ class AccessLog:
         self._clock = clock
         self._slots: OrderedDict[tuple[str, UUID], _Slot] = OrderedDict()
         self._told: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, str, UUID, date], None] = OrderedDict()
 
     async def look(
         self,
@@ -135,7 +146,7 @@ class AccessLog:
         Raises BudgetExceeded, which is written too, and what `LoggedLooks.look` raises.
         """
         caller, now = visit.caller, self._clock.now()
-        person = await self._pseudonym(visit, now, register)
+        person = await self._pseudonym(caller.territory, visit.subject, now, register)
         look = Look(
             stream_id=visit.stream_id,
             topics=topics,
@@ -143,10 +154,7 @@ class AccessLog:
             notes_of=notes_of,
             access_id=uuid7(),
             purpose=visit.purpose,
-            person=person,
-            user=user_of(caller),
-            agency=caller.agency,
-            day=now.astimezone(UTC).date(),
+            spending=spending_of(caller, person, now),
         )
 
         async def send(commit: Commit) -> tuple[Appended, Seen]:
@@ -157,13 +165,31 @@ class AccessLog:
         try:
             return await self._write(visit, register, draft, send)
         except BudgetExceeded as refusal:
-            await self._tell_of_budget(visit, look, refusal)
+            await self._tell_of_budget(caller, look.spending, refusal)
             raise
+
+    async def count(self, caller: Caller, subject: UUID) -> None:
+        """Count a person whose coded facts somebody reads, once a day. Software reads them as it needs.
+
+        Raises BudgetExceeded, which is written too.
+        """
+        now = self._clock.now()
+        read = (caller.territory, user_of(caller), subject, now.date())
+        if not is_proved(caller) or read in self._counted:
+            return
+        person = await self._pseudonym(caller.territory, subject, now, Register.ORDINARY)
+        spending = spending_of(caller, person, now)
+        try:
+            await self._looks.count(caller.territory, spending)
+        except BudgetExceeded as refusal:
+            await self._tell_of_budget(caller, spending, refusal)
+            raise
+        _remember(self._counted, read)
 
     async def refuse(self, visit: Visit, reason: str) -> None:
         """Write that content was refused to somebody: once a day for each user, person and reason."""
         caller, now = visit.caller, self._clock.now()
-        person = await self._pseudonym(visit, now, Register.ORDINARY)
+        person = await self._pseudonym(caller.territory, visit.subject, now, Register.ORDINARY)
         refusal = (caller.territory, user_of(caller), person, reason, str(now.date()))
         if refusal in self._told:
             return
@@ -174,7 +200,7 @@ class AccessLog:
         compartments = tuple(sorted(visit.compartments))
         draft = _draft(AccessRefused, visit, person, now, compartments=compartments, reason=reason)
         await self._write(visit, Register.ORDINARY, draft, send)
-        self._note_told(refusal)
+        _remember(self._told, refusal)
 
     async def _write(
         self,
@@ -207,34 +233,29 @@ class AccessLog:
                     slot.version = appended.version
                     return sent
 
-    async def _tell_of_budget(self, visit: Visit, look: Look, refusal: BudgetExceeded) -> None:
+    async def _tell_of_budget(self, caller: Caller, spending: Spending, refusal: BudgetExceeded) -> None:
         """Once a day for each budget; whoever came first has told."""
-        caller, day = visit.caller, str(look.day)
-        spender = look.agency if refusal.of_agency else look.user
-        if (caller.territory, spender, day) in self._told:
+        spender = spending.agency if refusal.of_agency else spending.user
+        budget = (caller.territory, spender, str(spending.day))
+        if budget in self._told:
             return
         event = BudgetSpent(
-            originator_id=uuid8_of("access-budget", caller.territory, spender, day),
+            originator_id=uuid8_of("access-budget", *budget),
             originator_version=1,
             timestamp=self._clock.now(),
             agency=caller.agency,
             actor=None if refusal.of_agency else caller.agent,
-            day=look.day,
+            day=spending.day,
             of_agency=refusal.of_agency,
             persons_most=refusal.persons_most,
         )
         await append_once(self._log, caller.territory, event)
-        self._note_told((caller.territory, spender, day))
+        _remember(self._told, budget)
 
-    def _note_told(self, what: tuple[str, ...]) -> None:
-        self._told[what] = None
-        while len(self._told) > TOLD_KEPT:
-            self._told.popitem(last=False)
-
-    async def _pseudonym(self, visit: Visit, now: datetime, register: Register) -> str:
-        subject = log_subject(visit.caller.territory, month_of(now), register)
-        keyring = await self._vault.ensure(visit.caller.territory, subject, [SEALED_BY])
-        return pseudonym_of(keyring[SEALED_BY].secret, visit.subject)
+    async def _pseudonym(self, territory: str, subject: UUID, now: datetime, register: Register) -> str:
+        month = log_subject(territory, month_of(now), register)
+        keyring = await self._vault.ensure(territory, month, [SEALED_BY])
+        return pseudonym_of(keyring[SEALED_BY].secret, subject)
 
     @asynccontextmanager
     async def _held(self, territory: str, stream_id: UUID) -> AsyncIterator["_Slot"]:
@@ -257,10 +278,25 @@ class _Slot:
         self.version = 0
 
 
+def is_proved(caller: Caller) -> bool:
+    """Whether it is a person who acts, by a session or through software, and not merely whom software names."""
+    return caller.means is Means.PERSON or bool(caller.roles)
+
+
 def user_of(caller: Caller) -> str:
-    """Whose budget of the day it is: the person's who acts, once proved; else the credential's, whomever it names."""
-    proved = caller.means is Means.PERSON or caller.roles
-    return f"{caller.agency}/{caller.agent if proved and caller.agent else caller.key_id}"
+    """Whose budget of the day it is: the person's, once proved; else the credential's."""
+    return f"{caller.agency}/{caller.agent if is_proved(caller) and caller.agent else caller.key_id}"
+
+
+def spending_of(caller: Caller, person: str, now: datetime) -> Spending:
+    return Spending(person=person, user=user_of(caller), agency=caller.agency, day=now.astimezone(UTC).date())
+
+
+def _remember(known: OrderedDict[K, None], what: K) -> None:
+    """Up to `TOLD_KEPT`, the latest."""
+    known[what] = None
+    while len(known) > TOLD_KEPT:
+        known.popitem(last=False)
 
 
 def _draft(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from application.access_log import Budget, BudgetExceeded, Look, Seen
+from application.access_log import Budget, BudgetExceeded, Look, Seen, Spending
 from application.event_log import AppendInDoubt, Commit, LogBusy, Stored
 from application.key_vault import Keyring, KeyVault, Purpose, Use
 from domain.clock import Clock
@@ -23,8 +23,8 @@ from infrastructure.event_log import COLUMNS
 from infrastructure.group_writer import REPLY_SECONDS_MAX, Command, GroupWriter
 
 OVER_BUDGET = Counter("unisson_looks_over_budget_total", "Looks at a person refused: too many persons in a day.")
-USER_SPENT, AGENCY_SPENT = 4, 5
-"""Verdicts beyond those of `append_events`."""
+LAST_VERDICT = 3
+"""Of those of `append_events`. Those beyond say whose budget is spent: the user's, the agency's."""
 VERDICT_COLUMNS = len(Verdict._fields)
 
 LOOK = f"SELECT * FROM log_and_look({', '.join(f'${number}' for number in range(1, 31))})"
@@ -33,6 +33,8 @@ SELECT {COLUMNS} FROM events
 WHERE territory = $1 AND position > $2 AND topic IN ('access.opened', 'access.refused', 'access.budget-spent')
     AND ($4::text IS NULL OR agency = $4)
 ORDER BY position LIMIT $3"""
+# A crash may lose the last counts: they are not worth waiting for the disk.
+COUNT = "SELECT count_person($1, $2, $3, $4, $5::integer[]) FROM set_config('synchronous_commit', 'off', true)"
 FORGET = "DELETE FROM persons_seen WHERE day < $1"
 VAULT_PURPOSE: Mapping[AccessPurpose, Purpose] = {
     **dict.fromkeys(AccessPurpose, Purpose.CARE),
@@ -65,7 +67,8 @@ class PostgresLooks:
     ) -> None:
         self._pool = pool
         self._vault = vault
-        self._writer = LookWriter(url, clock, budget or Budget(), pgbouncer=pgbouncer)
+        self._budget = budget or Budget()
+        self._writer = LookWriter(url, clock, self._budget, pgbouncer=pgbouncer)
 
     async def __aenter__(self) -> Self:
         self._writer.open()
@@ -98,6 +101,18 @@ class PostgresLooks:
             raise LogBusy
         return Seen(appended=appended, events=await self._opened(territory, sealed.answer[0], look))
 
+    async def count(self, territory: str, spending: Spending) -> None:
+        spent = await self._pool.fetchval(
+            COUNT,
+            territory,
+            spending.day,
+            spending.person,
+            [spending.user, spending.agency],
+            [self._budget.by_user, self._budget.by_agency],
+        )
+        if spent:
+            raise _exceeded(spent, self._budget)
+
     async def page(self, territory: str, *, after: int, limit: int, agency: str | None) -> list[Stored]:
         rows: Sequence[Any] = await self._pool.fetch(PAGE, territory, after, limit, agency)
         return await open_rows(territory, rows, self._vault)
@@ -108,7 +123,7 @@ class PostgresLooks:
     async def _opened(self, territory: str, rows: Sequence[Row], look: Look) -> list[Stored]:
         """With the keys of these compartments, and of the coded facts that say what an event is; with no other."""
         subjects = {row.subject for row in rows if row.subject is not None}
-        use = Use(purpose=VAULT_PURPOSE[look.purpose], actor=look.user, access_event=look.access_id)
+        use = Use(purpose=VAULT_PURPOSE[look.purpose], actor=look.spending.user, access_event=look.access_id)
         keyrings = await self._vault.keyrings(territory, subjects, use=use)
         wanted = {Compartment.CASE, *look.compartments}
         whole = RowOpener(territory, _only(wanted, keyrings))
@@ -142,13 +157,16 @@ class LookWriter(GroupWriter):
         return verdicts
 
     async def _answer(self, territory: str, command: Command, verdict: Verdict) -> None:
-        if verdict.status in {USER_SPENT, AGENCY_SPENT}:
-            OVER_BUDGET.inc()
-            of_agency = verdict.status == AGENCY_SPENT
-            most = self._budget.by_agency if of_agency else self._budget.by_user
-            command.refuse(BudgetExceeded(of_agency=of_agency, persons_most=most))
+        if verdict.status > LAST_VERDICT:
+            command.refuse(_exceeded(verdict.status - LAST_VERDICT, self._budget))
         else:
             await super()._answer(territory, command, verdict)
+
+
+def _exceeded(spent: int, budget: Budget) -> BudgetExceeded:
+    """By whom: 1, the user; 2, the agency."""
+    OVER_BUDGET.inc()
+    return BudgetExceeded(of_agency=spent == 2, persons_most=budget.by_agency if spent == 2 else budget.by_user)
 
 
 def _only(wanted: Container[Compartment], keyrings: Mapping[UUID, Keyring]) -> dict[UUID, Keyring]:
@@ -162,10 +180,10 @@ def _columns(looks: Sequence[Look], budget: Budget) -> tuple[Any, ...]:
     return (
         [look.stream_id for look in looks],
         [",".join(sorted(look.topics)) for look in looks],
-        [look.person for look in looks],
-        [look.user for look in looks],
-        [look.agency for look in looks],
-        [look.day for look in looks],
+        [look.spending.person for look in looks],
+        [look.spending.user for look in looks],
+        [look.spending.agency for look in looks],
+        [look.spending.day for look in looks],
         budget.by_user,
         budget.by_agency,
     )

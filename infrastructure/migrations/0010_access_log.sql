@@ -40,6 +40,15 @@ BEGIN
     RETURN 0;
 END $$;
 
+-- The same for somebody who reads of a person without opening anything. One at a time, and with the looks below: two at
+-- once would each find room for one more person.
+CREATE FUNCTION count_person(p_territory text, p_day date, p_person text, p_who text[], p_most integer[])
+RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('persons_seen ' || p_territory, 0));
+    RETURN see_person(p_territory, p_day, p_person, p_who, p_most);
+END $$;
+
 -- append_events() with one event a command, each of which pays for a look at the events of another stream. Beyond its
 -- verdicts: 4 and 5, the budget of the day is spent, the user's or the agency's. The rows of a command are returned only when its event was appended.
 CREATE FUNCTION log_and_look(
@@ -98,8 +107,7 @@ DECLARE
     expected integer[] := c_expected;
     spent    integer[];
 BEGIN
-    -- One batch of looks at a time: two at once would each find room for one more person. Writers do not wait for it.
-    PERFORM pg_advisory_xact_lock(hashtextextended('log_and_look ' || p_territory, 0));
+    PERFORM pg_advisory_xact_lock(hashtextextended('persons_seen ' || p_territory, 0));  -- Writers do not wait for it.
     FOR i IN 1 .. cardinality(c_stream) LOOP
         spent[i] := see_person(p_territory, l_day[i], l_person[i], ARRAY[l_user[i], l_agency[i]],
             ARRAY[p_user_most, p_agency_most]);
