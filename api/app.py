@@ -163,7 +163,10 @@ async def compose(
         clients, tokens = PostgresServiceClients(pool), Tokens(PostgresAccessTokens(pool), clock)
         members = Members(log, clock, PostgresMemberIndex(pool))
         rulebooks = Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz)
-        pathways = Pathways(log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots)
+        access_log = AccessLog(log, looks, vault, clock)
+        pathways = Pathways(
+            log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots, budget=access_log
+        )
         people = PersonRows(pool, whole_vault.blind)
         runtime = Runtime(
             settings=settings,
@@ -178,7 +181,7 @@ async def compose(
             projections=all_projections,
             follower=Follower(pool, log, all_projections, clock),
             pathways=pathways,
-            contents=Contents(pathways, AccessLog(log, looks, vault, clock), clock),
+            contents=Contents(pathways, access_log, clock),
             accesses=Accesses(log, looks, vault, clock, months_kept(settings.break_glass_log_months)),
             break_glasses=BreakGlasses(pathways, PendingReviews(pool), clock),
             agencies=Agencies(log, clock),

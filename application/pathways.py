@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import tzinfo
-from typing import cast
+from typing import Protocol, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -101,6 +101,12 @@ USES = frozenset({Action.READ_CASE, Action.WRITE_CASE})
 """What restricting a pathway puts an end to, the data-protection officer apart."""
 
 
+class PersonBudget(Protocol):
+    """Keeps count of the persons whom somebody reads of."""
+
+    async def count(self, caller: Caller, subject: UUID) -> None: ...
+
+
 class Slot:
     """A pathway kept in memory, and the lock of whoever writes to it."""
 
@@ -125,10 +131,12 @@ class Pathways:
         zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
         kept: int = PATHWAYS_KEPT,
         snapshots: Snapshots | None = None,
+        budget: PersonBudget | None = None,
         refusal_step_seconds: float = REFUSAL_STEP_SECONDS,
     ) -> None:
         self._log = log
         self._snapshots = snapshots
+        self._budget = budget
         self._clock = clock
         self._zone_of = zone_of
         self._kept = kept
@@ -160,10 +168,16 @@ class Pathways:
                     return await self._carry_out(slot, pathway_id, order)
 
     async def read(self, caller: Caller, pathway_id: UUID, action: Action = Action.READ_CASE) -> Pathway:
-        """The pathway as the log has it now. Not to be changed by the reader. Raises NotAParticipant, Forbidden."""
+        """The pathway as the log has it now. Not to be changed by the reader.
+
+        Raises NotAParticipant, Forbidden, and what the budget raises when coded facts are to be read.
+        """
         async with self._telling_nothing(), self._held(caller.territory, pathway_id) as slot:
             await self._catch_up(slot, caller.territory, pathway_id)
-            return self._allowed(caller, slot.pathway, action)
+            pathway = self._allowed(caller, slot.pathway, action)
+        if self._budget is not None and action is Action.READ_CASE and pathway.subject is not None:
+            await self._budget.count(caller, pathway.subject)
+        return pathway
 
     async def read_as_known(self, caller: Caller, pathway_id: UUID, until_position: int) -> Pathway:
         """The pathway as it was known when the log stood at a position. Raises NotAParticipant before its opening."""
