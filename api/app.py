@@ -25,6 +25,7 @@ from api import (
     exports,
     health,
     inbox,
+    log_proofs,
     login,
     mandates,
     matching,
@@ -91,11 +92,14 @@ from infrastructure.delivery import DeliveryWorker
 from infrastructure.embedded_postgres import open_database
 from infrastructure.event_log import PostgresEventLog
 from infrastructure.key_file import KeyFile
+from infrastructure.log_proofs import PostgresLogProofs
 from infrastructure.migrate import migrate
 from infrastructure.outbox import Outbox
 from infrastructure.outcomes import PostgresOutcomes
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.person_searches import PostgresSearches
+from infrastructure.sealer import CHANNEL as SEAL_CHANNEL
+from infrastructure.sealer import Sealer
 from infrastructure.service_clients import PostgresServiceClients
 from infrastructure.sessions import PostgresMemberIndex, PostgresSessions
 from infrastructure.settings import Settings
@@ -106,6 +110,7 @@ from infrastructure.vault_calls import Vault
 from infrastructure.webhook_endpoints import PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox, reseal
 from infrastructure.webhooks import Sender
+from infrastructure.witness import Publisher, read_witnesses
 from projections.builds import install
 from projections.follower import Follower
 from projections.pathway_viewers import PendingReviews
@@ -178,6 +183,7 @@ async def compose(
             blind_index=people,
             matching=Matching(people, PostgresSearches(pool), log, clock),
             log=log,
+            proofs=PostgresLogProofs(pool),
             projections=all_projections,
             follower=Follower(pool, log, all_projections, clock),
             pathways=pathways,
@@ -223,6 +229,12 @@ async def compose(
                 runtime.sessions.drop_over,
             )
             await stack.enter_async_context(_running(_keep_house(chores)))
+        if "sealer" in roles:
+            # Whatever clock dates the events, witnesses sign with the true time.
+            witnesses = read_witnesses(settings.log_witnesses or "", SystemClock())
+            sealer = Sealer.of(settings, pool, Publisher(pool, witnesses))
+            log.hear(SEAL_CHANNEL, sealer.ask)
+            await stack.enter_async_context(_running(sealer.run()))
         if "notifications" in roles:
             http = await stack.enter_async_context(OutgoingHttp(allow_loopback=allow_loopback))
             # Receivers check a signature's age against real time, whatever clock dates the events.
@@ -350,6 +362,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         replays.routes,
         members.routes,
         me.routes,
+        log_proofs.routes,
         matching.routes,
     ]
     entrances = [oauth.routes, login.routes, bootstrap.routes]

@@ -33,6 +33,7 @@ from domain.pathway import NotAParticipant
 Json = dict[str, Any]
 
 TAGS = {
+    "log": "Proof that history was not rewritten: checkpoints, receipts and proofs of the log's Merkle tree.",
     "pathways": "A person's pathway: what the services of a territory record, and what follows from it.",
     "need-to-know": "Who may read a pathway without taking part in it: shares, and breaking the glass.",
     "contents": "What names a person, says something of their health or was noted; and who looked at it.",
@@ -284,7 +285,9 @@ def _responses(route: Route, schemas: dict[Any, Any]) -> Json:
         if described.preferred is not None:
             schema = {"anyOf": [schema, schemas[described.preferred]]}
         success["content"] = _content(described.answer, described, schemas, schema)
-        success["content"] |= {media_type: {"schema": {"type": "string"}} for media_type in described.also}
+    if described.also:
+        others = {media_type: {"schema": {"type": "string"}} for media_type in described.also}
+        success["content"] = success.get("content", {}) | others
     responses: Json = {str(described.status): success}
     if described.cached:
         responses["304"] = {"description": "Unchanged since the ETag sent in If-None-Match."}

@@ -17,6 +17,7 @@ from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
 from application.event_log import EventLog
+from application.log_proofs import LogProofs
 from application.identity_provider import IdentityProvider
 from application.mandates import Mandates
 from application.matching import Matching
@@ -53,6 +54,7 @@ class Runtime:
     blind_index: BlindIndex
     matching: Matching
     log: EventLog
+    proofs: LogProofs
     projections: Sequence[Projection]
     follower: Follower
     pathways: Pathways

@@ -71,6 +71,12 @@ RIGHTS: Mapping[str, Action | None] = {
     "read-backtest": A.STEER,
     "cancel-backtest": A.STEER,
     "read-backtest-result": A.STEER,
+    # Proof that history was not rewritten.
+    "read-log-checkpoint": A.READ_RECEIPTS,
+    "read-log-receipt": A.READ_RECEIPTS,
+    "prove-inclusion": A.READ_PROOFS,
+    "prove-consistency": A.READ_PROOFS,
+    "read-log-tile": A.READ_PROOFS,
     # What says nothing of persons.
     "list-agencies": A.READ_REFERENCE,
     "read-agency": A.READ_REFERENCE,

@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
     lang: Annotated[str, msgspec.Meta(pattern="^(fr|en)$")] = "fr"
     """What the command line speaks."""
+    log_witnesses: str | None = None
+    """Who is shown each checkpoint of the log, separated by spaces: folders, or addresses followed by # and a key."""
     kek_file: Path | None = None
     """The key-encryption key; unset, `keys/kek` under `data_dir`."""
     persons_per_user: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200

@@ -25,11 +25,11 @@ def serve(
         str,
         Parameter(
             help=say(
-                "Les rôles de ce processus, séparés par des virgules : api, followers, notifications.",
-                "The roles of this process, separated by commas: api, followers, notifications.",
+                "Les rôles de ce processus, séparés par des virgules : api, followers, notifications, sealer.",
+                "The roles of this process, separated by commas: api, followers, notifications, sealer.",
             )
         ),
-    ] = "api,followers,notifications",
+    ] = "api,followers,notifications,sealer",
 ) -> None:
     from api.launch import serve as run
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-FORMAT = 1
+FORMAT = b"\x01"
 NAMES = (
     "territory",
     "stream_id",
@@ -15,10 +15,7 @@ NAMES = (
     "causation_id",
     "recorded_at",
 )
-_LENGTHS = {"stream_id": (16,), "stream_version": (4,), "recorded_at": (8,)} | dict.fromkeys(
-    ("subject", "correlation_id", "causation_id"), (0, 16)
-)
-_CHECKED = [(place, _LENGTHS[name]) for place, name in enumerate(NAMES) if name in _LENGTHS]
+_ABSENT_OR_ID = frozenset({0, 16})
 
 
 class Header(NamedTuple):
@@ -39,7 +36,7 @@ class Header(NamedTuple):
 
 def read_header(raw: bytes) -> Header | None:
     """None when these bytes are no header."""
-    if raw[:1] != b"\x01":
+    if raw[:1] != FORMAT:
         return None
     fields = []
     at = 1
@@ -47,9 +44,12 @@ def read_header(raw: bytes) -> Header | None:
         start = at + 2
         at = start + int.from_bytes(raw[at:start], "big")
         fields.append(raw[start:at])
-    if at != len(raw) or any(len(fields[place]) not in allowed for place, allowed in _CHECKED):
+    header = Header(*fields)
+    sizes = (len(header.stream_id), len(header.stream_version), len(header.recorded_at))
+    ids = {len(header.subject), len(header.correlation_id), len(header.causation_id)}
+    if at != len(raw) or sizes != (16, 4, 8) or not ids <= _ABSENT_OR_ID:
         return None
-    return Header(*fields)
+    return header
 
 
 def differing(header: Header, columns: Header | None) -> list[str]:
