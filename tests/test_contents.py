@@ -354,6 +354,21 @@ async def test_a_crawler_is_stopped_at_the_budget_of_the_day(service: Service, s
     ]
 
 
+async def test_reading_coded_facts_counts_for_a_person_and_not_for_software(database_url: str, tmp_path: Path) -> None:
+    """The same person counts once a day, however much of them is read."""
+    async with running(database_url, tmp_path, chosen={"persons_per_user": 2}) as service:
+        software = await service.agency()
+        first, second, third = [await software.opened(**IDENTITY) for _ in range(3)]
+        worker = await service.person(Role.WORKER)
+        answers = [await worker.get(place) for place in (first, f"{first}/facts", f"{second}/timeline", third)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert [(await opened(worker, place)).status_code for place in (first, third)] == [200, 429]
+        assert (await worker.get(f"{third}/facts")).json()["code"] == "too_many_persons"
+        assert [(await software.get(place)).status_code for place in (first, second, third)] == [200] * 3
+        absent = await worker.get("/v1/pathways/01a1f3d2-0000-7000-8000-000000000000")
+        assert absent.status_code == 404
+
+
 def test_what_names_a_person_is_described_in_no_other_answer() -> None:
     """Field by field. Elsewhere it is something to send: to open a pathway, to correct, to look for somebody."""
     described = document()
