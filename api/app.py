@@ -21,6 +21,7 @@ from api import (
     bootstrap,
     contents,
     documentation,
+    erasures,
     events,
     exports,
     health,
@@ -38,6 +39,7 @@ from api import (
     rule_checks,
     rules,
     shares,
+    subject_access,
     timeline,
     webhooks,
 )
@@ -45,8 +47,10 @@ from api.authentication import Door
 from api.backtest_runner import BacktestRunner
 from api.cors import Preflight, permit
 from api.cursors import Cursors
+from api.erasure_runner import ErasureRunner
 from api.key_in_url import NoKeyInUrl
 from api.limits import Crowd, Limits, RateLimiter
+from api.person_rights import forget_told, person_rights
 from api.problems import EXCEPTION_HANDLERS
 from api.request import ApiRequest, request_id
 from api.roles import ROLES
@@ -62,7 +66,9 @@ from application.api_keys import Gatekeeper
 from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
+from application.erasure import ERASED_CHANNEL
 from application.identity_provider import IdentityProvider
+from application.key_vault import KeyRestricted
 from application.mandates import Mandates
 from application.matching import Matching
 from application.memberships import Members
@@ -110,7 +116,6 @@ from infrastructure.vault_calls import Vault
 from infrastructure.webhook_endpoints import PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox, reseal
 from infrastructure.webhooks import Sender
-from infrastructure.witness import Publisher, read_witnesses
 from projections.builds import install
 from projections.follower import Follower
 from projections.pathway_viewers import PendingReviews
@@ -172,7 +177,23 @@ async def compose(
         pathways = Pathways(
             log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots, budget=access_log
         )
+        follower = Follower(pool, log, all_projections, clock)
+        accesses_kept = Accesses(log, looks, vault, clock, months_kept(settings.break_glass_log_months))
         people = PersonRows(pool, whole_vault.blind)
+        desk = person_rights(
+            settings=settings,
+            clock=clock,
+            pool=pool,
+            log=log,
+            vault=whole_vault,
+            snapshots=snapshots,
+            follower=follower,
+            blind_index=people,
+            access_log=access_log,
+            accesses=accesses_kept,
+            zone_of=lambda territory: calendars.of(territory).tz,
+        )
+        log.hear(ERASED_CHANNEL, lambda payload: forget_told(pathways, payload))
         runtime = Runtime(
             settings=settings,
             clock=clock,
@@ -185,10 +206,14 @@ async def compose(
             log=log,
             proofs=PostgresLogProofs(pool),
             projections=all_projections,
-            follower=Follower(pool, log, all_projections, clock),
+            follower=follower,
             pathways=pathways,
             contents=Contents(pathways, access_log, clock),
-            accesses=Accesses(log, looks, vault, clock, months_kept(settings.break_glass_log_months)),
+            accesses=accesses_kept,
+            erasures=desk.erasures,
+            rights=desk.rights,
+            retention=desk.retention,
+            subject_accesses=desk.subject_accesses,
             break_glasses=BreakGlasses(pathways, PendingReviews(pool), clock),
             agencies=Agencies(log, clock),
             rulebooks=rulebooks,
@@ -221,6 +246,8 @@ async def compose(
             await stack.enter_async_context(runtime.follower)
             runner = BacktestRunner(settings, url, backtests, runtime.rulebooks, runtime.backtest_asked)
             await stack.enter_async_context(_running(runner.run()))
+            eraser = ErasureRunner(pool, log, desk.erasures, desk.retention, clock, runtime.erasure_asked)
+            await stack.enter_async_context(_running(eraser.run()))
             chores = (
                 log.forget_outcomes,
                 snapshots.drop_old,
@@ -230,9 +257,7 @@ async def compose(
             )
             await stack.enter_async_context(_running(_keep_house(chores)))
         if "sealer" in roles:
-            # Whatever clock dates the events, witnesses sign with the true time.
-            witnesses = read_witnesses(settings.log_witnesses or "", SystemClock())
-            sealer = Sealer.of(settings, pool, Publisher(pool, witnesses))
+            sealer = Sealer.of(settings, pool)
             log.hear(SEAL_CHANNEL, sealer.ask)
             await stack.enter_async_context(_running(sealer.run()))
         if "notifications" in roles:
@@ -261,7 +286,7 @@ def may_send(runtime: Runtime) -> MaySend:
             return True
         try:
             await runtime.pathways.read(Caller(territory=territory, agency=agency), message.pathway)
-        except NotAParticipant:
+        except (NotAParticipant, KeyRestricted):
             return False
         return True
 
@@ -346,6 +371,8 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         shares.reviews,
         timeline.routes,
         contents.routes,
+        erasures.routes,
+        subject_access.routes,
         accesses.routes,
         alerts.routes,
         alert_explanations.routes,
@@ -362,8 +389,8 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         replays.routes,
         members.routes,
         me.routes,
-        log_proofs.routes,
         matching.routes,
+        log_proofs.routes,
     ]
     entrances = [oauth.routes, login.routes, bootstrap.routes]
     return [

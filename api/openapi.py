@@ -37,6 +37,7 @@ TAGS = {
     "pathways": "A person's pathway: what the services of a territory record, and what follows from it.",
     "need-to-know": "Who may read a pathway without taking part in it: shares, and breaking the glass.",
     "contents": "What names a person, says something of their health or was noted; and who looked at it.",
+    "rights": "The rights of persons: being told what is known, restricting it, having it erased.",
     "alerts": "Interventions found out of step.",
     "inbox": "What an agency has to do.",
     "events": "The history, as a feed.",

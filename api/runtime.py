@@ -16,18 +16,22 @@ from application.blind_index import BlindIndex
 from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
+from application.erasure import Erasures
 from application.event_log import EventLog
-from application.log_proofs import LogProofs
 from application.identity_provider import IdentityProvider
+from application.log_proofs import LogProofs
 from application.mandates import Mandates
 from application.matching import Matching
 from application.memberships import Members
 from application.outcomes import Outcomes
 from application.pathways import Pathways
 from application.replay import Replay
+from application.retention import Retention
+from application.rights import Rights
 from application.rulebooks import Rulebooks
 from application.service_clients import ServiceClients
 from application.sessions import Sessions
+from application.subject_access import SubjectAccesses
 from application.token_grants import TokenGrants
 from application.tokens import Tokens
 from application.webhooks import Webhooks
@@ -61,6 +65,10 @@ class Runtime:
     contents: Contents
     accesses: Accesses
     break_glasses: BreakGlasses
+    erasures: Erasures
+    rights: Rights
+    retention: Retention
+    subject_accesses: SubjectAccesses
     agencies: Agencies
     rulebooks: Rulebooks
     replay: Replay
@@ -90,5 +98,7 @@ class Runtime:
     health: SharedAnswer[Any] = field(default_factory=SharedAnswer)
     backtest_asked: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is one to carry out: whoever does need not wait for the next look."""
+    erasure_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is one to carry out."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop: whoever keeps a client waiting must answer now."""
