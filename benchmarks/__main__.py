@@ -3,7 +3,18 @@
 import importlib
 import sys
 
-BENCHMARKS = ("append", "replay", "projections", "rules", "http", "startup", "access", "row_security", "flood")
+BENCHMARKS = (
+    "append",
+    "replay",
+    "projections",
+    "rules",
+    "http",
+    "startup",
+    "access",
+    "integrity",
+    "row_security",
+    "flood",
+)
 
 
 def main(names: list[str]) -> int:

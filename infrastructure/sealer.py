@@ -14,12 +14,14 @@ import structlog
 from application.checkpoints import Checkpoint, NotANote, NotSigned, read_checkpoint
 from application.merkle import HASH_BYTES
 from application.tree_tiles import extended, tiles_at_the_edge
+from domain.clock import SystemClock
 from infrastructure import tiles
 from infrastructure.database import Database, Pool
 from infrastructure.event_header import column_header, leaf_hash
 from infrastructure.note_folder import NoteFolder
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, SettingsError
 from infrastructure.signing_key import LogKey
+from infrastructure.witness import Publisher, read_witnesses
 
 log = structlog.get_logger()
 
@@ -75,15 +77,19 @@ class Sealer:
         self._asked = asyncio.Event()
 
     @classmethod
-    def of(
-        cls,
-        settings: Settings,
-        pool: Pool,
-        published: Callable[[str, Checkpoint], Awaitable[None]] | None = None,
-    ) -> Self:
-        """With this installation's key, made on its first use. Raises SigningKeyUnusable."""
+    def of(cls, settings: Settings, pool: Pool) -> Self:
+        """With this installation's key, made on its first use, and its witnesses.
+
+        Raises SigningKeyUnusable, or SettingsError when the witnesses are not written as they must be.
+        """
         keys = settings.data_dir / "keys"
-        return cls(pool, LogKey.load_or_create(keys / "log"), NoteFolder(keys / "last-signed"), published)
+        try:
+            # Whatever clock dates the events, witnesses sign with the true time.
+            witnesses = read_witnesses(settings.log_witnesses or "", SystemClock())
+        except NotANote:
+            raise SettingsError("UNISSON_LOG_WITNESSES", "expected folders, or addresses with # and a key") from None
+        key = LogKey.load_or_create(keys / "log")
+        return cls(pool, key, NoteFolder(keys / "last-signed"), Publisher(pool, witnesses))
 
     def ask(self, _territory: str = "") -> None:
         """Seal now rather than when the time has come."""

@@ -59,7 +59,8 @@ GROUPS = {
     "erasure",
     "agencies",
     "database",
-    "log", "witness",
+    "log",
+    "witness",
 }
 
 

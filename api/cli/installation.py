@@ -63,12 +63,15 @@ def explained() -> Iterator[None]:
     from infrastructure.key_file import KeyFileUnusable
     from infrastructure.migrate import MigrationRefused
     from infrastructure.postgres_binaries import PostgresError
+    from infrastructure.signing_key import SigningKeyUnusable
     from infrastructure.vault_client import VaultUnreachable
 
     try:
         yield
-    except (PostgresError, MigrationRefused, KeyFileUnusable, UnreadableEvent) as error:
+    except (PostgresError, MigrationRefused, KeyFileUnusable, SigningKeyUnusable, UnreadableEvent) as error:
         raise Failure(str(error), str(error)) from error
+    except SettingsError as error:
+        raise Failure(str(error), str(error), Status.USAGE) from error
     except DomainError as error:
         raise Failure(error.title_fr, error.title()) from error
     except VaultUnreachable as error:

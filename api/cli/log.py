@@ -53,7 +53,7 @@ def bundle(
 )
 def seal(*, territory: Logs = None) -> None:
     for note in installation.run(_sealed(territory)):
-        write_line(note)
+        write_line(note.removesuffix("\n"))
 
 
 @app.command(
@@ -82,16 +82,18 @@ async def _bundle(folder: Path, territory: str | None) -> list["SealingRefused"]
 
 
 async def _sealed(territory: str | None) -> list[str]:
+    from infrastructure.log_proofs import PostgresLogProofs
     from infrastructure.sealer import Sealer, SealingRefused
 
     async with installation.opened() as here:
         sealer = Sealer.of(here.settings, here.pool)
+        logs = await _logs(here, territory)
         try:
-            for log in await _logs(here, territory):
+            for log in logs:
                 await sealer.seal(log)
         except SealingRefused as refusal:
             raise Failure(f"rien n'a été signé : {refusal}", f"nothing was signed: {refusal}") from refusal
-        return [sealer.memory.last(log) or "" for log in await _logs(here, territory)]
+        return [await PostgresLogProofs(here.pool).checkpoint(log) for log in logs]
 
 
 async def _keys(territory: str | None) -> dict[str, str]:
