@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, import_key
@@ -28,7 +29,16 @@ CLIENT_ASSERTION = "JWT"
 AGENT_ASSERTION = "agent+jwt"
 PROOF = "dpop+jwt"
 PROOF_FRESH = timedelta(seconds=60)
-KINDS_OF_FAILURE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+KINDS_OF_FAILURE = (
+    JoseError,
+    UnsupportedAlgorithm,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 """What libraries raise on bytes that anyone may send."""
 
 

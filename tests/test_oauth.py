@@ -90,6 +90,8 @@ ALTERED: tuple[dict[str, Any], ...] = (
     {"exp": LATER + 3600},
     {"exp": "soon"},
     {"exp": float("inf")},
+    {"exp": 1e300},
+    {"exp": True},
     {"nbf": LATER + 3600},
     {"jti": None},
     {"jti": "x" * 129},
