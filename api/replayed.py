@@ -7,15 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from api.alert_explanations import FactExcerpt, excerpt_view
 from api.inbox import ToDo
 from api.pathways import view
 from api.replies import as_view
-from api.timeline import AlmostCounted, FactNow, obligation_view
+from api.timeline import FactNow, obligation_view
 from application.differences import Picture
-from application.event_log import Stored
 from application.replay import History, Moment, Replay
-from application.why import Why
 from domain.alert import (
     AlertStatus,
     ClearedBecause,
@@ -27,8 +24,6 @@ from domain.alert import (
 from domain.facts import Fact
 from domain.pathway import Pathway
 from domain.rules import CompiledRules, Obligation, Rule
-from domain.rules.explain import WindowExplained
-from domain.rules.obligation import Status
 from domain.rules.rule import Forbid
 from domain.true_on import as_true_on, holds_on
 from projections.agency_inbox import InboxItem, ItemKind
@@ -216,75 +211,3 @@ def _shown(seen: Seen) -> Iterator[tuple[str, Any]]:
         yield f"{place}/alerts/{alert.id}", alert
     for item in seen.to_do:
         yield f"{place}/inboxes/{item.agency}/{item.item}", to_do_view(item)
-
-
-class WhyEvent(msgspec.Struct, kw_only=True):
-    """One event of those that made the facts what they were."""
-
-    position: int
-    version: int
-    type: str
-    recorded_at: datetime
-    agency: str
-
-
-class WhyView(msgspec.Struct, kw_only=True):
-    """Why an alert had been raised, worked out again: the same events, the rules and the calendar of then."""
-
-    alert_id: UUID
-    pathway_id: UUID
-    rule: str
-    """slug@version"""
-    rule_digest: str | None
-    """SHA-256 of its document; null for a rule that came with the product."""
-    rule_document: dict[str, Any]
-    rulebook_version: int
-    """Of the territory's rulebook then; 0: it had none of its own."""
-    calendar: str
-    status: Status
-    raised_at: datetime
-    """Logical time: that of the deadline, or of the event that changed the situation."""
-    recorded_at: datetime
-    known_at: int
-    """How much of the log was known then."""
-    activation: FactExcerpt
-    window: WindowExplained
-    matched: list[FactExcerpt]
-    near_misses: list[AlmostCounted]
-    events: list[WhyEvent]
-    """What was recorded of the facts that it rests on."""
-    differs_in: tuple[str, ...]
-    """Where this verdict is not the one recorded then; empty: it is the same."""
-    fr: str
-    en: str
-
-
-def why_view(why: Why) -> WhyView:
-    explanation = why.explanation
-    return as_view(
-        explanation,
-        WhyView,
-        alert_id=why.alert,
-        pathway_id=why.recorded.pathway,
-        rule_digest=why.digest,
-        rule_document=dict(why.rule.source),
-        rulebook_version=why.rulebook_version,
-        raised_at=why.raised_at,
-        recorded_at=why.recorded_at,
-        activation=excerpt_view(explanation.activation),
-        matched=[excerpt_view(fact) for fact in explanation.matched],
-        near_misses=[as_view(miss, AlmostCounted) for miss in explanation.near_misses],
-        events=[_why_event(stored) for stored in why.events],
-        differs_in=why.differs_in,
-    )
-
-
-def _why_event(stored: Stored) -> WhyEvent:
-    event = stored.event
-    return WhyEvent(
-        position=stored.position,
-        version=event.originator_version,
-        type=stored.topic,
-        recorded_at=event.timestamp,
-        agency=event.agency,
-    )

@@ -1,5 +1,6 @@
 """Use cases on auditors' mandates: propose, sign, revoke; what one opens now; what was opened under it."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -160,8 +161,7 @@ class Mandates:
         if not reach.keys() >= set(pathways):
             raise NotAParticipant
         day = self._today(caller.territory).isoformat()
-        for pathway in sorted(pathways):
-            await self._say(caller, reach[pathway], pathway, day)
+        await asyncio.gather(*(self._say(caller, reach[pathway], pathway, day) for pathway in sorted(pathways)))
 
     async def uses(self, territory: str, mandate: Mandate) -> list[Use]:
         """What was opened under a mandate, oldest first."""

@@ -186,7 +186,7 @@ async def _chunks(runtime: Runtime, asked: Asked, moment: Moment) -> AsyncIterat
 
 
 async def _print_why(runtime: Runtime, asked: Asked, moment: Moment, *, json: bool) -> None:
-    from api.replayed import why_view
+    from api.alert_replays import why_view
 
     assert asked.id is not None
     pathway = await runtime.replay.pathway_of(asked.territory, asked.id)
