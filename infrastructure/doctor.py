@@ -13,10 +13,13 @@ import msgspec
 from domain.clock import Clock
 from infrastructure.database import Connection, connect
 from infrastructure.embedded_postgres import open_database
+from infrastructure.key_file import KeyFileUnusable
 from infrastructure.migrate import MigrationRefused, pending_migrations, read_migrations
 from infrastructure.open_files import FILES_MIN, attainable
 from infrastructure.postgres_binaries import OLDEST_MAJOR, PostgresError
 from infrastructure.settings import Settings, SettingsError
+from infrastructure.vault_client import RemoteKekEpochs, VaultLine, VaultUnreachable
+from infrastructure.vault_token import read_token
 
 # Before these, planner statistics showed rows that row-level security hides (CVE-2025-8713).
 SAFE_RELEASES = {15: 150014, 16: 160010, 17: 170006}
@@ -46,7 +49,7 @@ async def examine(settings: Settings | SettingsError, clock: Clock) -> list[Chec
     """
     if isinstance(settings, SettingsError):
         return [_refused_configuration(settings)]
-    checks = [_configuration(settings), _time_zones(), _key(settings.key_encryption_key)]
+    checks = [_configuration(settings), _time_zones(), await _keys(settings)]
     try:
         async with _connected(settings) as connection:
             checks += [
@@ -103,6 +106,24 @@ def _time_zones() -> Check:
             "Install the Python package tzdata, or the system's tzdata.",
         )
     return _passed("time_zones", "Fuseaux horaires présents.", "Time zone data are present.")
+
+
+async def _keys(settings: Settings) -> Check:
+    """The key file, or the vault that keeps it elsewhere."""
+    if settings.vault_url is None:
+        return _key(settings.key_encryption_key)
+    try:
+        async with VaultLine(settings.vault_url, read_token(settings.vault_token)) as line:
+            await RemoteKekEpochs(line).epochs()
+    except (KeyFileUnusable, VaultUnreachable) as error:
+        return _failed(
+            "key",
+            f"Le coffre ne répond pas : {error}",
+            f"The vault does not answer: {error}",
+            "Lancez « unisson vault serve », et vérifiez UNISSON_VAULT_URL et UNISSON_VAULT_TOKEN_FILE.",
+            'Start "unisson vault serve", and check UNISSON_VAULT_URL and UNISSON_VAULT_TOKEN_FILE.',
+        )
+    return _passed("key", "Le coffre répond.", "The vault answers.")
 
 
 def _key(file: Path) -> Check:

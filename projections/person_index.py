@@ -37,6 +37,9 @@ JOIN person_index a ON (a.territory, a.pathway) = (pa.territory, pa.pathway)
 JOIN person_index b ON (b.territory, b.hash, b.kind, b.key_version) = (a.territory, a.hash, a.kind, a.key_version)
 JOIN pathway_participants pb ON (pb.territory, pb.pathway, pb.agency) = (b.territory, b.pathway, pa.agency)
 WHERE pa.territory = $1 AND pa.agency = $2 AND a.pathway < b.pathway ORDER BY 1, 2, 3 LIMIT $3"""
+FORGET_SEARCHES = """
+DELETE FROM person_searches WHERE territory = $1
+    AND found && ARRAY(SELECT pathway FROM person_index WHERE territory = $1 AND subject = $2)"""
 BUILDS = """
 SELECT t.name FROM projection_builds b, unnest(b.tables) AS t (name)
 WHERE b.name = 'person_index' AND to_regclass(t.name) IS NOT NULL ORDER BY t.name"""
@@ -106,6 +109,7 @@ class PersonRows:
     async def forget(self, territory: str, subject: UUID) -> int:
         count = 0
         async with self._pool.acquire() as db, db.transaction():
+            await db.execute(FORGET_SEARCHES, territory, subject)
             for (table,) in await db.fetch(BUILDS):
                 deleted = await db.execute(
                     f'DELETE FROM "{table}" WHERE territory = $1 AND subject = $2', territory, subject

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from api.limits import Limits
@@ -14,6 +15,9 @@ from infrastructure import open_files
 from infrastructure.database import Pool
 from infrastructure.doctor import Check, examine
 from infrastructure.settings import Settings, SettingsError
+from infrastructure.vault_token import make_token
+from tests.support.logs import KEYS
+from tests.support.vaults import TOKEN, served, vault_of
 
 
 def by_name(checks: list[Check]) -> dict[str, Check]:
@@ -99,6 +103,18 @@ async def test_a_key_that_others_may_read_fails(settings: Settings, mode: int, o
     settings.key_encryption_key.write_bytes(bytes(32))
     settings.key_encryption_key.chmod(mode)
     assert by_name(await examine(settings, SystemClock()))["key"].ok is ok
+
+
+async def test_a_vault_elsewhere_is_asked(settings: Settings, pool: Pool) -> None:
+    token = make_token(settings.vault_token)
+    async with served(vault_of(pool, KEYS)) as address:
+        elsewhere = msgspec.structs.replace(settings, vault_url=address)
+        refused = by_name(await examine(elsewhere, SystemClock()))["key"]
+        assert not refused.ok
+        assert token not in repr(refused)
+        settings.vault_token.write_text(TOKEN)
+        assert by_name(await examine(elsewhere, SystemClock()))["key"].ok
+    assert not by_name(await examine(elsewhere, SystemClock()))["key"].ok
 
 
 class Usage(NamedTuple):

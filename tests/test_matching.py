@@ -220,7 +220,8 @@ async def test_the_erased_are_not_known(service: Service, mission: Agency, ada: 
     assert opened.subject is not None
     await service.runtime.vault.keys.destroy(TERRITORY, opened.subject, Compartment)
     assert await service.runtime.blind_index.forget(TERRITORY, opened.subject) == 2
-    assert (await confirmed(mission, token))["known"] is False
+    assert await service.runtime.pool.fetchval("SELECT count(*) FROM person_searches") == 0
+    assert (await confirmed(mission, token, 404))["code"] == "unknown_search"
     assert (await found(mission, **ADA))["known"] is False
 
 

@@ -39,6 +39,8 @@ def test_a_key_may_be_held_elsewhere() -> None:
         ("UNISSON_PORT", "http", "expected `int`"),
         ("UNISSON_PORT", "65536", "<= 65535"),
         ("UNISSON_PGBOUNCER", "perhaps", "expected `bool`"),
+        ("UNISSON_VAULT_URL", "http://vault.example", "unix:///"),
+        ("UNISSON_VAULT_DATABASE_URL", "vault", "postgresql://"),
         ("UNISSON_LOG_LEVEL", "loud", "debug|info|warning|error"),
         ("UNISSON_DATABASE_URL", "mysql://host/name", "postgresql://"),
         ("UNISSON_DATABASE_ULR", "postgresql://host/name", "did you mean UNISSON_DATABASE_URL"),

@@ -20,12 +20,14 @@ from domain.erasure import ErasedCreation
 from domain.ids import uuid7
 from domain.opening import OpenPathway, PathwayOpened
 from infrastructure.database import Pool, create_pool
-from infrastructure.key_file import KeyFileUnusable
+from infrastructure.key_file import KeyFile, KeyFileUnusable
 from infrastructure.key_vault import KeyStore
 from infrastructure.settings import Settings
+from infrastructure.vault import open_vault, server_keys
 from infrastructure.vault_calls import PATH
 from infrastructure.vault_client import RemoteKeys, VaultLine, VaultUnreachable
 from infrastructure.vault_token import make_token, read_token
+from infrastructure.webhook_secret import SecretBox, reseal
 from tests.support.command_line import start, unisson
 from tests.support.logs import KEYS, START
 from tests.support.vaults import TOKEN, served, vault_of
@@ -147,6 +149,31 @@ async def test_a_vault_that_does_not_answer_is_named_by_the_command(database_url
     ran = await unisson("vault", "status", UNISSON_VAULT_URL=f"unix://{tmp_path}/vault.sock", **variables)
     assert ran.status == 1
     assert ran.err.startswith("unisson: the vault does not answer")
+
+
+async def test_secrets_that_an_epoch_sealed_are_sealed_anew(database_url: str, pool: Pool, tmp_path: Path) -> None:
+    """As earlier releases did: they must outlive the epochs."""
+    settings = Settings(data_dir=tmp_path, database_url=database_url)
+    keys, endpoint = KeyFile.load_or_create(settings.key_encryption_key), uuid7()
+    old = SecretBox(keys).seal("whsec_secret", T, endpoint)
+    await pool.execute(ENDPOINT, T, endpoint, old)
+    async with open_vault(settings, pool) as vault:
+        box = SecretBox(await server_keys(vault, settings))
+        await reseal(pool, box)
+        await reseal(pool, box)
+        await vault.epochs.rotate()
+        await vault.epochs.rewrap(10)
+        await vault.epochs.destroy(1, at_once=True)
+        ((sealed, previous),) = await pool.fetch("SELECT secret, previous_secret FROM webhook_endpoints")
+        after = SecretBox(await server_keys(vault, settings))
+    assert sealed != old
+    assert after.open(sealed, T, endpoint) == "whsec_secret"
+    assert previous is None
+
+
+ENDPOINT = """
+INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, event_types, secret, created_at)
+VALUES ($1, $2, 'ccas-montpellier', 'https://example.org', '{}', $3, now())"""
 
 
 # What may be said to it.
