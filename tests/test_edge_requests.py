@@ -17,10 +17,10 @@ from tests.support.service import Service, running
 
 SIMPLE = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")
 """What a browser posts to another site without asking it first."""
-FORMS = {"/oauth/token", "/oauth/revoke", "/oauth/introspect"}
+FORMS = {"/oauth/token", "/oauth/revoke"}
 """Standards give these a form. It carries its own proof, so nothing is gained by posting it from elsewhere."""
-FROM_A_PAGE = {"/login", "/logout", "/bootstrap"}
-"""Of browsers, guarded by where the page comes from instead: tests of sessions."""
+FROM_A_PAGE = {"/logout"}
+"""Takes no body, and is guarded by where the page comes from."""
 SOME_ID = "01a1f3d2-0000-7000-8000-000000000000"
 
 
