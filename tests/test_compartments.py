@@ -39,6 +39,8 @@ PATHWAY_TOPICS = sorted(
             "referent",
             "referral",
             "relocation",
+            "restriction",
+            "retention",
             "review",
             "shares",
             "situation",
