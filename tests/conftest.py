@@ -82,6 +82,17 @@ async def database_url(
     await _drop(maintenance, name)
 
 
+@pytest.fixture(scope="module")
+async def module_database_url(
+    server_url: str, maintenance: "asyncpg.Connection[asyncpg.Record]", numbers: Iterator[int]
+) -> AsyncIterator[str]:
+    """A migrated database that the tests of one file share: for those that leave nothing in each other's way."""
+    name = f"{TEMPLATE}_{next(numbers)}"
+    await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+    yield _named(server_url, name)
+    await _drop(maintenance, name)
+
+
 @pytest.fixture
 async def empty_database_url(
     server_url: str, maintenance: "asyncpg.Connection[asyncpg.Record]", numbers: Iterator[int]

@@ -1,10 +1,10 @@
 """Partners' software gets tokens for what it proves, for ten minutes, and loses them at once."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from joserfc.jwk import ECKey, OctKey
@@ -16,16 +16,19 @@ from domain.roles import Role
 from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY, Service, running
 from tests.support.signing import ISSUER, Software
 
-
-@pytest.fixture
-async def clock() -> SettableClock:
-    return SettableClock(NOW)
+CLOCK = SettableClock(NOW)
 
 
-@pytest.fixture
-async def service(database_url: str, tmp_path: Path, clock: SettableClock) -> AsyncIterator[Service]:
-    async with running(database_url, tmp_path, clock=clock) as up:
+@pytest.fixture(scope="module")
+async def service(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    async with running(module_database_url, tmp_path_factory.mktemp("oauth"), clock=CLOCK) as up:
         yield up
+
+
+@pytest.fixture
+def clock() -> Iterator[SettableClock]:
+    yield CLOCK
+    CLOCK.set(NOW)
 
 
 @pytest.fixture
@@ -172,8 +175,9 @@ async def test_on_behalf_of_somebody_both_must_be_allowed(service: Service, soft
 
 
 async def test_the_person_may_be_named_as_the_provider_names_them(service: Service, software: Software) -> None:
-    member_id = await service.member(Role.WORKER, sub="s1")
-    named = {"format": "iss_sub", "iss": "https://identity.example", "sub": "s1"}
+    sub = str(uuid4())
+    member_id = await service.member(Role.WORKER, sub=sub)
+    named = {"format": "iss_sub", "iss": "https://identity.example", "sub": sub}
     token = await software.token(agent_assertion=software.statement(typ="agent+jwt", sub_id=named))
     assert (await software.me(token)).json()["agent"] == str(member_id)
 

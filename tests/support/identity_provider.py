@@ -26,6 +26,7 @@ class LocalProvider:
         self.key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
         self.published = self.key
         self.address = ""
+        self.sub = "somebody"
         self.claims: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
         self.asked: dict[str, dict[str, str]] = {}
@@ -39,7 +40,7 @@ class LocalProvider:
         assert asked["code_challenge_method"] == "S256"
         code = f"code-{len(self.asked)}"
         self.asked[code] = asked
-        self.claims = {"sub": "person-1", "amr": ["pwd", "mfa"], "name": "Ada Martin"} | claims
+        self.claims = {"sub": self.sub, "amr": ["pwd", "mfa"], "name": "Ada Martin"} | claims
         return {"code": code, "state": asked["state"]}
 
     def answer(self, request: Request) -> tuple[int, str, str]:
