@@ -11,6 +11,7 @@ BENCHMARKS = (
     "http",
     "startup",
     "access",
+    "keys",
     "integrity",
     "row_security",
     "flood",

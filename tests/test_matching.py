@@ -1,6 +1,7 @@
 """Is this person known? What a search gives away, whom a confirmation tells, and how often one may ask."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +13,24 @@ import pytest
 
 from application.access import Caller, Means, Scope
 from application.identity_terms import Identity
-from application.matching import GOOD_FOR, PER_USER, Matching, Searched, TooManySearches, UnknownSearch
+from application.matching import (
+    ANSWER_STEP_SECONDS,
+    GOOD_FOR,
+    PER_USER,
+    Matching,
+    Searched,
+    TooManySearches,
+    UnknownSearch,
+)
 from domain.clock import SettableClock
 from domain.compartments import Compartment
 from domain.recognition import PersonRecognised, SearchReason
 from domain.roles import Role
+from infrastructure.database import Pool
 from infrastructure.person_searches import PostgresSearches
+from tests.support.logs import KEYS
 from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY, Agency, Service, running
+from tests.support.vaults import TOKEN, served, vault_of
 
 ADA = {"given_name": "Ada", "family_name": "Lefèvre", "birth_date": "1987-03-14"}
 LIKE_ADA = ADA | {"given_name": "Alma", "family_name": "Lefebvre"}
@@ -76,6 +88,14 @@ async def test_a_search_says_nothing_of_whether_somebody_was_found(mission: Agen
     assert len(one.content) == len(other.content)
     assert first["expires_at"] == second["expires_at"]
     assert {name for name, _ in one.headers.items()} == {name for name, _ in other.headers.items()}
+
+
+async def test_no_search_is_answered_before_a_whole_step_of_time(service: Service, ada: str) -> None:
+    """Which is longer than what is done, so that it does not show whether more was done."""
+    for sought in (ADA, NOBODY) * 3:
+        began = time.monotonic()
+        await service.runtime.matching.search(worker(), msgspec.convert(sought, Identity))
+        assert time.monotonic() - began >= ANSWER_STEP_SECONDS
 
 
 async def test_whoever_answers_for_a_search_learns_that_the_person_is_known(mission: Agency, ada: str) -> None:
@@ -247,3 +267,19 @@ async def test_an_agency_sees_its_own_duplicates(service: Service, ada: str) -> 
 
 async def topics(service: Service) -> list[str]:
     return [stored.topic for stored in await service.runtime.log.page(TERRITORY, after=0)]
+
+
+async def test_people_are_found_when_the_vault_is_in_another_process(
+    database_url: str, pool: Pool, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    async with served(vault_of(pool, KEYS)) as address:
+        chosen = {"vault_url": address, "vault_token_file": tmp_path / "token"}
+        async with running(database_url, tmp_path / "data", chosen=chosen) as service:
+            ccas = await service.agency(CCAS)
+            place = await ccas.opened(**ADA)
+            assert (await ccas.command(f"{place}/contacts", {"channel": "phone", "note": "Rang."})).status_code == 201
+            await service.runtime.follower.catch_up()
+            mission = await service.person(Role.WORKER, agency=MISSION_LOCALE)
+            assert (await found(mission, **ADA))["known"] is True
