@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -77,83 +78,95 @@ class ReplayedAlert(msgspec.Struct, kw_only=True):
     """Null: nobody had been told by then."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """One pathway at one moment: everything that can be asked of it."""
-
-    history: History
-    pathway: Pathway
-    facts: Sequence[Fact]
-    verdicts: Sequence[Obligation]
-    told: Sequence[AlertThen]
-    """Alerts that had been raised by then, as they stood."""
-    alerts: Sequence[ReplayedAlert]
-    to_do: Sequence[InboxItem]
-    """Of every agency, longest waiting first."""
-
-
 class Lens:
     """Lays pathways out at one moment, under the rules of then."""
 
     def __init__(self, replay: Replay, territory: str, moment: Moment, rules: CompiledRules) -> None:
+        self.moment = moment
+        self.zone = replay.zone_of(territory)
+        self.now = replay.clock_of(territory, moment)
+        self.rule_of: Mapping[tuple[str, int], Rule] = {(each.slug, each.version): each for each in rules.ruleset}
         self._replay = replay
         self._territory = territory
         self._rules = rules
-        self._rule_of: Mapping[tuple[str, int], Rule] = {(each.slug, each.version): each for each in rules.ruleset}
-        self._zone = replay.zone_of(territory)
-        self._now = replay.clock_of(territory, moment)
-        self.moment = moment
 
     @classmethod
     async def at(cls, replay: Replay, territory: str, moment: Moment) -> "Lens":
         return cls(replay, territory, moment, await replay.rules(territory, moment))
 
-    async def look(self, pathways: Sequence[UUID]) -> list[Seen]:
+    async def look(self, pathways: Sequence[UUID]) -> list["Seen"]:
         """Those that were known then, in the order asked. Few at once."""
         histories = await self._replay.histories(self._territory, pathways, self.moment)
         return [seen for history in histories if (seen := self.see(history)) is not None]
 
-    def see(self, history: History) -> Seen | None:
+    def see(self, history: History) -> "Seen | None":
         """None for a pathway that was not yet open on the day asked about."""
         day, pathway = self.moment.true_on, history.pathway
-        told = [alert for events in history.alerts.values() if (alert := alert_then(events)) is not None]
-        verdicts = self._replay.verdicts(self._territory, pathway, self._rules, self.moment)
-        if day is None:
-            alerts, waiting = [_alert_view(alert.row) for alert in told], [item for one in told for item in one.inbox]
-            facts = pathway.facts()
+        then = pathway if day is None else as_true_on(pathway, day, self.zone)
+        return None if then is None else Seen(self, history, then)
+
+    def judge(self, pathway: Pathway) -> Sequence[Obligation]:
+        return self._replay.verdicts(self._territory, pathway, self._rules, self.moment)
+
+
+class Seen:
+    """One pathway at one moment: everything that can be asked of it, worked out when it is."""
+
+    def __init__(self, lens: Lens, history: History, pathway: Pathway) -> None:
+        self.history = history
+        self.pathway = pathway
+        """On a given day, without what is dated later."""
+        self._lens = lens
+        self._day = lens.moment.true_on
+
+    @cached_property
+    def facts(self) -> list[Fact]:
+        facts, day = self.pathway.facts(), self._day
+        return facts if day is None else [fact for fact in facts if holds_on(fact, day, self._lens.zone)]
+
+    @cached_property
+    def verdicts(self) -> Sequence[Obligation]:
+        return self._lens.judge(self.history.pathway)
+
+    @cached_property
+    def told(self) -> list[AlertThen]:
+        """Alerts that had been raised by then, as they stood."""
+        return [alert for events in self.history.alerts.values() if (alert := alert_then(events)) is not None]
+
+    @cached_property
+    def alerts(self) -> list[ReplayedAlert]:
+        """Those told; on a given day, what was out of step on that day."""
+        if self._day is None:
+            return [_alert_view(alert.row) for alert in self.told]
+        return [self._situation(alert, one) for alert, one in sorted(self._broken.items())]
+
+    @cached_property
+    def to_do(self) -> list[InboxItem]:
+        """Of every agency, longest waiting first."""
+        if self._day is None:
+            waiting = [item for alert in self.told for item in alert.inbox]
         else:
-            on_that_day = as_true_on(pathway, day, self._zone)
-            if on_that_day is None:
-                return None
-            pathway = on_that_day
-            facts = [fact for fact in pathway.facts() if holds_on(fact, day, self._zone)]
-            broken = {
-                self._alert_of(history.pathway, each): each for each in verdicts if each.raised and not each.shadow
-            }
-            alerts = [self._situation(alert, each, told) for alert, each in sorted(broken.items())]
-            waiting = [item for one in told if one.row.alert in broken for item in one.items()]
-        return Seen(
-            history=history,
-            pathway=pathway,
-            facts=facts,
-            verdicts=verdicts,
-            told=told,
-            alerts=alerts,
-            to_do=inbox_then(pathway, waiting, self._now),
-        )
+            waiting = [item for alert in self.told if alert.row.alert in self._broken for item in alert.items()]
+        return inbox_then(self.pathway, waiting, self._lens.now)
 
-    def _alert_of(self, pathway: Pathway, obligation: Obligation) -> UUID:
-        is_pair = isinstance(self._rule_of[obligation.rule, obligation.version].body, Forbid)
+    @cached_property
+    def _broken(self) -> dict[UUID, Obligation]:
+        """By the alert that it is, or would be."""
+        return {self._alert_of(each): each for each in self.verdicts if each.raised and not each.shadow}
+
+    def _alert_of(self, obligation: Obligation) -> UUID:
+        is_pair = isinstance(self._lens.rule_of[obligation.rule, obligation.version].body, Forbid)
         target = obligation.target if is_pair else None
-        return alert_id_of(obligation.rule, pathway.id, obligation.activation, target)
+        return alert_id_of(obligation.rule, self.pathway.id, obligation.activation, target)
 
-    def _situation(self, alert: UUID, one: Obligation, told: Sequence[AlertThen]) -> ReplayedAlert:
-        known = next((_alert_view(each.row).told for each in told if each.row.alert == alert), None)
+    def _situation(self, alert: UUID, one: Obligation) -> ReplayedAlert:
+        known = next((_alert_view(each.row).told for each in self.told if each.row.alert == alert), None)
         return ReplayedAlert(
             id=alert,
-            pathway_id=UUID(one.pathway),
+            pathway_id=self.pathway.id,
             rule=one.rule,
             rule_version=one.version,
-            severity=self._rule_of[one.rule, one.version].raises.severity.value,
+            severity=self._lens.rule_of[one.rule, one.version].raises.severity.value,
             status=AlertStatus.OPEN,
             activation=one.activation,
             target=one.target,
