@@ -23,6 +23,7 @@ from application.access import Scope, ScopeRequired
 from application.api_keys import InvalidKey
 from application.authorisation import Forbidden
 from application.event_log import AppendInDoubt, IdempotencyKeyReused, LogBusy, StaleVersion
+from application.key_vault import KeyRestricted
 from application.pathways import InFlight, PersonErased
 from application.service_clients import SERVICE_SCOPES
 from application.sessions import SessionOver
@@ -89,7 +90,7 @@ ALWAYS: tuple[type[DomainError], ...] = (
     problems.InternalError,
 )
 WITH_PATH: tuple[type[DomainError], ...] = (problems.NotFound,)
-WITH_PATHWAY: tuple[type[DomainError], ...] = (NotAParticipant,)
+WITH_PATHWAY: tuple[type[DomainError], ...] = (NotAParticipant, KeyRestricted)
 WITH_CURSOR: tuple[type[DomainError], ...] = (cursors.InvalidCursor,)
 WITH_BODY: tuple[type[DomainError], ...] = (
     bodies.UnsupportedMediaType,
