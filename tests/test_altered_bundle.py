@@ -1,6 +1,5 @@
 """Whatever is done to the files of a bundle is noticed, whether or not its list of files is put right afterwards."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from api.verify.command import main, verify
 from infrastructure.database import create_pool
 from infrastructure.pruning import PostgresPruning
+from tests.support.altered import files_of, listed_again
 from tests.support.sealed_events import T, append_erasure
 from tests.support.sealed_log import said, sealed_log
 
@@ -54,20 +54,6 @@ async def bundle(database_url: str, tmp_path: Path, made: Path) -> Path:
 @pytest.fixture
 def copy(bundle: Path, tmp_path: Path) -> Path:
     return shutil.copytree(bundle, tmp_path / "copy")
-
-
-def files_of(bundle: Path) -> list[Path]:
-    return sorted(path for path in bundle.rglob("*") if path.is_file())
-
-
-def listed_again(bundle: Path) -> None:
-    """What whoever alters a bundle would do."""
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(bundle)}\n"
-        for path in files_of(bundle)
-        if path.name != "SHA256SUMS"
-    ]
-    (bundle / "SHA256SUMS").write_text("".join(lines))
 
 
 def test_the_bundle_is_what_the_tests_below_need(bundle: Path) -> None:

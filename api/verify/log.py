@@ -71,7 +71,7 @@ class LogCheck:
             self._judge_note(name, note, mine=True)
 
     def summary(self) -> Summary:
-        times = [EPOCH + timedelta(microseconds=time) for time in (self._times[:1] + self._times[-1:])]
+        times = [_instant(time) for time in (self._times[:1] + self._times[-1:])]
         return Summary(
             self._log,
             self.origin,
@@ -240,6 +240,14 @@ class LogCheck:
             self.faults.append(fault("tile-missing", path))
         elif tile != computed:
             self.faults.append(fault("tile-altered", path))
+
+
+def _instant(microseconds: int) -> datetime | None:
+    """None when it is out of range: an altered header may say anything."""
+    try:
+        return EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None
 
 
 def territory_of(log: str) -> bytes:
