@@ -47,7 +47,9 @@ def serve(
     def load(database: Awaitable[str]) -> tuple[Server, socket.socket]:
         from api.server import prepare
 
-        return prepare(settings, database, roles=roles, clock=clock, limits=limits, on_ready=on_ready, on_bootstrap=on_bootstrap)
+        return prepare(
+            settings, database, roles=roles, clock=clock, limits=limits, on_ready=on_ready, on_bootstrap=on_bootstrap
+        )
 
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, load))

@@ -127,5 +127,7 @@ def refuse(_request: ApiRequest, refusal: OAuthRefusal) -> Response[bytes]:
 
 
 routes = Router(
-    "/", route_handlers=[give_token, revoke_token, describe_server], exception_handlers={OAuthRefusal: refuse}  # type: ignore[dict-item]
+    "/",
+    route_handlers=[give_token, revoke_token, describe_server],
+    exception_handlers={OAuthRefusal: refuse},  # type: ignore[dict-item]
 )
