@@ -10,99 +10,8 @@ from uuid import UUID
 import msgspec
 
 from application.subject_document import Document, Item, Line, Nature
-from domain.rules.labels import FIELDS, VALUES
-from domain.themes_v1 import FAMILIES, NEEDS
+from application.subject_words import COMPARTMENTS, HIDDEN, PURPOSES, TITLES, name_of, word_for
 
-TITLES: Mapping[str, str] = {
-    "accompaniment.moved": "Suite d'un accompagnement",
-    "accompaniment.recorded": "Accompagnement",
-    "accompaniment.reviewed": "Point sur un accompagnement",
-    "accompaniment.summed-up": "Bilan d'un accompagnement",
-    "appointment.booked": "Rendez-vous pris",
-    "appointment.concluded": "Issue d'un rendez-vous",
-    "consent.given": "Accord donné",
-    "consent.withdrawn": "Accord retiré",
-    "contact.recorded": "Contact",
-    "contract.ended": "Fin d'un contrat",
-    "contract.signed": "Contrat signé",
-    "decision.made": "Décision",
-    "decision.notified": "Information d'une décision",
-    "diagnosis.recorded": "Diagnostic",
-    "entry.contest-settled": "Suite donnée à une contestation",
-    "entry.contested": "Contestation d'un enregistrement",
-    "entry.corrected": "Correction d'un enregistrement",
-    "entry.retracted": "Annulation d'un enregistrement",
-    "glass.broken": "Consultation en urgence",
-    "glass.reviewed": "Contrôle d'une consultation en urgence",
-    "hold.lifted": "Fin de la conservation imposée par la loi",
-    "hold.placed": "Conservation imposée par la loi",
-    "medical-clearance.given": "Levée d'une restriction",
-    "need.withdrawn": "Retrait d'un besoin",
-    "orientation.decided": "Décision d'orientation",
-    "pathway.closed": "Clôture du parcours",
-    "pathway.identity-corrected": "Correction de l'identité",
-    "pathway.opened": "Ouverture du parcours",
-    "pathway.reopened": "Réouverture du parcours",
-    "pathway.restricted": "Limitation de l'utilisation de vos données",
-    "pathway.restriction-lifted": "Fin de la limitation",
-    "pathway.resumed": "Reprise du parcours",
-    "pathway.suspended": "Suspension du parcours",
-    "referent.assigned": "Désignation du référent",
-    "referent.handover-acknowledged": "Reprise par le nouveau référent",
-    "referral.moved": "Suite d'une sollicitation",
-    "referral.requested": "Sollicitation d'un service",
-    "relocation.moved": "Suite d'un relogement",
-    "relocation.recorded": "Relogement",
-    "share.granted": "Partage avec un autre service",
-    "share.revoked": "Fin d'un partage",
-    "situation.recorded": "Situation",
-    "training.evaluated": "Évaluation d'une formation",
-    "training.moved": "Suite d'une formation",
-    "training.recorded": "Formation",
-    "transfer.moved": "Suite d'une demande de transfert",
-    "transfer.requested": "Demande de transfert",
-}
-NAMES: Mapping[str, str] = {
-    "address": "adresse",
-    "at": "le",
-    "basis": "fondement",
-    "birth_date": "date de naissance",
-    "codes": "valeurs corrigées",
-    "contents": "contenu",
-    "email": "courriel",
-    "end_at": "fin",
-    "family_name": "nom",
-    "from_zone": "depuis",
-    "given_name": "prénom",
-    "ground": "raison",
-    "health_needs": "besoins de santé",
-    "health_scope": "portée (santé)",
-    "health_theme": "thème de santé",
-    "justified": "justifiée",
-    "motive": "motif",
-    "no_end": "sans fin",
-    "note": "note",
-    "on": "le",
-    "phone": "téléphone",
-    "reason": "motif",
-    "review_due": "contrôle dû le",
-    "start_at": "début",
-    "to_territory": "territoire d'arrivée",
-    "to_zone": "vers",
-    "until": "jusqu'au",
-    "valid_until": "valable jusqu'au",
-}
-PURPOSES: Mapping[str, str] = {
-    "accompaniment": "vous accompagner",
-    "referral": "vous orienter vers un service",
-    "contact": "vous joindre",
-    "coordination": "coordonner les services",
-    "emergency": "une urgence",
-    "rights": "répondre à vos droits",
-    "audit": "un contrôle",
-}
-COMPARTMENTS: Mapping[str, str] = {"identity": "votre identité", "health": "votre santé", "notes": "les notes"}
-HIDDEN = ("_id", "theme_list", "subject", "replaces", "territory", "because_of", "superseded_by", "version")
 STYLE = """
 body{font-family:system-ui,sans-serif;line-height:1.5;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
 h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%}td,th{border:1px solid #888;padding:.3rem .5rem;
@@ -157,7 +66,7 @@ class Page:
     def _identity(self) -> Iterator[str]:
         yield "<h2>Qui vous êtes</h2><dl>"
         for name, value in self._document.identity.items():
-            yield f"<dt>{escape(_name(name).capitalize())}</dt><dd>{self._value(value)}</dd>"
+            yield f"<dt>{escape(name_of(name).capitalize())}</dt><dd>{self._value(value)}</dd>"
         yield "</dl>" if self._document.identity else "<dd>Rien n'est enregistré.</dd></dl>"
 
     def _about(self) -> Iterator[str]:
@@ -191,7 +100,7 @@ class Page:
     def _item(self, item: Item) -> Iterator[str]:
         if item.nature is Nature.FACT and item.field.endswith(HIDDEN):
             return
-        yield f"<dt>{escape(_name(item.field).capitalize())}</dt>"
+        yield f"<dt>{escape(name_of(item.field).capitalize())}</dt>"
         if item.withheld:
             yield f'<dd class="withheld">[{WITHHELD}]</dd>'
         elif item.value is None:
@@ -247,27 +156,15 @@ class Page:
             case UUID():
                 return ""
             case str():
-                return escape(_coded(value)).replace("\n", "<br>")
+                return escape(word_for(value)).replace("\n", "<br>")
             case msgspec.Struct():
                 parts = ((name, getattr(value, name)) for name in value.__struct_fields__ if not name.endswith(HIDDEN))
                 return ", ".join(
-                    f"{escape(_name(name))} : {self._value(one)}" for name, one in parts if one is not None
+                    f"{escape(name_of(name))} : {self._value(one)}" for name, one in parts if one is not None
                 )
             case Mapping():
-                return ", ".join(f"{escape(_name(name))} : {self._value(one)}" for name, one in value.items())
+                return ", ".join(f"{escape(name_of(name))} : {self._value(one)}" for name, one in value.items())
             case list() | tuple():
                 return " ; ".join(text for one in value if (text := self._value(one)))
             case _:
                 return escape(str(value))
-
-
-def _name(field: str) -> str:
-    return NAMES.get(field) or FIELDS.get(field, (field.replace("_", " "),))[0]
-
-
-def _coded(text: str) -> str:
-    if text in NEEDS:
-        return NEEDS[text]
-    if text in FAMILIES:
-        return FAMILIES[text][0]
-    return VALUES[text][0] if text in VALUES else text
