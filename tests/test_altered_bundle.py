@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.verify.command import main, verify
+from api.verify.segments import MAGIC
 from infrastructure.database import create_pool
 from infrastructure.pruning import PostgresPruning
 from tests.support.altered import files_of, listed_again
@@ -97,6 +98,24 @@ def test_any_altered_byte_is_noticed(bundle: Path) -> None:
 
     altered()
     assert verify(bundle).faults == []
+
+
+@pytest.mark.parametrize("position", [0, 2, 257, 2**63, 2**64 - 1])
+def test_an_event_that_says_it_is_elsewhere_is_noticed(copy: Path, position: int) -> None:
+    file = copy / "FR-34/events/000000000001"
+    raw = bytearray(file.read_bytes())
+    raw[len(MAGIC) : len(MAGIC) + 8] = position.to_bytes(8, "big")
+    file.write_bytes(raw)
+    listed_again(copy)
+    assert verify(copy).faults
+
+
+def test_an_event_of_a_time_that_no_calendar_has_is_noticed(copy: Path) -> None:
+    file = copy / "FR-34/events/000000000001"
+    raw = file.read_bytes()
+    file.write_bytes(raw.replace(b"\x00\x08\x00\x06", b"\x00\x08\x7f\xff"))
+    listed_again(copy)
+    assert verify(copy).faults
 
 
 def test_any_bytes_in_place_of_a_file_are_noticed_and_never_fail(bundle: Path) -> None:

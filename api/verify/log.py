@@ -179,7 +179,7 @@ class LogCheck:
         number, tile, sealed = -1, "", b""
         for position, leaf in zip(positions, leaves, strict=True):
             self._tree.append(leaf)
-            if position > self._sealed_size:
+            if not 0 < position <= self._sealed_size:
                 continue
             if number != (position - 1) // WIDTH:
                 number = (position - 1) // WIDTH
