@@ -58,6 +58,11 @@ SELECT $1, $2, $3, $4 FROM set_config('synchronous_commit', 'off', true)
 ON CONFLICT (territory, access_event) DO UPDATE SET keyrings = uses.keyrings + excluded.keyrings"""
 IN_USE = "SELECT max(epoch) FROM vault.keks"
 MAKES_TRIED = 4  # An epoch may be replaced and destroyed under us.
+REGISTERED = """
+SELECT epoch, fingerprint, retired_at IS NULL
+    OR EXISTS (SELECT FROM vault.keys k WHERE k.kek_epoch = e.epoch AND k.wrapped IS NOT NULL) AS is_needed
+FROM vault.keks e WHERE destroyed_at IS NULL ORDER BY epoch"""
+DESTROYED = "UPDATE vault.keks SET destroyed_at = clock_timestamp() WHERE epoch = $1"
 REGISTER_FIRST = """
 INSERT INTO vault.keks (epoch, fingerprint) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM vault.keks)
 ON CONFLICT DO NOTHING"""
@@ -75,10 +80,12 @@ class KeyStore:
     @classmethod
     async def open(cls, pool: Pool, key_file: Path) -> "KeyStore":
         """Makes the key file with a new database only; a lost file, or another database's, raises KeyFileUnusable."""
-        registered = await pool.fetch("SELECT epoch, fingerprint FROM vault.keks WHERE destroyed_at IS NULL")
+        registered = await pool.fetch(REGISTERED)
         keys = KeyFile.load(key_file) if registered else KeyFile.load_or_create(key_file)
-        for epoch, fingerprint in registered:
-            if keys.fingerprint(epoch) != fingerprint:
+        for epoch, fingerprint, is_needed in registered:
+            if epoch not in keys.keys and not is_needed:
+                await pool.execute(DESTROYED, epoch)  # Since the backup that this database was restored from.
+            elif keys.fingerprint(epoch) != fingerprint:
                 raise KeyFileUnusable(f"{key_file} is not the key file of this database: restore the right one.")
         await pool.execute(REGISTER_FIRST, keys.epoch, keys.fingerprint(keys.epoch))
         return cls(pool, keys)

@@ -1,11 +1,15 @@
 """Epochs of the key-encryption key: turned over while keys are made and read, and dead once destroyed."""
 
 import asyncio
+import base64
+import tempfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from application.kek_epochs import KEPT, EpochInUse, EpochTooYoung, KekEpochs, UnknownEpoch
 from domain.clock import SettableClock
@@ -195,6 +199,55 @@ async def test_keys_made_during_a_rewrap_are_not_lost(pool: Pool, store: KeyStor
 
     await asyncio.gather(make(), turn_over())
     assert await store.keyrings(T, subjects) == rings
+
+
+async def test_a_backup_made_before_a_destruction_is_restored_unless_it_needs_what_was_destroyed(
+    epochs: KekEpochs, pool: Pool, store: KeyStore, tmp_path: Path
+) -> None:
+    subject = uuid7()
+    ring = await store.ensure(T, subject, [CASE])
+    (wrapped,) = await pool.fetch("SELECT wrapped, kek_epoch FROM vault.keys")
+    await epochs.rotate()
+    await epochs.rewrap(10)
+    await epochs.destroy(1, at_once=True)
+    await pool.execute("UPDATE vault.keks SET destroyed_at = NULL")
+    assert (await (await KeyStore.open(pool, tmp_path / "kek")).keyrings(T, [subject]))[subject] == ring
+    assert (await epochs.epochs())[0].destroyed_at is not None
+    await pool.execute("UPDATE vault.keks SET destroyed_at = NULL")
+    await pool.execute("UPDATE vault.keys SET wrapped = $1, kek_epoch = $2", *wrapped)
+    with pytest.raises(KeyFileUnusable, match="no key of epoch 1"):
+        await KeyStore.open(pool, tmp_path / "kek")
+
+
+class Torn(str):
+    """What a crash left of an addition."""
+
+    __slots__ = ()
+
+
+CHANGES = st.lists(st.one_of(st.just("add"), st.integers(1, 5), st.text("23 Aa=", min_size=1).map(Torn)), max_size=8)
+
+
+@given(CHANGES)
+@settings(max_examples=30)
+def test_a_key_file_holds_what_was_added_and_not_destroyed(changes: list[str | int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kek"
+        keys = KeyFile.create(path)
+        model, gone = {1: keys.key(1)}, list[bytes]()
+        for change in changes:
+            if isinstance(change, Torn):
+                with path.open("a") as file:
+                    file.write(change)
+            elif isinstance(change, str):
+                number = keys.add(max(model))
+                model[number] = keys.key(number)
+            elif change != max(model):  # Never the one in use.
+                gone += [base64.b64encode(model[change])] if change in model else []
+                model.pop(change, None)
+                keys.destroy(change)
+        assert dict(KeyFile.load(path).keys) == model
+        assert not any(key in path.read_bytes() for key in gone)
 
 
 def test_a_line_cut_short_by_a_crash_is_passed_over_and_replaced(tmp_path: Path) -> None:
