@@ -12,7 +12,7 @@ from application.retention import Retention
 from domain.clock import Clock
 from domain.person_erasure import Step
 from infrastructure.database import Pool
-from projections.erasures import unfinished
+from projections.erasures import Unfinished, unfinished
 
 LOOK_S = 5.0
 WAITING_S = 600.0
@@ -72,9 +72,21 @@ class ErasureRunner:
             open_erasures = await unfinished(db)
         for one in open_erasures:
             if patient or one.step is not Step.PAYLOADS_PRUNED:
-                erasure = await self._erasures.advance(one.territory, one.erasure_id)
-                log.info("erasure.advanced", erasure_id=str(one.erasure_id), next_step=erasure.next_step)
+                await self._advance(one)
         await self._work_at_night()
+
+    async def _advance(self, one: Unfinished) -> None:
+        """One that cannot go on never holds up the others: it is shown, and tried again."""
+        try:
+            erasure = await self._erasures.advance(one.territory, one.erasure_id)
+        except TRANSIENT:
+            raise
+        except Exception as error:  # noqa: BLE001
+            log.error(  # noqa: TRY400 (a trace may hold data)
+                "erasure.failing", erasure_id=str(one.erasure_id), after=one.step, error_type=type(error).__name__
+            )
+        else:
+            log.info("erasure.advanced", erasure_id=str(one.erasure_id), next_step=erasure.next_step)
 
     async def _work_at_night(self) -> None:
         now = self._clock.now()

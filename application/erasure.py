@@ -31,6 +31,8 @@ from domain.retention import LegalHold
 
 ATTEMPTS = 4
 REWRAPPED_AT_ONCE = 10_000
+ALERTS_IN_ONE_EVENT = 4_000
+"""What fits easily."""
 ERASED_CHANNEL = "unisson_erased"
 """Notified with `territory pathway` when every process has to let go of what it remembers of a pathway."""
 
@@ -256,19 +258,27 @@ class Erasures:
 
         Nobody can add to the stream at a version from before it: a command on its way is refused.
         """
-        erasure, territory = turn.erasure, turn.territory
+        erasure, territory, last = turn.erasure, turn.territory, 0
         alerts = await self._means.traces.alerts_of(territory, erasure.subject, erasure.pathway)
-        for _ in range(ATTEMPTS - 1):
+        attempts_left = ATTEMPTS
+        while True:
             try:
-                return await self._append_erased(territory, erasure, alerts, turn.now)
+                position = await self._append_erased(territory, erasure, alerts, turn.now)
             except StaleVersion:
+                attempts_left -= 1
+                if not attempts_left:
+                    raise
                 continue
-        return await self._append_erased(territory, erasure, alerts, turn.now)
+            if not position:
+                return last
+            last = position
 
     async def _append_erased(self, territory: str, erasure: Erasure, alerts: list[UUID], now: datetime) -> int:
         history = await self._log.read_stream(territory, erasure.pathway)
         told = [stored.event for stored in history if isinstance(stored.event, PersonErased)]
-        if told and set(alerts) <= {alert for event in told for alert in event.alerts}:
+        named = {alert for event in told for alert in event.alerts}
+        unnamed = [alert for alert in alerts if alert not in named][:ALERTS_IN_ONE_EVENT]
+        if told and not unnamed:
             return 0
         version = history[-1].event.originator_version if history else 0
         event = PersonErased(
@@ -277,7 +287,7 @@ class Erasures:
             timestamp=now,
             agency=SYSTEM,
             erasure_id=erasure.id,
-            alerts=tuple(alerts),
+            alerts=tuple(unnamed),
         )
         commit = Commit(stream_id=erasure.pathway, expected_version=version, events=[event], subject=erasure.subject)
         return (await self._log.append(territory, commit)).last_position

@@ -21,8 +21,7 @@ DELETE FROM outbox WHERE territory = $1 AND (pathway = $2 OR subject_id = $2 OR 
 # A fingerprint is a hash of what was sent, names included; a key is whatever the client made of it.
 PURGE_OUTCOMES = """
 DELETE FROM idempotency i USING events e
-WHERE e.territory = $1 AND e.subject = $2 AND i.territory = $1 AND i.first_position <= e.position
-    AND i.last_position >= e.position AND i.first_position > 0"""
+WHERE e.territory = $1 AND e.subject = $2 AND i.territory = $1 AND i.first_position = e.position"""
 NOTIFY = f"""
 WITH told AS (
     INSERT INTO outbox (territory, message_id, agency, type, subject_id, position, created_at)

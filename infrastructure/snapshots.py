@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from application.event_log import UnreadableEvent
-from application.key_vault import KeyDestroyed, KeyVault
+from application.key_vault import KeyDestroyed, KeyRestricted, KeyVault
 from application.snapshots import FOLDED_MAX
 from domain.compartments import Compartment
 from domain.pathway import Pathway
@@ -102,7 +102,7 @@ class PostgresSnapshots:
             keyring = await self._vault.ensure(territory, subject, needed)
             payload = seal_bodies(place, bodies, keyring)
             await self._pool.execute(KEEP, territory, coded.id, schema_hash(), coded.version, subject, payload)
-        except KeyDestroyed:
-            return  # Being erased.
+        except (KeyDestroyed, KeyRestricted):
+            return  # Being erased, or what it needs is withheld.
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("snapshot.not_kept", territory=territory, error=type(error).__name__)

@@ -190,6 +190,38 @@ async def test_an_alert_that_came_in_between_is_forgotten_too(here: Scene, pool:
     assert await here.rows_of(person) == {}
 
 
+async def test_what_was_parked_of_the_person_goes_too(here: Scene, pool: Pool) -> None:
+    """A stream that a view could not fold is left aside, its erasure with it: the sweep comes after."""
+    person = await here.live()
+    await pool.execute(
+        "INSERT INTO parked_events (position, stream_id, build, territory, name, topic)"
+        " SELECT position, stream_id, 1, territory, 'pathway_timeline', topic FROM events"
+        " WHERE stream_id = $1 ORDER BY position DESC LIMIT 1",
+        person,
+    )
+    await pool.execute("UPDATE consumers SET decisions = decisions + 1")
+    await here.erase(person)
+    await here.catch_up()
+    assert await here.rows_of(person) == {}
+    assert await pool.fetchval("SELECT count(*) FROM parked_events") == 0
+
+
+async def test_more_alerts_than_one_event_holds_are_named_in_several(
+    here: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await here.live()
+    here.place.pass_days(120)
+    await here.catch_up()
+    erasure = await here.ask(person)
+    alerts = await here.means.traces.alerts_of(TERRITORY, erasure.subject, person)
+    assert len(alerts) > 1
+    monkeypatch.setattr("application.erasure.ALERTS_IN_ONE_EVENT", 1)
+    await here.erasures.advance(TERRITORY, erasure.id)
+    history = await here.place.log.read_stream(TERRITORY, person)
+    said = [stored.event for stored in history if isinstance(stored.event, PersonErased)]
+    assert [event.alerts for event in said] == [(alert,) for alert in alerts]
+
+
 async def test_an_unknown_erasure_is_refused(here: Scene) -> None:
     with pytest.raises(UnknownErasure):
         await here.erasures.read(TERRITORY, uuid7())
