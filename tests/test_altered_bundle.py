@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.verify.command import main, verify
+from api.verify.command import main, one_line, verify
 from api.verify.segments import MAGIC
 from infrastructure.database import create_pool
 from infrastructure.pruning import PostgresPruning
@@ -133,6 +133,53 @@ def test_any_bytes_in_place_of_a_file_are_noticed_and_never_fail(bundle: Path) -
             (bundle / "SHA256SUMS").write_bytes(sums)
 
     replaced()
+
+
+NUMBERS = st.one_of(st.integers(0, 300), st.integers(0, 2**64 - 1))
+IDS = st.sampled_from([b"", bytes(16), b"\1" * 16, b"x"])
+HEADERS = st.one_of(
+    st.binary(max_size=60),
+    st.tuples(
+        st.sampled_from([b"FR-34", b"", b"FR-30"]),
+        IDS,
+        st.integers(0, 3).map(lambda version: version.to_bytes(4, "big")),
+        st.sampled_from([b"contact.recorded", b"person.erased"]),
+        st.binary(max_size=3),
+        st.binary(max_size=3),
+        IDS,
+        IDS,
+        IDS,
+        NUMBERS.map(lambda time: time.to_bytes(8, "big")),
+    ).map(lambda fields: b"\x01" + b"".join(len(field).to_bytes(2, "big") + field for field in fields)),
+)
+FIELDS = st.tuples(HEADERS, st.one_of(st.just(b""), HEADERS), st.binary(max_size=33), st.binary(max_size=33))
+ENTRIES = st.tuples(
+    NUMBERS.map(lambda position: position.to_bytes(8, "big")),
+    FIELDS.map(lambda fields: b"".join(len(field).to_bytes(4, "big") + field for field in fields)),
+    st.sampled_from([b"\xff" * 4, bytes(4), b"\0\0\0\1x", b"\x7f\xff\xff\xff"]),
+).map(b"".join)
+
+
+def test_any_events_are_read_without_failing(bundle: Path) -> None:
+    """Made up: they have the shape of events, and say anything."""
+    file, rest = bundle / "FR-34/events/000000000001", (bundle / "FR-34/events/000000000002")
+    original, sums = file.read_bytes(), (bundle / "SHA256SUMS").read_bytes()
+
+    @given(st.lists(ENTRIES, max_size=6), st.lists(ENTRIES, min_size=1, max_size=3), st.booleans())
+    def made_up(entries: list[bytes], others: list[bytes], is_kept: bool) -> None:
+        file.write_bytes((original if is_kept else MAGIC) + b"".join(entries))
+        rest.write_bytes(MAGIC + b"".join(others))
+        listed_again(bundle)
+        verdict = verify(bundle)
+        assert verdict.faults
+        assert "\n" not in one_line(verdict.faults, "fr")
+
+    try:
+        made_up()
+    finally:
+        file.write_bytes(original)
+        rest.unlink()
+        (bundle / "SHA256SUMS").write_bytes(sums)
 
 
 @given(content=st.binary(max_size=300))
