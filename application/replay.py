@@ -23,7 +23,6 @@ from domain.rules.instants import MICROSECOND, instant_of, moment_of
 
 PATHWAYS_AT_ONCE = 20
 """Folded together, and then let go: however many there are, memory holds so many."""
-HEADERS_AT_ONCE = 1_000
 
 RESTRICTIONS = frozenset({PathwayRestricted.TOPIC, RestrictionLifted.TOPIC})
 

@@ -46,6 +46,7 @@ from tests.support.following import (
     territory,
 )
 from tests.support.steering import Steering, shipped_document
+from tests.test_rulebook_online import hidden_need
 
 AGENCIES = (CCAS, MISSION, HOUSING)
 EXAMPLES = itertools.count()
@@ -77,7 +78,13 @@ class Life:
                 self.pathways.append(await place.open())
 
     async def _change_the_rules(self) -> None:
-        rule = shipped_document("silence-90", next(self._versions), gap=f"{self._dice.randrange(10, 60)}d")
+        version = next(self._versions)
+        rule = self._dice.choice(
+            (
+                shipped_document("silence-90", version, gap=f"{self._dice.randrange(10, 60)}d"),
+                shipped_document("referral-acknowledged", version, inhibited_by=["silence-90"]),
+            )
+        )
         with suppress(DomainError):
             match self._dice.randrange(3):
                 case 0:
@@ -219,6 +226,36 @@ async def test_what_was_read_at_the_time_is_read_again(database_url: str, pool: 
                 then = msgspec.structs.replace(at_that_position, at=read.at)
                 assert await read_again(replay, place, then) == read
         assert await read_again(replay, place, await replay.moment(place.name, None)) == reads[-1]
+
+
+async def test_what_was_hidden_told_over_and_back_is_read_again(database_url: str, pool: Pool) -> None:
+    """Every turn that an alert may take: hidden by another, told once that one is over, cleared, reopened, retired."""
+    async with territory(database_url, pool) as place:
+        life = Life(place, 0)
+        follower, replay = follower_of(pool, place, all_projections(place)), replay_of(pool, life)
+        pathway = await hidden_need(place)
+        life.pathways.append(pathway)
+        reads = []
+
+        async def follow() -> None:
+            await follower.catch_up()
+            reads.append(await read_now(pool, life))
+            place.clock.advance(timedelta(minutes=1))
+
+        await follow()
+        await place.act(pathway, CCAS, RecordContact(channel=Channel.PHONE))
+        await follow()
+        referral = await place.act(pathway, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        await follow()
+        assert referral is not None
+        await place.act(pathway, CCAS, RetractEntry(entry_id=referral))
+        await follow()
+        await life.steering.retire("need-to-referral", 2)
+        await follow()
+        for read in reads:
+            assert await read_again(replay, place, await replay.moment(place.name, read.at)) == read
+        topics = {header.topic for header in await place.log.headers(place.name, after=0)}
+        assert {"alert.raised", "alert.disclosed", "alert.cleared", "alert.reopened"} <= topics
 
 
 @FEW
