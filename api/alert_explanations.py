@@ -16,6 +16,7 @@ from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.timeline import AlmostCounted
+from application.key_vault import KeyRestricted
 from domain.alert import Sees
 from domain.errors import DomainError
 from domain.facts import FactState
@@ -66,7 +67,9 @@ class AlertExplanation(msgspec.Struct, kw_only=True):
 @get(
     "/{alert_id:uuid}/explanation",
     name="explain-alert",
-    opt=described(answer=AlertExplanation, query=AlertQuery, waits=True, refusals=(UnknownAlert, CannotBeExplained)),
+    opt=described(
+        answer=AlertExplanation, query=AlertQuery, waits=True, refusals=(UnknownAlert, CannotBeExplained, KeyRestricted)
+    ),
 )
 async def explain_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read why an alert is there: what the rule expected, until when, what counted and what nearly did."""
@@ -76,6 +79,8 @@ async def explain_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
         row = await alert(db, caller.territory, caller.agency, alert_id)
     if row is None or row.sees is not Sees.CONTENT:
         raise UnknownAlert
+    if (await runtime.rights.read(caller.territory, row.pathway)).is_restricted:
+        raise KeyRestricted
     found = await explanation_of(runtime, msgspec.structs.asdict(row) | {"territory": caller.territory})
     if found is None:
         raise CannotBeExplained

@@ -130,6 +130,8 @@ async def test_a_restricted_pathway_is_neither_shown_nor_added_to(
         await (await service.partner()).get(f"{place}/contents?compartments=identity&purpose=accompaniment"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, "person_restricted")
+    alerts = (await software.get("/v1/alerts")).json()["items"]
+    assert all(alert["status"] == "cleared" for alert in alerts)
     assert (await dpo.get(place)).json()["status"] == "restricted"
     await asked(dpo, f"{place}/restrictions/liftings", {})
     assert (await software.get(place)).status_code == 200

@@ -1,11 +1,14 @@
 """The night's work: who nobody has heard of for two years is archived, two years later erased; a hold stops it."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from api.erasure_runner import ErasureRunner
 from application.pathways import PersonErased
 from application.retention import Retention
 from application.rights import Asked, Rights
@@ -65,6 +68,25 @@ async def test_two_years_after_the_last_contact_archived_and_two_later_erased(ni
     await night.scene.erase(person)
     assert await night.statuses() == []
     assert await night.falls() == (0, 0, 0)
+
+
+async def test_a_server_does_the_nights_work_by_itself(night: Night, pool: Pool) -> None:
+    await night.scene.live()
+    night.scene.place.pass_days(2 * YEAR)
+    await night.scene.catch_up()
+    place = night.scene.place
+    runner = ErasureRunner(pool, place.log, night.scene.erasures, night.retention, place.clock, asyncio.Event())
+    await runner.step()
+    assert await night.statuses() == ["open"], "a process that starts waits a moment"
+    place.clock.advance(timedelta(minutes=11))
+    await runner.step()
+    assert await night.statuses() == ["restricted"]
+    place.pass_days(2 * YEAR)
+    await runner.step()
+    await night.scene.catch_up()
+    await runner.step()
+    await night.scene.catch_up()
+    assert await night.statuses() == []
 
 
 async def test_a_dry_run_tells_and_does_nothing(night: Night) -> None:
