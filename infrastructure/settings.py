@@ -51,12 +51,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Who is shown each checkpoint of the log, separated by spaces: folders, or addresses followed by # and a key."""
     kek_file: Path | None = None
     """The key-encryption key; unset, `keys/kek` under `data_dir`."""
-    persons_per_user: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
-    """How many different persons one user may look at in a day."""
     retention_used_months: Annotated[int, msgspec.Meta(ge=1, le=1200)] = 24
     """How long a person's data are used after the last contact; then they are archived."""
     retention_archived_months: Annotated[int, msgspec.Meta(ge=1, le=1200)] = 24
     """How long they are then kept; then they are erased."""
+    persons_per_user: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
+    """How many different persons one user may look at in a day."""
     persons_per_agency: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2_000
     """How many all users of an agency may, together."""
     break_glass_log_months: Annotated[int, msgspec.Meta(ge=12, le=36)] = 12
