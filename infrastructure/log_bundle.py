@@ -26,7 +26,7 @@ MAGIC = b"unisson events 1\n"
 SEGMENT = 16_384
 PAGE = 2048
 NO_PAYLOAD = b"\xff" * 4
-ATTEMPTS = 5
+ATTEMPTS = 20
 
 EVENTS = """
 SELECT position, stream_id, stream_version, topic, recorded_at, agency, actor, subject, correlation_id, causation_id,
@@ -61,7 +61,10 @@ class BundleFolder:
 
 
 async def write_bundle(pool: Pool, sealer: Sealer, territories: Sequence[str], folder: Path) -> list[SealingRefused]:
-    """Fill an empty folder. Returns why some logs could not be sealed as they stand: they are in it all the same."""
+    """Fill an empty folder. Returns why some logs could not be sealed as they stand: they are in it all the same.
+
+    Raises SealingRefused when persons are erased one after the other without a pause between.
+    """
     bundle = BundleFolder(folder)
     refusals = []
     for territory in territories:

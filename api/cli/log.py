@@ -74,11 +74,14 @@ def key(*, territory: Logs = None, json: Json = False) -> None:
 
 async def _bundle(folder: Path, territory: str | None) -> list["SealingRefused"]:
     from infrastructure.log_bundle import write_bundle
-    from infrastructure.sealer import Sealer
+    from infrastructure.sealer import Sealer, SealingRefused
 
     async with installation.opened() as here:
         logs = await _logs(here, territory)
-        return await write_bundle(here.pool, Sealer.of(here.settings, here.pool), logs, folder)
+        try:
+            return await write_bundle(here.pool, Sealer.of(here.settings, here.pool), logs, folder)
+        except SealingRefused as refusal:
+            raise Failure(f"dossier incomplet : {refusal}", f"incomplete bundle: {refusal}") from refusal
 
 
 async def _sealed(territory: str | None) -> list[str]:
