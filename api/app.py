@@ -47,10 +47,9 @@ from api.authentication import Door
 from api.backtest_runner import BacktestRunner
 from api.cors import Preflight, permit
 from api.cursors import Cursors
-from api.erasure_runner import ErasureRunner
 from api.key_in_url import NoKeyInUrl
 from api.limits import Crowd, Limits, RateLimiter
-from api.person_rights import forget_told, person_rights
+from api.person_rights import eraser, person_rights
 from api.problems import EXCEPTION_HANDLERS
 from api.request import ApiRequest, request_id
 from api.roles import ROLES
@@ -66,7 +65,6 @@ from application.api_keys import Gatekeeper
 from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
 from application.contents import Contents
-from application.erasure import ERASED_CHANNEL
 from application.identity_provider import IdentityProvider
 from application.key_vault import KeyRestricted
 from application.mandates import Mandates
@@ -173,18 +171,20 @@ async def compose(
         clients, tokens = PostgresServiceClients(pool), Tokens(PostgresAccessTokens(pool), clock)
         members = Members(log, clock, PostgresMemberIndex(pool))
         rulebooks = Rulebooks(log, clock, in_force, lambda territory: calendars.of(territory).tz)
-        access_log = AccessLog(log, looks, vault, clock)
+        access_log, accesses_kept = (
+            AccessLog(log, looks, vault, clock),
+            Accesses(log, looks, vault, clock, months_kept(settings.break_glass_log_months)),
+        )
         pathways = Pathways(
             log, clock, lambda territory: calendars.of(territory).tz, snapshots=snapshots, budget=access_log
         )
-        follower = Follower(pool, log, all_projections, clock)
-        accesses_kept = Accesses(log, looks, vault, clock, months_kept(settings.break_glass_log_months))
-        people = PersonRows(pool, whole_vault.blind)
+        follower, people = Follower(pool, log, all_projections, clock), PersonRows(pool, whole_vault.blind)
         desk = person_rights(
             settings=settings,
             clock=clock,
             pool=pool,
             log=log,
+            pathways=pathways,
             vault=whole_vault,
             snapshots=snapshots,
             follower=follower,
@@ -193,7 +193,6 @@ async def compose(
             accesses=accesses_kept,
             zone_of=lambda territory: calendars.of(territory).tz,
         )
-        log.hear(ERASED_CHANNEL, lambda payload: forget_told(pathways, payload))
         runtime = Runtime(
             settings=settings,
             clock=clock,
@@ -246,8 +245,7 @@ async def compose(
             await stack.enter_async_context(runtime.follower)
             runner = BacktestRunner(settings, url, backtests, runtime.rulebooks, runtime.backtest_asked)
             await stack.enter_async_context(_running(runner.run()))
-            eraser = ErasureRunner(pool, log, desk.erasures, desk.retention, clock, runtime.erasure_asked)
-            await stack.enter_async_context(_running(eraser.run()))
+            await stack.enter_async_context(_running(eraser(runtime).run()))
             chores = (
                 log.forget_outcomes,
                 snapshots.drop_old,

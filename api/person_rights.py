@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from uuid import UUID
 
+from api.erasure_runner import ErasureRunner
+from api.runtime import Runtime
 from application.access_log import AccessLog
 from application.accesses import Accesses
-from application.erasure import BlindIndex, Erasures, Means
-from application.event_log import EventLog
+from application.erasure import ERASED_CHANNEL, BlindIndex, Erasures, Means
 from application.pathways import Pathways
 from application.retention import Retention
 from application.rights import Rights
@@ -18,6 +19,7 @@ from domain.clock import Clock
 from domain.retention import RetentionPolicy
 from infrastructure.database import Pool
 from infrastructure.erasure import PostgresTraces
+from infrastructure.event_log import PostgresEventLog
 from infrastructure.pruning import PostgresPruning
 from infrastructure.settings import Settings
 from infrastructure.vault_calls import Vault
@@ -40,12 +42,19 @@ def forget_told(pathways: Pathways, payload: str) -> None:
     pathways.forget(territory, UUID(pathway_id))
 
 
+def eraser(runtime: Runtime) -> ErasureRunner:
+    return ErasureRunner(
+        runtime.pool, runtime.log, runtime.erasures, runtime.retention, runtime.clock, runtime.erasure_asked
+    )
+
+
 def person_rights(  # noqa: PLR0913 (all that holds something of a person)
     *,
     settings: Settings,
     clock: Clock,
     pool: Pool,
-    log: EventLog,
+    log: PostgresEventLog,
+    pathways: Pathways,
     vault: Vault,
     snapshots: Snapshots,
     follower: Follower,
@@ -54,6 +63,7 @@ def person_rights(  # noqa: PLR0913 (all that holds something of a person)
     accesses: Accesses,
     zone_of: Callable[[str], tzinfo],
 ) -> PersonRights:
+    log.hear(ERASED_CHANNEL, lambda payload: forget_told(pathways, payload))
     traces = PostgresTraces(pool)
     policy = RetentionPolicy(
         used_months=settings.retention_used_months, archived_months=settings.retention_archived_months
@@ -73,5 +83,5 @@ def person_rights(  # noqa: PLR0913 (all that holds something of a person)
         erasures=erasures,
         rights=rights,
         retention=Retention(FoldedClocks(pool), rights, erasures, clock, policy, zone_of),
-        subject_accesses=SubjectAccesses(log, access_log, accesses, traces, clock, policy, zone_of),
+        subject_accesses=SubjectAccesses(log, pathways, access_log, accesses, traces, clock, policy, zone_of),
     )

@@ -13,7 +13,7 @@ from application.decision_table import Action
 from application.erasure import Traces
 from application.event_log import Commit, EventLog, StaleVersion
 from application.key_vault import KeyDestroyed
-from application.pathways import PersonErased, fold
+from application.pathways import Pathways, PersonErased, fold
 from application.subject_document import Document, document_of
 from domain.access_log import OPENABLE, Opened
 from domain.aggregate import EVENT_TYPES, Event
@@ -22,7 +22,7 @@ from domain.clock import Clock
 from domain.command import Act
 from domain.errors import DomainError
 from domain.ids import uuid8_of
-from domain.pathway import NotAParticipant, Pathway
+from domain.pathway import Pathway
 from domain.retention import RetentionPolicy
 from domain.shares import AccessPurpose
 from domain.subject_access import SubjectAccess, Withheld, prepare
@@ -45,6 +45,7 @@ class SubjectAccesses:
     def __init__(
         self,
         log: EventLog,
+        pathways: Pathways,
         access_log: AccessLog,
         accesses: Accesses,
         traces: Traces,
@@ -53,6 +54,7 @@ class SubjectAccesses:
         zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
     ) -> None:
         self._log = log
+        self._pathways = pathways
         self._access_log = access_log
         self._accesses = accesses
         self._traces = traces
@@ -119,13 +121,10 @@ class SubjectAccesses:
         )
 
     async def _allowed(self, caller: Caller, pathway_id: UUID) -> tuple[Pathway, Ground]:
-        pathway = fold(None, await self._log.read_stream(caller.territory, pathway_id))
-        ground = authorise(caller, Action.EXPORT_SUBJECT, pathway, at=self._clock.now())
-        if not isinstance(pathway, Pathway):
-            raise NotAParticipant
+        pathway = await self._pathways.read(caller, pathway_id, Action.EXPORT_SUBJECT)
         if pathway.erased:
             raise PersonErased
-        return pathway, ground
+        return pathway, authorise(caller, Action.EXPORT_SUBJECT, pathway, at=self._clock.now())
 
     async def _alerts(self, territory: str, pathway: Pathway) -> list[Alert]:
         assert pathway.subject is not None, "a pathway without a person"
