@@ -16,6 +16,7 @@ from api.pathways import view
 from api.replayed import Lens, Seen, picture
 from application.differences import applied, difference
 from application.replay import Moment, Replay
+from application.why import Whys
 from domain.accompaniment import AccompanimentKind, RecordAccompaniment
 from domain.appointment import AppointmentOutcome, BookAppointment, ConcludeAppointment
 from domain.closure import ClosePathway, ClosureOutcome, ReopenPathway
@@ -26,7 +27,7 @@ from domain.errors import DomainError
 from domain.referent import AssignReferent
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
 from domain.relocation import RecordRelocation
-from domain.rules import Calendars, evaluate
+from domain.rules import Calendars, Status, evaluate
 from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
 from domain.transfer import RequestTransfer
 from infrastructure.alert_index import PostgresAlertIndex
@@ -202,7 +203,7 @@ async def lived(pool: Pool, life: Life, follower: Follower, steps: int) -> list[
 
 SEEDS = st.integers(0, 2**32)
 FEW = settings(
-    max_examples=settings().max_examples // 10,
+    max_examples=settings().max_examples // 16,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # Half of a seed is another history: nothing to shrink.
 )
@@ -225,7 +226,16 @@ async def test_what_was_read_at_the_time_is_read_again(database_url: str, pool: 
                 assert at_that_position.at <= read.at
                 then = msgspec.structs.replace(at_that_position, at=read.at)
                 assert await read_again(replay, place, then) == read
-        assert await read_again(replay, place, await replay.moment(place.name, None)) == reads[-1]
+        now = await replay.moment(place.name, None)
+        assert await read_again(replay, place, now) == reads[-1]
+        await every_alert_is_judged_the_same_again(life, await everything(replay, place, now))
+
+
+async def every_alert_is_judged_the_same_again(life: Life, seen: list[Seen]) -> None:
+    whys = Whys(life.place.log, life.steering.rulebooks, Calendars())
+    for history in (events for each in seen for events in each.history.alerts.values()):
+        why = await whys.why(life.place.name, history)
+        assert (why.differs_in, why.explanation.status) == ((), Status.VIOLATED_OPEN)
 
 
 async def test_what_was_hidden_told_over_and_back_is_read_again(database_url: str, pool: Pool) -> None:
@@ -254,6 +264,9 @@ async def test_what_was_hidden_told_over_and_back_is_read_again(database_url: st
         await follow()
         for read in reads:
             assert await read_again(replay, place, await replay.moment(place.name, read.at)) == read
+        await every_alert_is_judged_the_same_again(
+            life, await everything(replay, place, await replay.moment(place.name, None))
+        )
         topics = {header.topic for header in await place.log.headers(place.name, after=0)}
         assert {"alert.raised", "alert.disclosed", "alert.cleared", "alert.reopened"} <= topics
 
