@@ -36,8 +36,15 @@ class SubjectAccessView(msgspec.Struct, kw_only=True):
     withheld: tuple[Withheld, ...]
 
 
+class FieldWithheld(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One field of one event."""
+
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    field: Annotated[str, msgspec.Meta(pattern="^[a-z_]{1,40}$(?!\\n)")]
+
+
 class Release(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    withheld: Annotated[tuple[Withheld, ...], msgspec.Meta(max_length=50)] = ()
+    withheld: Annotated[tuple[FieldWithheld, ...], msgspec.Meta(max_length=50)] = ()
     """What is about somebody else: fields of events, as the draft numbers them."""
 
 
@@ -165,7 +172,8 @@ async def release(request: ApiRequest, pathway_id: FromPath[UUID], access_id: Fr
     """Say that somebody read the draft over, and withhold what is about others: it may be handed over."""
     body, _ = await RELEASE.read(request)
     idempotency_key(request)
-    access = await request.runtime.subject_accesses.release(request.user, pathway_id, access_id, body.withheld)
+    withheld = [Withheld(each.version, each.field) for each in body.withheld]
+    access = await request.runtime.subject_accesses.release(request.user, pathway_id, access_id, withheld)
     return reply(view(access))
 
 
