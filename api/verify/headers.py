@@ -40,10 +40,13 @@ def read_header(raw: bytes) -> Header | None:
         return None
     fields = []
     at = 1
-    for _ in NAMES:
-        start = at + 2
-        at = start + int.from_bytes(raw[at:start], "big")
-        fields.append(raw[start:at])
+    try:
+        for _ in NAMES:
+            start = at + 2
+            at = start + (raw[at] << 8 | raw[at + 1])
+            fields.append(raw[start:at])
+    except IndexError:
+        return None
     header = Header(*fields)
     sizes = (len(header.stream_id), len(header.stream_version), len(header.recorded_at))
     ids = {len(header.subject), len(header.correlation_id), len(header.causation_id)}

@@ -1,5 +1,6 @@
 """One file of events, checked by itself: it can be done for many files at a time."""
 
+import struct
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,9 @@ from api.verify.headers import Header, differing, read_header
 
 MAGIC = b"unisson events 1\n"
 ERASED = b"person.erased"
-NO_PAYLOAD = b"\xff" * 4
+NO_PAYLOAD = 0xFFFFFFFF
+"""In place of a payload's length, once it is pruned."""
+_POSITION, _LENGTH = struct.Struct(">Q"), struct.Struct(">I")
 FAULTS_MAX = 100
 
 
@@ -79,26 +82,23 @@ def _stored(content: bytes) -> Iterator[Stored]:
     if not content.startswith(MAGIC):
         raise _Damaged(0)
     at, end = len(MAGIC), len(content)
-    read = int.from_bytes
     while at < end:
         start = at
-        position = read(content[at : at + 8], "big")
-        at += 8
         fields = []
-        for _ in range(4):
-            body = at + 4
-            at = body + read(content[at:body], "big")
-            fields.append(content[body:at])
-        payload = None
-        body = at + 4
-        if content[at:body] != NO_PAYLOAD:
-            at = body + read(content[at:body], "big")
-            payload = content[body:at]
-        else:
-            at = body
-        if at > end or body > end:
+        try:
+            (position,) = _POSITION.unpack_from(content, at)
+            at += _POSITION.size
+            for _ in range(5):
+                (length,) = _LENGTH.unpack_from(content, at)
+                body = at + _LENGTH.size
+                at = body if length == NO_PAYLOAD else body + length
+                fields.append(content[body:at])
+        except struct.error:
+            raise _Damaged(start) from None
+        if at > end:
             raise _Damaged(start)
-        yield Stored(position, fields[0], fields[1], fields[2], fields[3], payload)
+        header, columns, payload_sha256, leaf, payload = fields
+        yield Stored(position, header, columns, payload_sha256, leaf, None if length == NO_PAYLOAD else payload)
 
 
 class _Check:
