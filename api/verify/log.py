@@ -96,15 +96,16 @@ class LogCheck:
             return "", None
         try:
             text = content.decode()
-            key = read_key(text.removesuffix("\n"))
+            key = read_key(text[:-1] if text.endswith("\n") else "")
+            text = text[:-1]
         except (UnicodeDecodeError, Damaged):
             self.faults.append(fault("key-damaged", path))
             return "", None
         if key.name.rpartition("/")[2] != self._log:
             self.faults.append(fault("key-of-another-log", path, name=key.name))
-        if self._trusted and text.strip() not in self._trusted:
+        if self._trusted and text not in self._trusted:
             self.faults.append(fault("key-untrusted", path))
-        return text.strip(), key
+        return text, key
 
     @property
     def _path_of_last(self) -> str:
