@@ -1,4 +1,4 @@
-"""What a running process is made of, as handlers see it. `api.app` puts it together."""
+"""What a running process is made of, as handlers see it. `api.composition` puts it together."""
 
 import asyncio
 from collections.abc import Sequence

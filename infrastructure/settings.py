@@ -99,6 +99,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return frozenset((self.allowed_origins or "").split(",")) - {""}
 
     @property
+    def address(self) -> str:
+        """Where partners and people reach the API."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
     def key_encryption_key(self) -> Path:
         return self.kek_file or self.data_dir / "keys" / "kek"
 

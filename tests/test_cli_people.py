@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey
 
-from api.app import compose
+from api.composition import compose
 from application.memberships import Identity
 from domain.roles import Role
 from infrastructure.settings import Settings

@@ -175,7 +175,7 @@ def test_sigterm_ends_the_process_in_good_order_with_clients_waiting(data_dir: P
 SERVE = """
 import asyncio
 from urllib.parse import urlsplit
-from api.app import compose
+from api.composition import compose
 from api.launch import serve
 from application.api_keys import issue
 from domain.clock import SystemClock

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.app import compose
+from api.composition import compose
 from application.access import Caller
 from application.pathways import Order
 from domain.clock import SettableClock

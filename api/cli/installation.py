@@ -143,7 +143,7 @@ async def opened() -> AsyncIterator[Installation]:
 @contextlib.asynccontextmanager
 async def composed() -> AsyncIterator[Runtime]:
     """All that a server has, without serving or following. Raises Failure with what to do."""
-    from api.app import compose
+    from api.composition import compose
     from infrastructure.logs import configure_logs
 
     configure_logs("warning")

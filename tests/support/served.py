@@ -16,7 +16,7 @@ PERSON = "/person"
 SCRIPT = """
 import asyncio, sys
 from types import SimpleNamespace
-from api.app import compose
+from api.composition import compose
 from api.launch import serve
 from api.limits import Limits
 from application.access import KEY_SCOPES

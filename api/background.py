@@ -1,0 +1,125 @@
+"""What a process does beside answering: following, sealing, notifying, housekeeping, as its roles say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+import structlog
+
+from api.backtest_runner import BacktestRunner
+from api.ground import Ground
+from api.person_rights import eraser
+from api.runtime import Runtime
+from application.access import Caller
+from application.api_keys import Gatekeeper
+from application.key_vault import KeyRestricted
+from application.webhooks import OUTBOX_CHANNEL, MaySend, Message
+from domain.clock import SystemClock
+from domain.errors import DomainError
+from domain.pathway import NotAParticipant
+from infrastructure.backtests import PostgresBacktests
+from infrastructure.delivery import DeliveryWorker
+from infrastructure.outbox import Outbox
+from infrastructure.outgoing_http import OutgoingHttp
+from infrastructure.sealer import CHANNEL as SEAL_CHANNEL
+from infrastructure.sealer import Sealer
+from infrastructure.webhook_secret import SecretBox
+from infrastructure.webhooks import Sender
+
+logger = structlog.get_logger()
+
+KEY_USE_FLUSH_SECONDS = 30.0
+HOUSEKEEPING_SECONDS = 3600.0
+
+
+async def start(stack: AsyncExitStack, roles: frozenset[str], runtime: Runtime, ground: Ground) -> None:
+    """Everything started ends with the stack."""
+    if "api" in roles:
+        await stack.enter_async_context(_running(_flush_key_uses(runtime.gatekeeper)))
+    if "followers" in roles:
+        await stack.enter_async_context(runtime.follower)
+        await _start_jobs(stack, runtime, ground)
+    if "sealer" in roles:
+        sealer = Sealer.of(ground.settings, ground.pool)
+        ground.log.hear(SEAL_CHANNEL, sealer.ask)
+        await stack.enter_async_context(_running(sealer.run()))
+    if "notifications" in roles:
+        await _start_deliveries(stack, runtime, ground)
+
+
+async def _start_jobs(stack: AsyncExitStack, runtime: Runtime, ground: Ground) -> None:
+    jobs = PostgresBacktests(ground.pool)
+    runner = BacktestRunner(ground.settings, ground.url, jobs, runtime.rulebooks, runtime.backtest_asked)
+    chores = (
+        ground.log.forget_outcomes,
+        ground.snapshots.drop_old,
+        runtime.accesses.expire,
+        runtime.tokens.drop_expired,
+        runtime.sessions.drop_over,
+    )
+    for work in (runner.run(), eraser(runtime).run(), _keep_house(chores)):
+        await stack.enter_async_context(_running(work))
+
+
+async def _start_deliveries(stack: AsyncExitStack, runtime: Runtime, ground: Ground) -> None:
+    http = await stack.enter_async_context(OutgoingHttp(allow_loopback=ground.allow_loopback))
+    outbox = Outbox(ground.pool, SecretBox(ground.key_file))
+    # Receivers check a signature's age against real time, whatever clock dates the events.
+    worker = DeliveryWorker(outbox, Sender(http, ground.settings.address), may_send(runtime), SystemClock())
+    ground.log.hear(OUTBOX_CHANNEL, lambda _: worker.wake())
+    stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
+
+
+def may_send(runtime: Runtime) -> MaySend:
+    """Asked just before a message goes: one that leads to a pathway only goes to those who still take part in it."""
+
+    async def entitled(territory: str, agency: str, message: Message) -> bool:
+        if message.pathway is None:
+            return True
+        try:
+            await runtime.pathways.read(Caller(territory=territory, agency=agency), message.pathway)
+        except (NotAParticipant, KeyRestricted):
+            return False
+        return True
+
+    return entitled
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """A task that ends with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _stopped(stopping: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Let work that watches `stopping` end by itself."""
+    stopping.set()
+    await work
+
+
+async def _keep_house(chores: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    """Drop what has served its time: remembered outcomes, snapshots of an earlier shape, expired months of accesses."""
+    while True:
+        for chore in chores:
+            try:
+                await chore()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
+                logger.warning("housekeeping.postponed", error_type=type(error).__name__)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+async def _flush_key_uses(gatekeeper: Gatekeeper) -> None:
+    try:
+        while True:
+            await asyncio.sleep(KEY_USE_FLUSH_SECONDS)
+            await gatekeeper.flush()
+    finally:
+        await gatekeeper.flush()
