@@ -48,11 +48,11 @@ async def test_a_body_that_hurts_is_refused_at_once(ccas: Agency, pool: Pool) ->
 
 
 def test_no_route_takes_a_bomb(session_data_dir: Path) -> None:
-    """Two of them; each has its own way to hurt a decoder."""
+    """One of them, which made a decoder fail with 500 where nothing was in front of it."""
     folder = session_data_dir / "bombed"
     folder.mkdir()
     folder.chmod(0o711)
-    done = campaign(folder, ["5,000 brackets", "names that collide as numbers"])
+    done = campaign(folder, ["5,000 brackets in a field"])
     print(done)  # noqa: T201
-    assert done.requests > 100
+    assert done.requests > 60
     assert done.faults == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.campaigns.http_fuzz import IDENTITIES, campaign
 
-CASES = 200
+CASES = 120
 
 
 def test_no_request_breaks_it_and_none_looks_where_it_may_not(session_data_dir: Path) -> None:
