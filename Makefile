@@ -41,7 +41,7 @@ check: .venv/dev.stamp ## Style, types, layers; hashes, licences, known vulnerab
 bench: .venv/dev.stamp ## Measure against peers in the same run, one JSON object a line
 	@.venv/bin/python -m benchmarks $(ARGS)
 
-docs: .venv/run.stamp ## Write the OpenAPI document that the documentation refers to
+docs: .venv/dev.stamp ## Write the OpenAPI document that the documentation refers to
 	.venv/bin/unisson openapi --output docs/reference/openapi.json
 
 lock: $(UV) ## Resolve the dependencies again, with hashes and without any index address
