@@ -318,7 +318,7 @@ class Erasures:
         erasure: Erasure | None = None
         for stored in await self._log.read_stream(territory, erasure_id):
             erasure = stored.event.mutate(erasure)
-        return erasure
+        return erasure if isinstance(erasure, Erasure) else None  # Ids come from callers: it may be of something else.
 
 
 class _Turn:

@@ -203,7 +203,7 @@ class Members:
         member: Member | None = None
         for stored in await self._log.read_stream(territory, member_id):
             member = stored.event.mutate(member)
-        return member
+        return member if isinstance(member, Member) else None  # Ids come from callers: it may be of something else.
 
     def _today(self) -> date:
         return self._clock.now().astimezone(self._zone).date()

@@ -326,10 +326,10 @@ class Pathways:
 
 
 def fold(pathway: Pathway | None, history: list[Stored]) -> Pathway | None:
-    """The pathway after these events; None when there is none."""
+    """The pathway after these events; None when there is none, or when they are of something else than a pathway."""
     for stored in history:
         pathway = stored.event.mutate(pathway)
-    return pathway
+    return pathway if isinstance(pathway, Pathway) else None
 
 
 def _idempotency(order: Order, outcome: Outcome) -> Idempotency:
