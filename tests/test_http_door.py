@@ -96,9 +96,9 @@ async def test_a_shared_answer_is_made_again_when_its_time_is_over_or_when_it_fa
             raise OSError
         return made
 
-    shared = SharedAnswer[int](good_for_seconds=0.02)
+    shared = SharedAnswer[int](good_for_seconds=0.2)
     assert await asyncio.gather(*(shared.get(make) for _ in range(3))) == [1, 1, 1]
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.21)
     with pytest.raises(OSError):
         await shared.get(make)
     assert await shared.get(make) == 3

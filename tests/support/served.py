@@ -79,7 +79,7 @@ def served(folder: Path, *agencies: str, log: Path | None = None, **settings: st
             yield Served(process.stdout.readline().strip(), tokens, process)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def shown(service: Served, name: str) -> dict[str, str]:
