@@ -2,16 +2,14 @@
 
 import hmac
 from collections.abc import Mapping, Sequence
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from application.blind_index import HASH_BYTES, IndexKey, OneIndexKey, TwoIndexKeys
 from application.key_vault import KeyVault
 from domain.clock import Clock
 from domain.compartments import Compartment
+from domain.ids import uuid8_of
 from infrastructure.database import Pool
-
-PLACES = UUID("5b7c1f0e-3c55-4b0e-9a53-6d1f0a7d9c11")
-"""A version's key is filed under the UUID that this and its number lead to."""
 
 VERSIONS = "SELECT version, made_at, retired_at FROM vault.index_keys WHERE territory = $1 ORDER BY version"
 # Two processes that add the same version add it once.
@@ -63,4 +61,5 @@ class VaultBlindKeys:
 
 
 def place_of(version: int) -> UUID:
-    return uuid5(PLACES, str(version))
+    """What a version's key is filed under."""
+    return uuid8_of("blind-index", str(version))

@@ -1,6 +1,7 @@
 """Epochs of the key-encryption key: their keys in the key file, what is known of them in the vault's database."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -88,9 +89,13 @@ class PostgresKekEpochs:
         self._keys.refresh()
         epochs = {current, *(row["kek_epoch"] for row in rows)}
         ciphers = {epoch: AESGCM(self._keys.key(epoch)) for epoch in epochs}
-        wrapped = [_wrapped_again(row, ciphers, current) for row in rows]
+        wrapped = await asyncio.to_thread(_all_wrapped_again, rows, ciphers, current)  # Ten thousand take a while.
         columns = ([row[name] for row in rows] for name in ("territory", "subject", "compartment", "generation"))
         await db.execute(REWRAP, current, *columns, wrapped)
+
+
+def _all_wrapped_again(rows: Sequence[Record], ciphers: Mapping[int, AESGCM], current: int) -> list[bytes]:
+    return [_wrapped_again(row, ciphers, current) for row in rows]
 
 
 def _wrapped_again(row: Record, ciphers: Mapping[int, AESGCM], current: int) -> bytes:

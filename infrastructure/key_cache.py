@@ -51,9 +51,5 @@ class KeyCache:
         self.purges += 1
         self._entries.pop(place, None)
 
-    def forget_all(self) -> None:
-        self.purges += 1
-        self._entries.clear()
-
     def __len__(self) -> int:
         return len(self._entries)

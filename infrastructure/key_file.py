@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from infrastructure import durable_file
+
 TITLE = "# Unisson key-encryption keys. Without this file no personal data can be read: keep a copy elsewhere."
 KEY_BYTES = 32
 CHECKSUM_CHARACTERS = 16
@@ -81,20 +83,7 @@ class KeyFile:
     @classmethod
     def create(cls, path: Path) -> "KeyFile":
         """A new key at epoch 1, on disk before it is used. Of two processes that create it, both get the first's."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{TITLE}\n{_line(1, secrets.token_bytes(KEY_BYTES))}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        _sync_folder(path.parent)
+        durable_file.create(path, f"{TITLE}\n{_line(1, secrets.token_bytes(KEY_BYTES))}\n")
         return cls.load(path)
 
     @classmethod
@@ -178,11 +167,3 @@ def _read_line(path: Path, line: str) -> tuple[int, bytes]:
         return int(epoch), key
     except (ValueError, binascii.Error):
         raise KeyFileUnusable(f"{path} is damaged: restore it from its copy.") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType, TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,6 +19,9 @@ from infrastructure.vault_calls import PATH, REFUSALS, Call, Refused, Ring
 TIMEOUT_SECONDS = 10.0
 CONNECTIONS_MAX = 20
 SUBJECTS_PER_CALL = 2000
+TERMS_PER_CALL = 50  # Of the longest names that there may be, these still fit.
+
+Hashes: TypeAlias = dict[int, list[bytes]]
 
 T = TypeVar("T")
 
@@ -102,7 +105,12 @@ class RemoteBlindKeys:
         self._line = line
 
     async def hashes(self, territory: str, terms: Sequence[str]) -> Mapping[int, Sequence[bytes]]:
-        return await self._line.ask(vault_calls.Hashes(territory, list(terms)), dict[int, list[bytes]])
+        found: dict[int, list[bytes]] = {}
+        for start in range(0, max(len(terms), 1), TERMS_PER_CALL):  # Of no terms too, the versions are told.
+            some = list(terms[start : start + TERMS_PER_CALL])
+            for version, hashes in (await self._line.ask(vault_calls.Hashes(territory, some), Hashes)).items():
+                found.setdefault(version, []).extend(hashes)
+        return found
 
     async def index_keys(self, territory: str) -> list[IndexKey]:
         return await self._line.ask(vault_calls.IndexKeys(territory), list[IndexKey])

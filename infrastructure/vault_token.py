@@ -1,10 +1,10 @@
 """What those who may ask the vault show it: a secret in a file of its own, made by the vault."""
 
-import os
 import secrets
 import stat
 from pathlib import Path
 
+from infrastructure import durable_file
 from infrastructure.key_file import KeyFileUnusable
 
 SECRET_BYTES = 32
@@ -12,15 +12,8 @@ SECRET_BYTES = 32
 
 def make_token(path: Path) -> str:
     """The token; made if there is none yet."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_token(path)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(SECRET_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    if not path.exists():
+        durable_file.create(path, secrets.token_urlsafe(SECRET_BYTES) + "\n")
     return read_token(path)
 
 
