@@ -58,6 +58,7 @@ async def _start_jobs(stack: AsyncExitStack, runtime: Runtime, ground: Ground) -
         runtime.accesses.expire,
         runtime.tokens.drop_expired,
         runtime.sessions.drop_over,
+        runtime.matching.drop_old,
     )
     for work in (runner.run(), eraser(runtime).run(), _keep_house(chores)):
         await stack.enter_async_context(_running(work))
@@ -106,13 +107,13 @@ async def _stopped(stopping: asyncio.Event, work: asyncio.Task[None]) -> None:
 
 
 async def _keep_house(chores: Sequence[Callable[[], Awaitable[object]]]) -> None:
-    """Drop what has served its time: remembered outcomes, snapshots of an earlier shape, expired months of accesses."""
+    """Drop what has served its time. What fails does not hold up the rest, and is tried again at the next round."""
     while True:
         for chore in chores:
             try:
                 await chore()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
-                logger.warning("housekeeping.postponed", error_type=type(error).__name__)
+                logger.warning("housekeeping.postponed", chore=chore.__qualname__, error_type=type(error).__name__)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

@@ -60,10 +60,20 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[Role] = frozenset()
     """Of the person who acts, or on whose behalf a service acts: approved memberships, looked up at each use."""
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether it is a person who acts, by a session or through software, and not merely whom software names."""
+        return self.means is Means.PERSON or bool(self.roles)
+
+    @property
+    def user(self) -> str:
+        """The person, once proved; else the credential: an agent whom software names could be another each time."""
+        return (self.agent if self.is_proved else None) or self.key_id
+
 
 class ScopeRequired(DomainError):
-    """This API key may not be used for this."""
+    """Neither this key or token, nor the roles of this person, allow this."""
 
     code = "scope_required"
     status = 403
-    title_fr = "Cette clé d'API ne permet pas cette opération."
+    title_fr = "Ni cette clé ou ce jeton, ni les rôles de cette personne ne permettent cette opération."

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.access import Caller, Means
+from application.access import Caller
 from application.event_log import Appended, Commit, EventLog, StaleVersion, Stored
 from application.key_vault import KeyVault
 from domain.access_log import (
@@ -175,7 +175,7 @@ class AccessLog:
         """
         now = self._clock.now()
         read = (caller.territory, user_of(caller), subject, now.date())
-        if not is_proved(caller) or read in self._counted:
+        if not caller.is_proved or read in self._counted:
             return
         person = await self._pseudonym(caller.territory, subject, now, Register.ORDINARY)
         spending = spending_of(caller, person, now)
@@ -278,14 +278,9 @@ class _Slot:
         self.version = 0
 
 
-def is_proved(caller: Caller) -> bool:
-    """Whether it is a person who acts, by a session or through software, and not merely whom software names."""
-    return caller.means is Means.PERSON or bool(caller.roles)
-
-
 def user_of(caller: Caller) -> str:
-    """Whose budget of the day it is: the person's, once proved; else the credential's."""
-    return f"{caller.agency}/{caller.agent if is_proved(caller) and caller.agent else caller.key_id}"
+    """Whose budget of the day it is."""
+    return f"{caller.agency}/{caller.user}"
 
 
 def spending_of(caller: Caller, person: str, now: datetime) -> Spending:

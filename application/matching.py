@@ -5,7 +5,6 @@ and tells the agencies concerned that they were asked after: it is for them to s
 """
 
 import asyncio
-import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -16,9 +15,10 @@ from uuid import UUID
 
 import msgspec
 
-from application.access import Caller, Means
+from application.access import Caller
 from application.authorisation import authorise
 from application.blind_index import BlindIndex, Found
+from application.credentials import digest_of
 from application.decision_table import Action
 from application.event_log import Commit, EventLog, Idempotency, StaleVersion
 from application.identity_terms import Identity, Kind
@@ -63,6 +63,8 @@ class Searches(Protocol):
 
     async def get(self, digest: bytes, territory: str, agency: str, who: str, now: datetime) -> Search | None:
         """The search, for the one who made it, while it is good."""
+
+    async def drop_made_before(self, at: datetime) -> None: ...
 
 
 class Searched(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,12 +112,12 @@ class Matching:
             search_id=uuid7(),
             territory=caller.territory,
             agency=caller.agency,
-            who=who_asks(caller),
+            who=caller.user,
             made_at=now,
             expires_at=now + GOOD_FOR,
             found=found,
         )
-        left = await self._searches.add(_digest(token), search, **self._limits)
+        left = await self._searches.add(digest_of(token), search, **self._limits)
         await self._record(search, caller, 0, PersonSearched, correlation_id, searches_left=left)
         return Searched(token=token, expires_at=search.expires_at, searches_left=left)
 
@@ -125,7 +127,7 @@ class Matching:
         """Tell the agencies concerned, once, then the one who asks. Raises UnknownSearch, also for another's token."""
         now = self._clock.now()
         authorise(caller, Action.MATCH, None, at=now)
-        search = await self._searches.get(_digest(token), caller.territory, caller.agency, who_asks(caller), now)
+        search = await self._searches.get(digest_of(token), caller.territory, caller.agency, caller.user, now)
         if search is None:
             raise UnknownSearch
         known, yours = [], []
@@ -140,6 +142,10 @@ class Matching:
         with suppress(StaleVersion):  # Confirmed before: the answer was lost on its way.
             await self._record(search, caller, 1, SearchConfirmed, correlation_id, reason=reason, known=bool(known))
         return Answer(known=bool(known), sureness=min(known, default=None), yours=yours)
+
+    async def drop_old(self) -> None:
+        """Those that count no more."""
+        await self._searches.drop_made_before(self._clock.now() - HOUR)
 
     async def _tell(
         self, caller: Caller, pathway_id: UUID, measure: RecognisePerson, correlation_id: UUID | None
@@ -206,13 +212,6 @@ async def _at_a_whole_step() -> AsyncIterator[None]:
         await asyncio.sleep(left)
 
 
-def who_asks(caller: Caller) -> str:
-    """An agent whom only the software names counts for nothing: it could name another each time."""
-    if caller.means is Means.PERSON or caller.roles:
-        return caller.agent or caller.key_id
-    return caller.key_id
-
-
 def _sureness(kinds: Sequence[Kind]) -> Sureness:
     return Sureness.LIKELY if set(kinds) == {Kind.SOUND} else Sureness.CERTAIN
 
@@ -221,10 +220,6 @@ def _once(caller: Caller, measure: RecognisePerson, pathway_id: UUID) -> Idempot
     """However often a search is confirmed, each agency is told once."""
     key = f"recognise {measure.search_id} {pathway_id}"
     return Idempotency(client=caller.agency, key=key, fingerprint=measure.search_id.bytes, outcome=b"")
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 class TooManySearches(DomainError):

@@ -1,6 +1,5 @@
-"""Searches for persons (the port `application.matching.Searches`), dropped an hour after they were made."""
+"""Searches for persons (the port `application.matching.Searches`): what counts of the last hour, and nothing older."""
 
-import hashlib
 from datetime import datetime
 
 from application.blind_index import Found
@@ -9,8 +8,9 @@ from application.matching import HOUR, Search, TooManySearches
 from infrastructure.database import Pool
 
 # One search of an agency at a time: counted before the next is added.
-LOCK = "SELECT pg_advisory_xact_lock($1)"
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('person searches ' || $1 || ' ' || $2, 0))"
 DROP = "DELETE FROM person_searches WHERE territory = $1 AND agency = $2 AND made_at <= $3"
+DROP_ALL = "DELETE FROM person_searches WHERE made_at <= $1"
 COUNT = """
 SELECT count(*) FILTER (WHERE who = $3) AS mine, count(*) AS ours, min(made_at) FILTER (WHERE who = $3) AS my_first,
     min(made_at) AS our_first
@@ -30,7 +30,7 @@ class PostgresSearches:
     async def add(self, digest: bytes, search: Search, *, per_user: int, per_agency: int) -> int:
         place = (search.territory, search.agency)
         async with self._pool.acquire() as db, db.transaction():
-            await db.execute(LOCK, _lock_of(*place))
+            await db.execute(LOCK, *place)
             await db.execute(DROP, *place, search.made_at - HOUR)
             counted = await db.fetchrow(COUNT, *place, search.who)
             assert counted is not None
@@ -53,6 +53,9 @@ class PostgresSearches:
         left: int = min(per_user - mine, per_agency - ours) - 1
         return left
 
+    async def drop_made_before(self, at: datetime) -> None:
+        await self._pool.execute(DROP_ALL, at)
+
     async def get(self, digest: bytes, territory: str, agency: str, who: str, now: datetime) -> Search | None:
         row = await self._pool.fetchrow(GET, territory, digest, agency, who, now)
         if row is None:
@@ -67,8 +70,3 @@ class PostgresSearches:
             expires_at=expires_at,
             found=[Found(pathway, Kind(kind)) for pathway, kind in zip(found, found_by, strict=True)],
         )
-
-
-def _lock_of(territory: str, agency: str) -> int:
-    digest = hashlib.sha256(f"person searches {territory} {agency}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)

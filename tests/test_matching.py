@@ -206,6 +206,20 @@ async def test_searches_made_at_once_are_counted_one_by_one(service: Service) ->
     assert sum(isinstance(answer, Searched) for answer in answers) == PER_USER
 
 
+async def test_searches_that_count_no_more_are_dropped_whoever_made_them(
+    service: Service, clock: SettableClock, ada: str
+) -> None:
+    matching, pool = service.runtime.matching, service.runtime.pool
+    await matching.search(worker(), msgspec.convert(ADA, Identity))
+    clock.advance(timedelta(minutes=30))
+    await matching.search(worker("b", CCAS), Identity())
+    await matching.drop_old()
+    assert await pool.fetchval("SELECT count(*) FROM person_searches") == 2
+    clock.advance(timedelta(minutes=30))
+    await matching.drop_old()
+    assert [tuple(row) for row in await pool.fetch("SELECT agency, found FROM person_searches")] == [(CCAS, [])]
+
+
 async def test_software_cannot_search_more_by_naming_other_agents(service: Service) -> None:
     partner = await service.partner(MISSION_LOCALE)
     for number in range(PER_USER):

@@ -25,7 +25,7 @@ from infrastructure.key_vault import KeyStore
 from infrastructure.settings import Settings
 from infrastructure.vault import open_vault, server_keys
 from infrastructure.vault_calls import PATH
-from infrastructure.vault_client import RemoteKeys, VaultLine, VaultUnreachable
+from infrastructure.vault_client import RemoteBlindKeys, RemoteKeys, VaultLine, VaultUnreachable
 from infrastructure.vault_token import make_token, read_token
 from infrastructure.webhook_secret import SecretBox, reseal
 from tests.support.command_line import start, unisson
@@ -174,6 +174,15 @@ async def test_secrets_that_an_epoch_sealed_are_sealed_anew(database_url: str, p
 ENDPOINT = """
 INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, event_types, secret, created_at)
 VALUES ($1, $2, 'ccas-montpellier', 'https://example.org', '{}', $3, now())"""
+
+
+async def test_the_longest_names_of_many_persons_are_hashed(pool: Pool) -> None:
+    """More than one call may say: a view that is built anew hashes thousands together."""
+    vault, terms = vault_of(pool, KEYS), [f"{number} {'é' * 7_200}" for number in range(120)]
+    async with served(vault) as address, VaultLine(address, TOKEN) as line:
+        remote = RemoteBlindKeys(line)
+        assert await remote.hashes(T, terms) == await vault.blind.hashes(T, terms)
+        assert await remote.hashes(T, []) == {1: []}
 
 
 # What may be said to it.
