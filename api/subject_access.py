@@ -19,6 +19,7 @@ from application.access_log import BudgetExceeded
 from application.pathways import PersonErased
 from application.subject_access import UnknownSubjectAccess
 from application.subject_document import Document, Nature
+from application.subject_names import names_in
 from application.subject_page import page_of
 from domain.subject_access import AlreadyReleased, SubjectAccess, Withheld
 
@@ -148,7 +149,8 @@ async def read(request: ApiRequest, pathway_id: FromPath[UUID], access_id: FromP
     runtime, caller = request.runtime, request.user
     document = await runtime.subject_accesses.read(caller, pathway_id, access_id, correlation_id(request.scope))
     if HTML in (request.header("accept") or ""):
-        page = page_of(document, runtime.calendars.of(caller.territory).tz)
+        names = await names_in(caller.territory, runtime.log, runtime.rulebooks)
+        page = page_of(document, runtime.calendars.of(caller.territory).tz, names)
         name = f"donnees-{document.reference}{'-projet' if document.draft else ''}.html"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Reply(page, 200, headers, b"text/html; charset=utf-8")

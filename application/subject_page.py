@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from application.subject_document import Document, Item, Line, Nature
+from application.subject_names import Names
 from application.subject_words import COMPARTMENTS, HIDDEN, PURPOSES, TITLES, name_of, word_for
 
 STYLE = """
@@ -18,9 +19,12 @@ h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%}td,th{border:1px
 text-align:left;vertical-align:top}.draft{border:3px solid #8a2300;padding:.5rem 1rem}.check{background:#ffe9a8}
 .withheld{font-style:italic;color:#444}dt{font-weight:bold}article{border-top:1px solid #aaa;margin-top:1rem}
 """
+ON_A_TELEPHONE = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 DRAFT = """
 <p class="draft"><strong>Projet à vérifier, à ne pas remettre.</strong> Relisez chaque texte : retirez ce qui concerne
 une autre personne. Les passages <span class="check">surlignés</span> en parlent peut-être.</p>"""
+HELP = """
+<p>Si quelque chose n'est pas clair, demandez au service qui vous accompagne de le lire avec vous.</p>"""
 PURPOSE = """
 <p>Elles servent à coordonner les services qui vous accompagnent : repérer ce qui manque ou tarde dans votre parcours,
 et prévenir les services concernés. Aucune décision n'est prise par une machine : des règles écrites signalent un oubli,
@@ -33,28 +37,31 @@ son délégué à la protection des données. Vous pouvez saisir la CNIL : 3 pla
 WITHHELD = "passage retiré : il concerne une autre personne"
 
 
-def page_of(document: Document, zone: tzinfo) -> bytes:
+def page_of(document: Document, zone: tzinfo, names: Names | None = None) -> bytes:
     """UTF-8. Every value is escaped; times are those of the zone."""
-    return "".join(Page(document, zone).parts()).encode()
+    return "".join(Page(document, zone, names or Names()).parts()).encode()
 
 
 class Page:
     """Writes one document."""
 
-    def __init__(self, document: Document, zone: tzinfo) -> None:
+    def __init__(self, document: Document, zone: tzinfo, names: Names) -> None:
         self._document = document
         self._zone = zone
+        self._names = names
 
     def parts(self) -> Iterator[str]:
         title = f"Vos données personnelles – parcours {escape(self._document.reference)}"
         yield "<!doctype html>\n"
-        yield f'<html lang="fr"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head><body>'
+        yield f'<html lang="fr"><head><meta charset="utf-8">{ON_A_TELEPHONE}'
+        yield f"<title>{title}</title><style>{STYLE}</style></head><body>"
         yield f"<h1>{title}</h1>"
         if self._document.draft:
             yield DRAFT
         where, when = escape(self._document.territory), self._moment(self._document.known_at)
         yield f"<p>Voici tout ce que les services du territoire {where} ont enregistré à votre sujet dans Unisson, "
         yield f"tel que connu le {when} (article 15 du RGPD).</p>"
+        yield HELP
         yield from self._identity()
         yield from self._about()
         yield from self._history(self._document.history)
@@ -73,15 +80,16 @@ class Page:
         kept = self._document.kept
         yield "<h2>À quoi servent ces données, et qui les a</h2>"
         yield PURPOSE
-        yield "<p>Services qui prennent ou ont pris part à votre parcours, d'où viennent aussi ces données :</p><ul>"
-        yield from (f"<li>{escape(agency)}</li>" for agency in self._document.agencies)
+        yield "<p>Services qui ont connaissance de votre parcours, et qui ont donné ces données :</p><ul>"
+        yield from (f"<li>{self._agency(agency)}</li>" for agency in self._document.agencies)
         yield "</ul><h2>Combien de temps elles sont gardées</h2>"
         yield f"<p>Dernier contact : {self._value(kept.last_contact)}. "
         if kept.archived_since is None:
-            yield f"Sans nouveau contact, elles seront archivées le {self._value(kept.used_until)} "
+            yield "Sans nouveau contact, elles seront archivées (gardées à part, sans servir) le "
+            yield f"{self._value(kept.used_until)} "
         else:
-            yield f"Elles sont archivées depuis le {self._value(kept.archived_since)} "
-        yield f"et effacées à partir du {self._value(kept.erased_on)}.</p>"
+            yield f"Elles sont archivées (gardées à part, sans servir) depuis le {self._value(kept.archived_since)} "
+        yield f"et seront effacées à partir du {self._value(kept.erased_on)}.</p>"
         if kept.held:
             yield "<p>La loi impose pour l'instant de les conserver.</p>"
         if self._document.restricted:
@@ -92,10 +100,9 @@ class Page:
         for line in lines:
             title = escape(TITLES.get(line.type, line.type))
             yield f"<article><h3>{line.version}. {title}</h3><p>Enregistré le {self._moment(line.recorded_at)} par "
-            yield f"{escape(line.agency)}.</p><dl>"
-            for item in line.items:
-                yield from self._item(item)
-            yield "</dl></article>"
+            yield f"{self._agency(line.agency)}.</p>"
+            items = "".join(part for item in line.items for part in self._item(item))
+            yield f"<dl>{items}</dl></article>" if items else "</article>"
 
     def _item(self, item: Item) -> Iterator[str]:
         if item.nature is Nature.FACT and item.field.endswith(HIDDEN):
@@ -105,6 +112,8 @@ class Page:
             yield f'<dd class="withheld">[{WITHHELD}]</dd>'
         elif item.value is None:
             yield '<dd class="withheld">[effacé]</dd>'
+        elif item.field.endswith("agency"):
+            yield f"<dd>{self._agency(item.value)}</dd>"
         else:
             yield f"<dd{' class=check' if item.to_check else ''}>{self._value(item.value)}</dd>"
 
@@ -113,12 +122,13 @@ class Page:
         if not self._document.alerts:
             yield "<p>Aucun.</p>"
             return
-        yield "<table><tr><th>Règle</th><th>Date</th><th>État</th><th>Services prévenus</th></tr>"
+        yield _table("Ce qui est attendu", "Date", "État", "Services prévenus")
         for alert in self._document.alerts:
             state = "en cours" if alert.status == "open" else "levé"
             on = "" if alert.on is None else self._moment(alert.on)
-            agencies = escape(", ".join(alert.agencies))
-            yield f"<tr><td>{escape(alert.rule)}</td><td>{on}</td><td>{state}</td><td>{agencies}</td></tr>"
+            agencies = ", ".join(map(self._agency, alert.agencies))
+            expected = escape(self._names.rules.get(alert.rule, alert.rule))
+            yield f"<tr><td>{expected}</td><td>{on}</td><td>{state}</td><td>{agencies}</td></tr>"
         yield "</table>"
 
     def _accesses(self) -> Iterator[str]:
@@ -126,11 +136,11 @@ class Page:
         if not self._document.accesses:
             yield "<p>Personne, sur la période conservée.</p>"
             return
-        yield "<table><tr><th>Date</th><th>Service</th><th>Quoi</th><th>Pour</th></tr>"
+        yield _table("Date", "Service", "Quoi", "Pour")
         for access in self._document.accesses:
             what = ", ".join(COMPARTMENTS.get(each, each) for each in access.compartments)
             why = PURPOSES.get(access.purpose, access.purpose) + (" (refusé)" if access.refused else "")
-            yield f"<tr><td>{self._moment(access.at)}</td><td>{escape(access.agency)}</td><td>{escape(what)}</td>"
+            yield f"<tr><td>{self._moment(access.at)}</td><td>{self._agency(access.agency)}</td><td>{escape(what)}</td>"
             yield f"<td>{escape(why)}</td></tr>"
         yield "</table>"
 
@@ -138,6 +148,9 @@ class Page:
         yield RIGHTS
         if self._document.contested:
             yield f"<p>Enregistrements que vous contestez actuellement : {len(self._document.contested)}.</p>"
+
+    def _agency(self, slug: str) -> str:
+        return escape(self._names.agencies.get(slug, slug))
 
     def _moment(self, at: datetime) -> str:
         return at.astimezone(self._zone).strftime("%d/%m/%Y à %H:%M")
@@ -168,3 +181,7 @@ class Page:
                 return " ; ".join(text for one in value if (text := self._value(one)))
             case _:
                 return escape(str(value))
+
+
+def _table(*heads: str) -> str:
+    return "<table><tr>" + "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr>"

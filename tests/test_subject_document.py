@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from application.event_log import Stored
-from application.subject_document import Document, document_of
+from application.subject_document import Document, Told, document_of
+from application.subject_names import Names
 from application.subject_page import page_of
 from application.subject_words import HIDDEN, NAMES, TITLES, WORDS
 from domain.aggregate import EVENT_TYPES, Event, compartments_of
@@ -118,6 +119,20 @@ def test_values_are_escaped_and_written_as_people_write_them() -> None:
     assert "<b>" not in page
     assert "09/03/2026 à 22:30" in page
     assert "visite à domicile" in page
+
+
+def test_services_and_rules_are_called_by_names_that_a_person_knows() -> None:
+    scenario = eventful()
+    told = document(scenario.pathway, scenario.events)
+    slug = told.history[0].agency
+    told = msgspec.structs.replace(told, alerts=(Told(rule="silence-90", status="open", on=None, agencies=(slug,)),))
+    assert f"par {slug}." in page_of(told, PARIS).decode()
+    expected = "Jamais plus de 90 jours sans contact."
+    page = page_of(told, PARIS, Names(agencies={slug: "CCAS de Sète & Cie"}, rules={"silence-90": expected})).decode()
+    assert "par CCAS de Sète &amp; Cie." in page
+    assert expected in page
+    assert slug not in page
+    assert "silence-90" not in page
 
 
 def test_five_thousand_events_take_seconds() -> None:

@@ -101,6 +101,7 @@ async def _export(territory: str, pathway_id: UUID, agency: str, agent: str) -> 
     """As a data-protection officer would: the access log says so. The one who runs this has the keys' file anyway."""
     from api.subject_access import document_view
     from application.access import Caller, Means, Scope
+    from application.subject_names import names_in
     from application.subject_page import page_of
     from domain.roles import Role
 
@@ -116,4 +117,5 @@ async def _export(territory: str, pathway_id: UUID, agency: str, agent: str) -> 
     async with installation.composed() as runtime:
         access = await runtime.subject_accesses.prepare(officer, pathway_id, str(uuid4()))
         document = await runtime.subject_accesses.read(officer, pathway_id, access.id)
-        return page_of(document, runtime.calendars.of(territory).tz), document_view(document)
+        names = await names_in(territory, runtime.log, runtime.rulebooks)
+        return page_of(document, runtime.calendars.of(territory).tz, names), document_view(document)
