@@ -174,7 +174,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("Invalid enum value", "unknown_value", "Valeur inconnue."),
     ("Invalid value", "unknown_value", "Valeur inconnue."),
     ("Invalid UUID", "wrong_format", "Identifiant UUID attendu."),
-    ("Invalid RFC3339", "wrong_format", "Date attendue au format RFC 3339."),
+    ("Invalid RFC3339", "wrong_format", "Date, ou date et heure avec décalage, attendue au format RFC 3339."),
     ("Expected `datetime` with a timezone", "wrong_format", "Le décalage horaire est obligatoire."),
     ("matching regex", "wrong_format", "Format inattendu."),
     ("of length", "wrong_length", "Longueur hors limites."),

@@ -9,18 +9,26 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Response, Router, get, post
 
-from api.bodies import UnsupportedMediaType
 from api.limits import read_body
 from api.replies import Reply, encode, reply
 from api.request import ApiRequest
 from application.service_clients import SERVICE_SCOPES, ServiceClient
 from application.token_grants import MalformedRequest, OAuthRefusal, UnsupportedGrant
+from domain.errors import DomainError
 
 FORM = "application/x-www-form-urlencoded"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PARAMETERS_MOST = 16
 ALGORITHMS = ("ES256", "ES384", "PS256", "RS256", "EdDSA")
 PRINTABLE = re.compile(r"[ -~]*", re.ASCII)
+
+
+class FormRequired(DomainError):
+    """The body must be a form (Content-Type: application/x-www-form-urlencoded)."""
+
+    code = "form_required"
+    status = 415
+    title_fr = "Le corps doit être un formulaire (Content-Type: application/x-www-form-urlencoded)."
 
 
 class TokenAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -42,7 +50,7 @@ async def give_token(request: ApiRequest) -> Reply:
     """Give software that proves who it is an access token for ten minutes."""
     form = await read_form(request)
     if form.get("grant_type") != "client_credentials":
-        raise UnsupportedGrant if "grant_type" in form else MalformedRequest
+        raise UnsupportedGrant if "grant_type" in form else MalformedRequest("grant_type is required")
     client = await authenticated(request, form)
     grants, proof = request.runtime.grants, request.header("dpop")
     bound_to = None
@@ -67,7 +75,7 @@ async def revoke_token(request: ApiRequest) -> Reply:
     form = await read_form(request)
     client = await authenticated(request, form)
     if "token" not in form:
-        raise MalformedRequest
+        raise MalformedRequest("token is required")
     await request.runtime.grants.revoke(client, form["token"])
     return reply({})
 
@@ -101,9 +109,9 @@ async def authenticated(request: ApiRequest, form: dict[str, str]) -> ServiceCli
 
 
 async def read_form(request: ApiRequest) -> dict[str, str]:
-    """Raises UnsupportedMediaType, MalformedRequest, and what `read_body` does."""
+    """Raises FormRequired, MalformedRequest, and what `read_body` does."""
     if (request.header("content-type") or "").partition(";")[0].strip().lower() != FORM:
-        raise UnsupportedMediaType
+        raise FormRequired
     raw = await read_body(request.receive, request.header("content-length"), request.runtime.limits)
     try:
         pairs = parse_qsl(

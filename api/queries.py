@@ -20,11 +20,11 @@ WaitSeconds = Annotated[float, msgspec.Meta(ge=0, le=30, description="Wait so lo
 
 
 class InvalidQuery(DomainError):
-    """The address has a parameter that is unknown here, repeated or ill-formed."""
+    """The address has a parameter that is unknown here, repeated, ill-formed or missing."""
 
     code = "invalid_query"
     status = 400
-    title_fr = "L'adresse comporte un paramètre inconnu ici, répété ou mal formé."
+    title_fr = "L'adresse comporte un paramètre inconnu ici, répété, mal formé ou manquant."
 
 
 def next_page(request: ApiRequest, **place: str | int) -> dict[str, str]:

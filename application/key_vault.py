@@ -92,7 +92,8 @@ class KeyRestricted(DomainError):
 
     code = "person_restricted"
     title_fr = (
-        "Le traitement des données de cette personne est limité : elles sont conservées, ni montrées ni complétées."
+        "Le traitement des données de cette personne est limité : elles sont conservées, mais ni montrées "
+        "ni complétées."
     )
 
 

@@ -37,7 +37,7 @@ class MalformedRequest(OAuthRefusal):
 
 
 class InvalidClient(OAuthRefusal):
-    """The client is unknown or disabled, or its assertion is not genuine, is out of its time, or was shown before."""
+    """The client is unknown or disabled, or its assertion is not genuine, for us, in its time, or new."""
 
     error = "invalid_client"
     status = 401

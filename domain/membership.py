@@ -268,7 +268,7 @@ class NotYoursToGive(DomainError):
 
     code = "not_yours_to_give"
     status = 403
-    title_fr = "Ce rôle se donne et se retire par le responsable du service, ou par un exploitant."
+    title_fr = "Ce rôle est donné et retiré par le responsable du service, ou par un exploitant."
 
 
 class NotAsked(DomainError):

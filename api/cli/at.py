@@ -227,7 +227,11 @@ def _read_moment(text: str) -> int | datetime | None:
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is None:
-        raise _misused(f"ni une position, ni un instant : {text}", f"neither a position nor an instant: {text}")
+        expected = "413, 2026-03-02T09:00:00+01:00, now"
+        raise _misused(
+            f"ni une position, ni un instant ({expected}) : {text}",
+            f"neither a position nor an instant ({expected}): {text}",
+        )
     return instant
 
 

@@ -27,6 +27,8 @@ def retention(
     for due in (*report.to_archive, *report.to_erase, *report.held):
         since = due.archived_on or due.last_contact
         write_line(f"{due.pathway_id}  {due.stage:<10}  {since}")
+    if not (report.to_archive or report.to_erase or report.held):
+        write_line(say("Rien à archiver ni à effacer.", "Nothing to archive or to erase."))
 
 
 async def _retention(territory: str, *, dry_run: bool) -> "Report":
