@@ -12,6 +12,7 @@ import msgspec
 from application.access import Caller, Means
 from application.decision_table import (
     BASIS_OF_ROLE,
+    IN_PERSON,
     LEGAL_BASIS,
     ON_PATHWAY,
     OPENINGS,
@@ -25,7 +26,7 @@ from application.decision_table import (
     lines_for,
 )
 from application.route_rights import COMMAND_RIGHTS
-from domain.break_glass import open_glass
+from domain.break_glass import OwnReview, ReviewBreakGlass, open_glass
 from domain.command import Command
 from domain.errors import DomainError
 from domain.pathway import NotAParticipant, Pathway
@@ -93,6 +94,7 @@ CONTENT_OF = {
     Action.OPEN_NOTES: SharedContent.NOTES,
 }
 KNOWN_PURPOSES = frozenset(AccessPurpose)
+TAKING_PART = frozenset({Relation.OWNER, Relation.PARTICIPANT})
 
 
 def authorise(
@@ -132,15 +134,21 @@ def authorise(
 def must_be_allowed(caller: Caller, command: Command, pathway: Pathway | None, *, at: datetime) -> Pathway:
     """The pathway, if the caller may carry out the command on it; nobody shares more than they may open themselves.
 
-    Raises NotAParticipant, Forbidden.
+    What was only shared with them, or opened in an emergency, is not theirs to share: it would outlast what opened it.
+
+    Raises NotAParticipant, Forbidden, OwnReview.
     """
     authorise(caller, COMMAND_RIGHTS.get(type(command), Action.WRITE_CASE), pathway, at=at)
     assert pathway is not None, "on an absent one nothing is allowed"
     if isinstance(command, GrantShare):
-        ties = tuple(ties_between(caller, pathway, at))
+        ties = [tie for tie in ties_between(caller, pathway, at) if tie.relation in TAKING_PART]
         for action, content in CONTENT_OF.items():
             if content in command.contents and not _opens(caller, action, ties):
                 raise Forbidden("You cannot share what you may not open yourself.", field="/contents")
+    if isinstance(command, ReviewBreakGlass):
+        broken = pathway.break_glass.get(command.break_glass_id)
+        if broken is not None and broken.agent == caller.agent:
+            raise OwnReview  # For whichever agency they signed in this time.
     return pathway
 
 
@@ -206,8 +214,9 @@ def _grounds(caller: Caller, action: Action, ties: Iterable[Tie], purpose: str |
 
 
 def _has_scope(caller: Caller, action: Action) -> bool:
+    """And is there in person, where that is asked for."""
     needed = SCOPE_OF.get(action)
-    return needed is None or needed in caller.scopes
+    return (needed is None or needed in caller.scopes) and (action not in IN_PERSON or caller.means is Means.PERSON)
 
 
 def _allows(line: Line, action: Action, tie: Tie, purpose: str | None) -> bool:

@@ -212,6 +212,9 @@ SCOPE_OF: Mapping[Action, Scope] = {
 }
 """What a credential must also hold; for the other actions, what its route asks for."""
 
+IN_PERSON = frozenset({A.PROPOSE_MANDATES, A.SIGN_MANDATES, A.REVIEW_BREAK_GLASS})
+"""By which one person checks another. Software that speaks for both would check itself: they sign in themselves."""
+
 LEGAL_BASIS: Mapping[Relation, str] = {
     R.OWNER: "rgpd-6-1-e",
     R.PARTICIPANT: "casf-l263-4-1",

@@ -15,6 +15,7 @@ from application.access import Caller, Means
 from application.authorisation import Forbidden, Warrant, authorise, may_ever
 from application.decision_table import Action
 from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion
+from application.memberships import scopes_of
 from domain.aggregate import Event
 from domain.clock import Clock
 from domain.command import Act
@@ -125,7 +126,10 @@ class Mandates:
         register, now, me = await self.read(caller.territory), self._clock.now(), author_of(caller)
         backed = {each.kind for each in register.mandates.values() if each.is_open_to(me, each.kind, now)}
         lost = {role for role in audits if KIND_OF_ROLE[role] not in backed}
-        return msgspec.structs.replace(caller, roles=caller.roles - lost) if lost else caller
+        if not lost:
+            return caller
+        left = caller.roles - lost
+        return msgspec.structs.replace(caller, roles=left, scopes=caller.scopes & scopes_of(left))
 
     async def in_force(self, caller: Caller, kind: MandateKind) -> list[Mandate]:
         """Those of one kind that are open to the caller now. Raises MandateRequired when there is none."""

@@ -95,9 +95,23 @@ class Pathway(Aggregate):
 
     @property
     def in_charge(self) -> frozenset[str]:
-        """Who opened it and the referent, as far as they still take part."""
+        """Who opened it, and the last referent that somebody in charge named: nobody puts themselves in charge.
+
+        As far as they still take part.
+        """
         opening = self.ledger.entries.get(self.id)
-        return self.participants & {self.referent, None if opening is None else opening.agency}
+        opener = entrusted = None if opening is None else opening.agency
+        for referent in self.ledger.of_type("referent"):
+            if self._named_by(referent.entry) in (opener, entrusted):
+                entrusted = referent.entry.agency
+        return self.participants & {opener, entrusted}
+
+    def _named_by(self, referent: Entry) -> str:
+        """Who assigned it, or asked for the transfer that did once it was accepted."""
+        accepted = None if referent.because_of is None else self.ledger.entries[referent.because_of]
+        if accepted is None or accepted.part_of is None:
+            return referent.recorded_by
+        return self.ledger.entries[accepted.part_of].recorded_by
 
     @property
     def closure(self) -> Current | None:

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from api.browser import SESSION_COOKIE
+from application.access import Caller, Means, Scope
 from domain.clock import SettableClock
 from domain.compartments import Compartment
 from domain.roles import Role
@@ -447,3 +448,30 @@ async def test_an_auditor_of_integrity_or_statistics_opens_no_pathway(
         await mandate(audit, clock, kind=kind, auditor=auditor.id)
         for address in (audited(pathway), "/v1/audit/alerts", pathway, f"{pathway}/contents?compartments=identity"):
             assert await code(auditor, address) in ("scope_required", "forbidden")
+
+
+async def test_software_that_speaks_for_everybody_mandates_nobody(
+    service: Service, ccas: Agency, audit: Audit, clock: SettableClock
+) -> None:
+    """It would propose in the name of one and sign in the name of another."""
+    pathway = await ccas.opened()
+    lead = await service.partner(DEPARTMENT, member_id=UUID(audit.proposer.id))
+    officer = await service.partner(DEPARTMENT, member_id=UUID(audit.officer.id))
+    refused = await lead.command("/v1/mandates", proposal(audit, clock, pathway))
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    proposed = await audit.proposer.command("/v1/mandates", proposal(audit, clock, pathway))
+    unsigned = await officer.command(f"{proposed.headers['location']}/signatures")
+    assert (unsigned.status_code, unsigned.json()["code"]) == (403, "forbidden")
+
+
+async def test_an_auditor_without_a_mandate_has_no_scope_left_either(service: Service, audit: Audit) -> None:
+    caller = Caller(
+        territory=TERRITORY,
+        agency=DEPARTMENT,
+        agent=audit.auditor.id,
+        means=Means.SERVICE,
+        roles=frozenset({Role.CASE_AUDITOR}),
+        scopes=frozenset({Scope.AUDIT_CASE}),
+    )
+    limited = await service.runtime.mandates.limited(caller)
+    assert (limited.roles, limited.scopes) == (frozenset(), frozenset())

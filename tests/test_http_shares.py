@@ -187,3 +187,48 @@ async def test_an_agency_that_was_asked_to_act_is_still_let_in(service: Service)
     pathway = await worker.opened()
     await worker.command(f"{pathway}/referrals", {"to_agency": SIAO, "theme": HOUSING})
     assert (await asked.command(f"{pathway}/contacts", {"channel": "phone"})).status_code == 201
+
+
+async def test_nobody_reviews_their_own_by_signing_in_for_another_agency(service: Service) -> None:
+    pathway = await (await service.agency(CCAS)).opened()
+    agent = await service.person(Role.WORKER, agency=SIAO, sub="one and the same")
+    elsewhere = await service.person(Role.COORDINATOR, agency=MISSION_LOCALE, sub="one and the same")
+    broken = (await agent.command(f"{pathway}/break-glass", {"motive": MOTIVE})).json()["id"]
+    own = await elsewhere.command(f"{pathway}/break-glass/{broken}/reviews", {"justified": True})
+    assert (own.status_code, own.json()["code"]) == (403, "own_review")
+
+
+async def test_software_reviews_nothing_in_the_name_of_somebody(service: Service) -> None:
+    pathway = await (await service.agency(CCAS)).opened()
+    agent = await service.person(Role.WORKER, agency=SIAO)
+    broken = (await agent.command(f"{pathway}/break-glass", {"motive": MOTIVE})).json()["id"]
+    officer = await service.partner(SIAO, member_id=await service.member(Role.DPO, agency=SIAO))
+    refused = await officer.command(f"{pathway}/break-glass/{broken}/reviews", {"justified": True})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_what_was_opened_in_an_emergency_is_not_shared_on(service: Service) -> None:
+    worker, asked = await service.person(Role.WORKER), await service.person(Role.CARE_WORKER, agency=SIAO)
+    pathway = await worker.opened()
+    await worker.command(f"{pathway}/referrals", {"to_agency": SIAO, "theme": HOUSING})
+    consent = await worker.command(f"{pathway}/consents", {"purpose": "sharing", "to_agency": MISSION_LOCALE})
+    share = SHARE | {"to_agency": MISSION_LOCALE, "basis": "consent", "consent_id": consent.json()["id"]}
+    assert (await asked.command(f"{pathway}/break-glass", {"motive": MOTIVE})).status_code == 201
+    refused = await asked.command(f"{pathway}/shares", share | {"contents": ["health"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert (await asked.command(f"{pathway}/shares", share | {"contents": ["notes"]})).status_code == 201
+
+
+async def test_nobody_puts_their_own_agency_in_charge(service: Service) -> None:
+    """Its lead would erase the person, and its care workers would open what was never shared with them."""
+    ccas, siao = await service.agency(CCAS), await service.agency(SIAO)
+    lead, carer = await service.person(Role.LEAD, agency=SIAO), await service.person(Role.CARE_WORKER, agency=SIAO)
+    pathway = await ccas.opened()
+    health = f"{pathway}/contents?compartments=health&purpose=accompaniment"
+    await ccas.command(f"{pathway}/referrals", {"to_agency": SIAO, "theme": HOUSING})
+    assert (await siao.command(f"{pathway}/referents", {})).status_code == 201
+    assert (await lead.command(f"{pathway}/erasures", {"ground": "person_asked"})).status_code == 403
+    assert [(await carer.get(health)).status_code, (await lead.get(f"{pathway}/accesses")).status_code] == [403, 403]
+    await ccas.command(f"{pathway}/referents", {})
+    assert (await ccas.command(f"{pathway}/referents", {"to_agency": SIAO})).status_code == 201
+    assert [(await carer.get(health)).status_code, (await lead.get(f"{pathway}/accesses")).status_code] == [200, 200]

@@ -43,18 +43,22 @@ class History:
     opened_by: str
     asked: list[str] = field(default_factory=list)
     """Agencies that a referral admitted."""
-    referents: list[str] = field(default_factory=list)
-    """In order; the last one is in charge, all take part."""
+    referents: list[tuple[str, str]] = field(default_factory=list)
+    """Who named whom, in order; all take part, and the last whom somebody in charge named is."""
     consents: dict[UUID, str] = field(default_factory=dict)
     """Those not withdrawn: to whom."""
     shares: dict[UUID, SharedOnce] = field(default_factory=dict)
     glass: dict[UUID, BrokenOnce] = field(default_factory=dict)
 
     def taking_part(self) -> set[str]:
-        return {self.opened_by, *self.asked, *self.referents, *self.consents.values()}
+        return {self.opened_by, *self.asked, *(named for _, named in self.referents), *self.consents.values()}
 
     def in_charge(self) -> set[str]:
-        return {self.opened_by, *self.referents[-1:]}
+        charged = {self.opened_by}
+        for by, named in self.referents:
+            if by in charged:
+                charged = {self.opened_by, named}
+        return charged
 
 
 @dataclass
@@ -148,7 +152,7 @@ def _may(asked: Question, action: Action, purpose: str | None) -> bool:
         case Action.BREAK_GLASS:
             return works and Scope.SHARE in caller.scopes
         case Action.REVIEW_BREAK_GLASS:
-            return coordinates or protects
+            return (coordinates or protects) and caller.means is Means.PERSON
     raise NotImplementedError(action)
 
 

@@ -69,9 +69,9 @@ class World:
             self.history.asked.append(to_agency)
 
     def name_referent(self) -> None:
-        agency = self.random.choice(AGENCIES)
-        if self._done(self._somebody(), AssignReferent(to_agency=agency)):
-            self.history.referents.append(agency)
+        by, named = self._somebody(), self.random.choice(AGENCIES)
+        if self._done(by, AssignReferent(to_agency=named)):
+            self.history.referents.append((by, named))
 
     def consent(self) -> None:
         to_agency = self.random.choice(AGENCIES)
