@@ -7,7 +7,7 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.alerts import ALERT_QUERY, AlertQuery, UnknownAlert
+from api.alerts import ALERT_QUERY, BOARD, AlertQuery, UnknownAlert
 from api.described import described
 from api.explanations import explanation_of
 from api.freshness import shown
@@ -22,7 +22,7 @@ from domain.errors import DomainError
 from domain.facts import FactState
 from domain.rules.explain import Explanation, WindowExplained
 from domain.rules.obligation import Status
-from projections.alert_board import AlertBoard, alert
+from projections.alert_board import alert
 
 
 class CannotBeExplained(DomainError):
@@ -74,12 +74,15 @@ class AlertExplanation(msgspec.Struct, kw_only=True):
 async def explain_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read why an alert is there: what the rule expected, until when, what counted and what nearly did."""
     runtime, caller = request.runtime, request.user
-    headers = await shown(request, [AlertBoard.name], ALERT_QUERY.read(request).at_least, with_alerts=True)
+    headers = await shown(request, BOARD, ALERT_QUERY.read(request).at_least, with_alerts=True)
     async with reading(request) as db:
         row = await alert(db, caller.territory, caller.agency, alert_id)
     if row is None or row.sees is not Sees.CONTENT:
         raise UnknownAlert
-    if (await runtime.rights.read(caller.territory, row.pathway)).is_restricted:
+    pathway = await runtime.rights.read(caller.territory, row.pathway)
+    if caller.agency not in pathway.participants:
+        raise UnknownAlert  # No longer: the log knows before any view does.
+    if pathway.is_restricted:
         raise KeyRestricted
     found = await explanation_of(runtime, msgspec.structs.asdict(row) | {"territory": caller.territory})
     if found is None:

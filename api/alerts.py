@@ -17,6 +17,7 @@ from api.request import ApiRequest
 from domain.alert import AlertStatus, ClearedBecause, NearMiss, RaisedBecause, Recipient, Role, Sees
 from domain.errors import DomainError
 from projections.alert_board import BEFORE_ANY, AlertBoard, AlertRow, alert, alerts
+from projections.pathway_timeline import PathwayTimeline
 
 RuleName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,99}$(?!\\n)", description="A rule's slug.")]
 
@@ -92,6 +93,8 @@ class AlertQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     at_least: Position | None = None
 
 
+BOARD = (AlertBoard.name, PathwayTimeline.name)
+"""Alerts, and who may still read what they are about."""
 ALERTS_QUERY = QueryReader(AlertsQuery)
 ALERT_QUERY = QueryReader(AlertQuery)
 
@@ -117,7 +120,7 @@ async def list_alerts(request: ApiRequest) -> Reply:
     query, caller, cursors = ALERTS_QUERY.read(request), request.user, request.runtime.cursors
     path = request.scope["path"]
     after = BEFORE_ANY if query.cursor is None else cursors.open(caller, path, query, query.cursor, UUID)
-    headers = await shown(request, [AlertBoard.name], query.at_least, with_alerts=True)
+    headers = await shown(request, BOARD, query.at_least, with_alerts=True)
     async with reading(request) as db:
         rows = await alerts(
             db,
@@ -143,7 +146,7 @@ async def list_alerts(request: ApiRequest) -> Reply:
 )
 async def read_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read one alert, as far as the calling agency may see it."""
-    headers = await shown(request, [AlertBoard.name], ALERT_QUERY.read(request).at_least, with_alerts=True)
+    headers = await shown(request, BOARD, ALERT_QUERY.read(request).at_least, with_alerts=True)
     async with reading(request) as db:
         row = await alert(db, request.user.territory, request.user.agency, alert_id)
     if row is None:

@@ -1,6 +1,7 @@
 """The list of the calling agency's pathways: filtered, in either order, as much of each as is asked for."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
@@ -18,14 +19,16 @@ from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.timeline import TimelineEvent, timeline_event
+from application.access_log import BudgetExceeded
+from application.key_vault import KeyRestricted
 from domain.command import Instant
 from domain.errors import DomainError
+from domain.pathway import NotAParticipant
 from domain.reference import Reference, opening_of, reference_of
 from domain.zones import Zone
 from projections.alert_board import AlertBoard, alerts_of
 from projections.pathway_list import PathwaySummary, Place, Sort, Wanted, pathways_of
 from projections.pathway_timeline import PathwayTimeline, latest
-from projections.projection import Connection
 
 INCLUDED_EACH = 20
 PATHWAYS_WITH_MORE = 50
@@ -51,7 +54,7 @@ class PathwayLine(msgspec.Struct, kw_only=True):
     opened_at: datetime | msgspec.UnsetType = msgspec.UNSET
     updated_at: datetime | msgspec.UnsetType = msgspec.UNSET
     alerts: list[AlertView] | msgspec.UnsetType = msgspec.UNSET
-    """With `include=alerts`: the 20 that changed last, the latest first."""
+    """With `include=alerts`: the 20 that changed last, the latest first. Of nobody restricted, as the timeline."""
     timeline: list[TimelineEvent] | msgspec.UnsetType = msgspec.UNSET
     """With `include=timeline`: the 20 latest events, oldest first."""
 
@@ -108,7 +111,7 @@ PATHWAYS_QUERY = QueryReader(PathwaysQuery)
 @get(
     "/",
     name="list-pathways",
-    opt=described(answer=PathwayPage, query=PathwaysQuery, waits=True, refusals=(ViewBeingRebuilt,)),
+    opt=described(answer=PathwayPage, query=PathwaysQuery, waits=True, refusals=(ViewBeingRebuilt, BudgetExceeded)),
 )
 async def list_pathways(request: ApiRequest) -> Reply:
     """List the pathways that the calling agency takes part in, oldest first unless sorted otherwise."""
@@ -123,7 +126,7 @@ async def list_pathways(request: ApiRequest) -> Reply:
             found = await pathways_of(db, caller.territory, caller.agency, wanted, after=after, limit=query.limit)
         except asyncpg.UndefinedColumnError:
             raise ViewBeingRebuilt from None
-        more = await _more(db, request, [line.pathway for line in found], included)
+    more = await _more(request, await _readable(request, found), included) if included else {}
     place = cursors.seal(caller, path, query, found[-1].place(wanted.sort)) if len(found) == query.limit else None
     if place is not None:
         headers |= next_page(request, cursor=place)
@@ -169,20 +172,34 @@ def _invalid(parameter: str, code: str, english: str, french: str) -> InvalidQue
     return InvalidQuery(faults=[(f"?{parameter}", code, english, french)])
 
 
-async def _more(
-    db: Connection, request: ApiRequest, pathways: list[UUID], included: frozenset[str]
-) -> dict[UUID, dict[str, Any]]:
+async def _readable(request: ApiRequest, found: Iterable[PathwaySummary]) -> list[UUID]:
+    """Those of which more is shown: of nobody restricted, and to a person as if they had read each one by itself.
+
+    Raises BudgetExceeded.
+    """
+    usable = [line.pathway for line in found if line.status != "restricted"]
+    if not request.user.is_proved:
+        return usable
+    readable = []
+    for pathway in usable:
+        with suppress(NotAParticipant, KeyRestricted):
+            await request.runtime.pathways.read(request.user, pathway)
+            readable.append(pathway)
+    return readable
+
+
+async def _more(request: ApiRequest, pathways: list[UUID], included: frozenset[str]) -> dict[UUID, dict[str, Any]]:
     """What is included of each pathway, as the caller's agency may see it."""
     caller = request.user
     more: dict[UUID, dict[str, Any]] = {pathway: {} for pathway in pathways}
-    if "alerts" in included:
-        for pathway, rows in (
-            await alerts_of(db, caller.territory, caller.agency, pathways, each=INCLUDED_EACH)
-        ).items():
-            more[pathway]["alerts"] = [alert_view(row) for row in rows]
-    if "timeline" in included:
-        for pathway, events in (await latest(db, caller.territory, pathways, each=INCLUDED_EACH)).items():
-            more[pathway]["timeline"] = [timeline_event(event) for event in events]
+    async with reading(request) as db:
+        if "alerts" in included:
+            told = await alerts_of(db, caller.territory, caller.agency, pathways, each=INCLUDED_EACH)
+            for pathway, rows in told.items():
+                more[pathway]["alerts"] = [alert_view(row) for row in rows]
+        if "timeline" in included:
+            for pathway, events in (await latest(db, caller.territory, pathways, each=INCLUDED_EACH)).items():
+                more[pathway]["timeline"] = [timeline_event(event) for event in events]
     return more
 
 

@@ -97,19 +97,25 @@ DELETE FROM {alert_recipients} WHERE territory = $1
 COLUMNS = """a.alert, a.pathway, a.position, a.raised_at, a.changed_at, a.opens, a.closes, a.at, a.known_at, a.version,
     a.revision, a.quiet, a.rule, a.severity, a.status, a.reason, a.activation, a.target, a.calendar, a.evidence,
     a.near_misses, a.recipients, a.because"""
+# What an agency was told once it reads for as long as it takes part, and while the person's data may be used.
+STILL_THERE = """EXISTS (
+    SELECT FROM pathway_participants p
+    WHERE p.territory = $1 AND p.agency = $2 AND p.pathway = a.pathway AND p.status <> 'restricted')"""
+TOLD = f"""{COLUMNS}, r.role,
+    CASE WHEN r.sees = 'content' AND {STILL_THERE} THEN 'content' ELSE 'notice' END AS sees"""
 ALERT = f"""
-SELECT {COLUMNS}, r.role, r.sees FROM alerts a JOIN alert_recipients r USING (territory, alert)
+SELECT {TOLD} FROM alerts a JOIN alert_recipients r USING (territory, alert)
 WHERE a.territory = $1 AND r.agency = $2 AND a.alert = $3"""
 ALERTS_OF_AGENCY = f"""
-SELECT {COLUMNS}, r.role, r.sees FROM alert_recipients r JOIN alerts a USING (territory, alert)
+SELECT {TOLD} FROM alert_recipients r JOIN alerts a USING (territory, alert)
 WHERE r.territory = $1 AND r.agency = $2 AND r.alert > $3 AND ($4::text IS NULL OR a.status = $4)
     AND ($5::text IS NULL OR a.rule = $5)
-    AND ($6::uuid IS NULL OR (a.pathway = $6 AND r.sees = 'content'))
+    AND ($6::uuid IS NULL OR (a.pathway = $6 AND r.sees = 'content' AND {STILL_THERE}))
 ORDER BY r.alert LIMIT $7"""
 ALERTS_OF_PATHWAYS = f"""
 SELECT l.* FROM unnest($3::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
-    SELECT {COLUMNS}, r.role, r.sees FROM alerts a JOIN alert_recipients r USING (territory, alert)
-    WHERE a.territory = $1 AND a.pathway = p.pathway AND r.agency = $2 AND r.sees = 'content'
+    SELECT {TOLD} FROM alerts a JOIN alert_recipients r USING (territory, alert)
+    WHERE a.territory = $1 AND a.pathway = p.pathway AND r.agency = $2 AND r.sees = 'content' AND {STILL_THERE}
     ORDER BY a.position DESC LIMIT $4
 ) AS l ORDER BY l.position DESC"""
 

@@ -369,6 +369,20 @@ async def test_reading_coded_facts_counts_for_a_person_and_not_for_software(data
         assert absent.status_code == 404
 
 
+async def test_a_list_that_shows_more_of_each_person_counts_each_of_them(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, chosen={"persons_per_user": 2}) as service:
+        software, worker = await service.agency(), await service.person(Role.WORKER)
+        for _ in range(3):
+            await software.opened(**IDENTITY)
+        page = {"limit": "2", "include": "timeline"}
+        two = await worker.get("/v1/pathways", params=page, headers={"Prefer": "wait=5"})
+        assert [len(line["timeline"]) for line in two.json()["items"]] == [1, 1]
+        third = await worker.get("/v1/pathways", params=page | {"cursor": two.json()["next"]})
+        assert (third.status_code, third.json()["code"]) == (429, "too_many_persons")
+        assert len((await worker.get("/v1/pathways")).json()["items"]) == 3
+        assert (await software.get("/v1/pathways", params=page | {"limit": "3"})).status_code == 200
+
+
 def test_what_names_a_person_is_described_in_no_other_answer() -> None:
     """Field by field. Elsewhere it is something to send: to open a pathway, to correct, to look for somebody."""
     described = document()

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from domain.clock import SettableClock
+from domain.roles import Role
 from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, NOW, Agency, Service, running
 
 
@@ -187,3 +188,37 @@ async def test_an_inbox_is_read_page_by_page(ccas: Agency, mission: Agency) -> N
     narrowed = params | {"kind": "alert"}
     refused = await mission.get("/v1/inbox", params=narrowed)
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_an_agency_that_no_longer_takes_part_is_shown_no_more_of_an_alert(
+    ccas: Agency, mission: Agency, clock: SettableClock
+) -> None:
+    pathway = await ccas.opened()
+    referral = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
+    await ccas.get("/v1/inbox", params={"at_least": referral.headers["x-position"]})
+    clock.advance(timedelta(days=21))
+    [told] = await alerts_of(mission, rule="referral-acknowledged")
+    assert told["content"]["pathway_id"] == pathway.rpartition("/")[2]
+    seen = (await ccas.get(pathway)).headers["etag"]
+    taken_back = await ccas.command(f"{pathway}/entries/{referral.json()['id']}/retractions", {}, If_Match=seen)
+    assert taken_back.status_code == 200, taken_back.text
+    place, at_least = f"/v1/alerts/{told['id']}", {"at_least": taken_back.headers["x-position"]}
+    assert (await mission.get(f"{place}/explanation")).status_code == 404
+    assert (await mission.get(place, params=at_least)).json()["content"] is None
+    everything = (await mission.get("/v1/alerts", params=at_least)).text
+    assert pathway.rpartition("/")[2] not in everything
+    assert (await ccas.get(f"{place}/explanation")).status_code == 200
+
+
+async def test_of_a_restricted_person_no_list_shows_more_than_that(
+    service: Service, ccas: Agency, clock: SettableClock
+) -> None:
+    pathway, _ = await unanswered(ccas, clock)
+    await alerts_of(ccas)
+    officer = await service.person(Role.DPO)
+    restricted = await officer.command(f"{pathway}/restrictions", {"ground": "accuracy_contested"})
+    at_least = {"at_least": str(restricted.json()["position"])}
+    assert {alert["content"] for alert in (await ccas.get("/v1/alerts", params=at_least)).json()["items"]} == {None}
+    including = {"include": "alerts,timeline", "limit": "10"} | at_least
+    [line] = (await ccas.get("/v1/pathways", params=including)).json()["items"]
+    assert (line["status"], line.get("alerts"), line.get("timeline")) == ("restricted", None, None)
