@@ -49,9 +49,9 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """What the browser keeps while the person is with the provider. It never leaves the two of us."""
 
     sign_in: SignIn
-    territory: str
-    agency: str
-    after: str
+    territory: Territory
+    agency: AgencyId
+    after: Annotated[str, msgspec.Meta(pattern=f"^(?:{AFTERWARDS.pattern})$(?!\\n)")]
     bootstrap: str | None = None
 
 
@@ -84,6 +84,7 @@ async def signed_in(request: ApiRequest) -> Response[str]:
     if begun.bootstrap is not None:
         member_id = await runtime.bootstrap.use(begun.bootstrap, begun.territory, begun.agency, identity)
     else:
+        await runtime.agencies.read(begun.territory, begun.agency)  # A browser keeps what it likes.
         member_id = await runtime.members.introduce(begun.territory, begun.agency, identity)
     shown = await runtime.sessions.open(begun.territory, begun.agency, member_id)
     # A page rather than a redirection: browsers keep a strict cookie back on one that another site began.

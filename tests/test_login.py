@@ -1,5 +1,7 @@
 """People sign in with an identity provider, work in a session, and leave; whatever is not quite that is refused."""
 
+import base64
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -11,6 +13,7 @@ import httpx2
 import pytest
 from joserfc.jwk import RSAKey
 
+from api.login import SIGN_IN_COOKIE
 from application.identity_provider import ProviderUnreachable
 from application.sessions import IDLE, LONGEST
 from domain.agency import DescribeAgency
@@ -282,3 +285,21 @@ async def test_what_is_no_session_is_refused_alike(service: Service) -> None:
 async def test_a_person_acts_under_nobody_elses_name(service: Service) -> None:
     person = await service.person(Role.WORKER)
     assert code_of(await person.get("/v1/me", headers={"X-Agent": "somebody"})) == "invalid_agent"
+
+
+async def test_a_browser_that_rewrites_what_it_keeps_is_let_in_nowhere_else(
+    service: Service, browser: Agency, provider: LocalProvider
+) -> None:
+    begun = await browser.get("/login", params=HERE)
+    back = provider.sign_in(begun.headers["location"])
+    value = begun.cookies[SIGN_IN_COOKIE]
+    kept = json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
+    for changed, status in (
+        ({"agency": "nowhere-at-all"}, 404),
+        ({"agency": "No Agency's Name"}, 403),
+        ({"territory": "nowhere"}, 403),
+        ({"after": "https://elsewhere.example"}, 403),
+    ):
+        forged = base64.urlsafe_b64encode(json.dumps(kept | changed).encode()).decode().rstrip("=")
+        other = await service.client({"Cookie": f"{SIGN_IN_COOKIE}={forged}"})
+        assert (await other.get("/login/callback", params=back)).status_code == status, changed
