@@ -92,13 +92,25 @@ class ErasureRunner:
         now = self._clock.now()
         if now < self._next_night:
             return
-        self._next_night = now + NIGHT
         for territory in await self._log.territories():
+            await self._work_in(territory)
+        self._next_night = now + NIGHT
+
+    async def _work_in(self, territory: str) -> None:
+        """What goes wrong in one territory stops neither the others nor the erasures: the next night looks again."""
+        try:
             report = await self._retention.carry_out(territory)
-            log.info(
-                "retention.carried_out",
-                territory=territory,
-                archived=len(report.to_archive),
-                erasing=len(report.to_erase),
-                held=len(report.held),
+        except TRANSIENT:
+            raise
+        except Exception as error:  # noqa: BLE001
+            log.error(  # noqa: TRY400 (a trace may hold data)
+                "retention.failing", territory=territory, error_type=type(error).__name__
             )
+            return
+        log.info(
+            "retention.carried_out",
+            territory=territory,
+            archived=len(report.to_archive),
+            erasing=len(report.to_erase),
+            held=len(report.held),
+        )

@@ -50,7 +50,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Traces(Protocol):
     """What an installation keeps of a person beside the log, the vault and the read models."""
 
-    async def alerts_of(self, territory: str, subject: UUID, pathway: UUID) -> list[UUID]:
+    async def alerts_of(self, territory: str, pathway: UUID) -> list[UUID]:
         """Streams of the alerts about the pathway, whether or not they can still be opened; sorted."""
 
     async def tell_processes(self, territory: str, pathway: UUID) -> None:
@@ -259,7 +259,7 @@ class Erasures:
         Nobody can add to the stream at a version from before it: a command on its way is refused.
         """
         erasure, territory, last = turn.erasure, turn.territory, 0
-        alerts = await self._means.traces.alerts_of(territory, erasure.subject, erasure.pathway)
+        alerts = await self._means.traces.alerts_of(territory, erasure.pathway)
         attempts_left = ATTEMPTS
         while True:
             try:
@@ -294,12 +294,12 @@ class Erasures:
 
     async def _sweep(self, turn: "_Turn") -> int:
         erasure = turn.erasure
-        alerts = await self._means.traces.alerts_of(turn.territory, erasure.subject, erasure.pathway)
+        alerts = await self._means.traces.alerts_of(turn.territory, erasure.pathway)
         return await self._means.read_models.sweep(turn.territory, erasure.pathway, alerts)
 
     async def _purge_messages(self, turn: "_Turn") -> int:
         erasure, traces = turn.erasure, self._means.traces
-        alerts = await traces.alerts_of(turn.territory, erasure.subject, erasure.pathway)
+        alerts = await traces.alerts_of(turn.territory, erasure.pathway)
         return await traces.purge_messages(turn.territory, erasure.subject, erasure.pathway, alerts)
 
     async def _append(self, territory: str, erasure: Erasure) -> bool:

@@ -127,8 +127,7 @@ class SubjectAccesses:
         return pathway, authorise(caller, Action.EXPORT_SUBJECT, pathway, at=self._clock.now())
 
     async def _alerts(self, territory: str, pathway: Pathway) -> list[Alert]:
-        assert pathway.subject is not None, "a pathway without a person"
-        streams = await self._traces.alerts_of(territory, pathway.subject, pathway.id)
+        streams = await self._traces.alerts_of(territory, pathway.id)
         alerts: list[Alert] = []
         for history in (await self._log.read_streams(territory, streams)).values():
             alert: Alert | None = None

@@ -6,19 +6,20 @@ from uuid import UUID
 
 from application.erasure import ERASED_CHANNEL, Notice
 from application.webhooks import ERASED_MESSAGE, OUTBOX_CHANNEL
-from domain.alert import ALERT_TOPICS
+from domain.alert import AlertRaised
 from domain.ids import uuid8_of
 from infrastructure.database import Pool
 
-# By the clear header alone: the keys may be gone. No index leads there, an erasure being rare.
-ALERTS_OF = """
-SELECT DISTINCT stream_id FROM events
-WHERE territory = $1 AND subject = $2 AND stream_id <> $3 AND topic = ANY($4::text[]) ORDER BY stream_id"""
+# By the clear header alone: the keys may be gone.
+ALERTS_OF = f"""
+SELECT stream_id FROM events
+WHERE territory = $1 AND causation_id = $2 AND topic = '{AlertRaised.TOPIC}' ORDER BY stream_id"""
 TELL = "SELECT pg_notify($1, $2)"
 PURGE_MESSAGES = """
 DELETE FROM outbox WHERE territory = $1 AND (pathway = $2 OR subject_id = $2 OR subject_id = ANY($3::uuid[]))
     AND type <> $4"""
-# A fingerprint is a hash of what was sent, names included; a key is whatever the client made of it.
+# A fingerprint is a hash of what was sent, names included; a key is whatever the client made of it. No index leads from
+# a person to their events, an erasure being rare.
 PURGE_OUTCOMES = """
 DELETE FROM idempotency i USING events e
 WHERE e.territory = $1 AND e.subject = $2 AND i.territory = $1 AND i.first_position = e.position"""
@@ -37,8 +38,8 @@ class PostgresTraces:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def alerts_of(self, territory: str, subject: UUID, pathway: UUID) -> list[UUID]:
-        rows = await self._pool.fetch(ALERTS_OF, territory, subject, pathway, sorted(ALERT_TOPICS))
+    async def alerts_of(self, territory: str, pathway: UUID) -> list[UUID]:
+        rows = await self._pool.fetch(ALERTS_OF, territory, pathway)
         return [row["stream_id"] for row in rows]
 
     async def tell_processes(self, territory: str, pathway: UUID) -> None:

@@ -160,7 +160,7 @@ class Sealer:
             raise SealingRefused(territory, "tiles of the tree are missing") from None
         if last_size < size:
             note = str(key.sign(checkpoint))
-            self.memory.remember(territory, note)  # Before anyone can see it.
+            await asyncio.to_thread(self.memory.remember, territory, note)  # On the disk before anyone can see it.
             await db.execute(PUBLISH, territory, size, note)
         return checkpoint
 

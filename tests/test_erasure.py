@@ -184,7 +184,7 @@ async def test_an_alert_that_came_in_between_is_forgotten_too(here: Scene, pool:
         "INSERT INTO alert_recipients_v2_b1 (alert, territory, agency, role, sees)"
         " SELECT DISTINCT stream_id, territory, 'late', 'acting', 'notice' FROM events WHERE topic = 'alert.raised'"
     )
-    alerts = await here.means.traces.alerts_of(TERRITORY, erasure.subject, person)
+    alerts = await here.means.traces.alerts_of(TERRITORY, person)
     assert alerts
     assert await here.means.read_models.sweep(TERRITORY, person, alerts) == len(alerts)
     assert await here.rows_of(person) == {}
@@ -213,7 +213,7 @@ async def test_more_alerts_than_one_event_holds_are_named_in_several(
     here.place.pass_days(120)
     await here.catch_up()
     erasure = await here.ask(person)
-    alerts = await here.means.traces.alerts_of(TERRITORY, erasure.subject, person)
+    alerts = await here.means.traces.alerts_of(TERRITORY, person)
     assert len(alerts) > 1
     monkeypatch.setattr("application.erasure.ALERTS_IN_ONE_EVENT", 1)
     await here.erasures.advance(TERRITORY, erasure.id)

@@ -59,7 +59,7 @@ async def asked(client: Agency, path: str, body: Any = None, status: int = 201) 
 async def erased(dpo: Agency, place: str) -> Any:
     """The erasure, once all that can be done at once is done."""
     erasure = await asked(dpo, f"{place}/erasures", {"ground": "person_asked"}, 202)
-    for _ in range(200):
+    for _ in range(1_200):
         erasure = (await dpo.get(f"/v1/erasures/{erasure['id']}")).json()
         if erasure["level"] is not None:
             return erasure

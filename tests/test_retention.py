@@ -16,6 +16,7 @@ from domain.compartments import Erased
 from domain.ids import uuid7
 from domain.opening import PathwayOpened
 from domain.pathway import NotAParticipant
+from domain.person_erasure import Level
 from domain.restriction import AlreadyRestricted, LiftRestriction, RestrictionGround, RestrictPathway
 from domain.retention import HoldGround, LiftHold, PlaceHold
 from infrastructure.database import Pool
@@ -87,6 +88,24 @@ async def test_a_server_does_the_nights_work_by_itself(night: Night, pool: Pool)
     await runner.step()
     await night.scene.catch_up()
     assert await night.statuses() == []
+
+
+async def test_a_night_that_goes_wrong_stops_no_erasure(
+    night: Night, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_territory: str) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(night.retention, "carry_out", fail)
+    place, erasures = night.scene.place, night.scene.erasures
+    runner = ErasureRunner(pool, place.log, erasures, night.retention, place.clock, asyncio.Event())
+    person = await night.scene.live()
+    place.clock.advance(timedelta(minutes=11))
+    await runner.step()
+    asked = await night.scene.ask(person)
+    await night.scene.catch_up()
+    await runner.step()
+    assert (await erasures.read(TERRITORY, asked.id)).level is Level.UNUSABLE
 
 
 async def test_a_dry_run_tells_and_does_nothing(night: Night) -> None:
