@@ -15,6 +15,8 @@ from infrastructure.database import Pool
 from projections.erasures import Unfinished, unfinished
 
 LOOK_S = 5.0
+SHOWN_WITHIN_S = 0.2
+"""After it was asked for, an erasure is in the view that this looks at; else at the next look."""
 WAITING_S = 600.0
 """Between two looks at what only waits for a key-encryption key's time."""
 NIGHT = timedelta(days=1)
@@ -59,6 +61,7 @@ class ErasureRunner:
                 log.warning("erasure.postponed", error_type=type(error).__name__)
             try:
                 await asyncio.wait_for(self._asked.wait(), self._look_s)
+                await asyncio.sleep(SHOWN_WITHIN_S)
             except TimeoutError:
                 self._waited_s += self._look_s
             self._asked.clear()

@@ -53,7 +53,7 @@ async def read_checkpoint(request: ApiRequest) -> Reply:
 
     A C2SP checkpoint: keep it, and no event that it covers can be changed any more without your noticing.
     """
-    note = await request.app.state.runtime.proofs.checkpoint(request.user.territory)
+    note = await request.runtime.proofs.checkpoint(request.user.territory)
     return Reply(note.encode(), 200, {}, TEXT.encode())
 
 
@@ -67,7 +67,7 @@ async def read_receipt(request: ApiRequest, position: FromPath[int]) -> Reply:
     if not 0 < position <= POSITION_MAX:
         raise UnknownReceipt
     caller = request.user
-    return reply(await request.app.state.runtime.proofs.receipt(caller.territory, caller.agency, position))
+    return reply(await request.runtime.proofs.receipt(caller.territory, caller.agency, position))
 
 
 @get(
@@ -80,7 +80,7 @@ async def prove_inclusion(request: ApiRequest) -> Reply:
     asked = INCLUSION_QUERY.read(request)
     if asked.position == 0:
         raise NoSuchTree
-    proofs = request.app.state.runtime.proofs
+    proofs = request.runtime.proofs
     return reply(Proof(hashes=await proofs.inclusion(request.user.territory, asked.position - 1, asked.size)))
 
 
@@ -92,7 +92,7 @@ async def prove_inclusion(request: ApiRequest) -> Reply:
 async def prove_consistency(request: ApiRequest) -> Reply:
     """Prove that the log of a given size begins with the log of an earlier size."""
     asked = CONSISTENCY_QUERY.read(request)
-    proofs = request.app.state.runtime.proofs
+    proofs = request.runtime.proofs
     return reply(Proof(hashes=await proofs.consistency(request.user.territory, asked.old_size, asked.size)))
 
 
@@ -106,7 +106,7 @@ async def read_tile(request: ApiRequest, place: FromPath[str]) -> Reply:
     if match is None or int(match[3] or 1) >= WIDTH:
         raise NotFound
     level, number, width = match[1], int(re.sub("[x/]", "", match[2])), int(match[3] or WIDTH)
-    proofs, territory = request.app.state.runtime.proofs, request.user.territory
+    proofs, territory = request.runtime.proofs, request.user.territory
     if level == "entries":
         found = await proofs.entries(territory, number, width)
     else:

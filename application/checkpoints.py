@@ -19,7 +19,6 @@ from application.merkle import HASH_BYTES
 
 ED25519 = 0x01
 COSIGNATURE = 0x04
-SIGNATURE_BYTES = 64
 KEY_BYTES = 32
 NOTE_CHARACTERS_MAX = 64 * 1024
 _LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<signature>[A-Za-z0-9+/]+={0,2})")

@@ -5,9 +5,6 @@ from uuid import UUID
 
 from domain.errors import DomainError
 
-ERASED_TOPIC = "person.erased"
-"""The only topic that justifies a missing payload. Verifiers outside rely on it: it never changes."""
-
 
 class NotErased(DomainError):
     """No event says that this person was erased."""

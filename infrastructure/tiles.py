@@ -6,7 +6,6 @@ from application.merkle import Range, consistency_ranges, inclusion_ranges
 from application.tree_tiles import TileId, needed, partial_tiles, range_hash
 from infrastructure.database import Database
 
-SIZE = "SELECT size FROM merkle_trees WHERE territory = $1"
 TILES = """
 SELECT level, number, hashes FROM merkle_tiles JOIN unnest($2::smallint[], $3::bigint[]) AS w (level, number)
     USING (level, number) WHERE territory = $1"""

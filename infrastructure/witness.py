@@ -1,5 +1,6 @@
 """Showing each new checkpoint to the witnesses, and keeping what they sign under it."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urldefrag
@@ -23,6 +24,7 @@ INSERT INTO cosignatures (size, territory, witness, line) VALUES ($1, $2, $3, $4
 HAS_SIGNED = "SELECT EXISTS (SELECT FROM cosignatures WHERE territory = $1 AND size = $2 AND witness = $3)"
 TIMEOUT_S = 10.0
 REPLY_BYTES_MAX = 16 * 1024
+SIZE = re.compile(r"[0-9]{1,19}\n?", re.ASCII)
 UNREACHABLE = (OSError, httpx2.HTTPError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
@@ -40,7 +42,7 @@ class HttpWitness:
         text = answer.text[:REPLY_BYTES_MAX]
         if answer.status_code == 200:
             return self._own_line(submission, text)
-        if answer.status_code == 409 and text.strip().isdecimal():
+        if answer.status_code == 409 and SIZE.fullmatch(text):
             raise OtherSize(int(text))
         raise {409: Forked, 422: NotAnExtension}.get(answer.status_code, WitnessRefusal)(f"HTTP {answer.status_code}")
 

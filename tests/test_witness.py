@@ -21,12 +21,14 @@ from application.witnessing import (
     OtherSize,
     Submission,
     UnknownLog,
+    WitnessRefusal,
 )
 from domain.clock import SettableClock
 from infrastructure.database import Pool
 from infrastructure.signing_key import LogKey
 from infrastructure.witness import HttpWitness, Publisher, read_witnesses
 from infrastructure.witness_folder import WitnessFolder
+from tests.support.plain_server import PlainServer
 from tests.support.sealed_events import T
 from tests.support.sealed_log import SealedLog, said, sealed_log, without_triggers
 from tests.support.service import NOW
@@ -157,6 +159,19 @@ async def test_the_protocol_answers_as_c2sp_says(
     assert (await sent(submitted(key, 300, 200))).status_code == 400
     assert (await http.post("/add-checkpoint", content=b"old x")).status_code == 400
     assert (await http.post("/add-checkpoint", content=b"x" * 100_000)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(409, "9" * 5_000), (409, "١٢"), (409, ""), (422, "no"), (500, ""), (200, ""), (200, "— nobody AAAA\n")],
+)
+async def test_whatever_a_witness_answers_is_taken_for_a_refusal(
+    witness: WitnessFolder, key: SigningKey, status: int, text: str
+) -> None:
+    """And never fails the sealer that asked."""
+    async with PlainServer(lambda _: (status, "text/plain; charset=utf-8", text)) as address:
+        with pytest.raises(WitnessRefusal):
+            await HttpWitness(address, VerifierKey.parse(witness.key)).add(submitted(key, 0, 5))
 
 
 # Shown by the sealer.
