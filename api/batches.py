@@ -15,6 +15,7 @@ from litestar import Router, post
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from api.authentication import must_still_be_in
 from api.batch_lines import Address, BatchLine, address_of, order_of, read_line
 from api.bodies import BYTES_PER_REQUEST
 from api.described import described
@@ -207,6 +208,7 @@ class Batch:
             raise line.refusal
         if runtime.stopping.is_set() or time.monotonic() > self._deadline:
             raise NotBegun
+        await must_still_be_in(self._request)
         assert line.line is not None
         assert line.address is not None
         order = order_of(line.line, line.address, self._request.user, correlation_id(self._request.scope))

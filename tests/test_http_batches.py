@@ -11,8 +11,9 @@ import pytest
 
 from api.limits import Limits
 from application.access import Scope
+from application.believed import BELIEVED_SECONDS
 from tests.support.leaving import ask_and_leave
-from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, Agency, Service, running
+from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, TERRITORY, Agency, Service, running
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 PHONE = {"channel": "phone"}
@@ -278,3 +279,21 @@ async def test_a_client_that_leaves_has_no_other_line_begun(service: Service, cc
     assert 2 <= version < 400
     await asyncio.sleep(0.2)
     assert (await ccas.get(pathway)).json()["version"] == version
+
+
+async def test_lines_that_are_left_when_their_sender_is_shut_out_are_refused(
+    service: Service, ccas: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pathway = await ccas.opened()
+    key_id = (await ccas.get("/v1/me")).json()["key_id"]
+    act = service.runtime.pathways.act
+
+    async def act_and_shut_out(*order: Any) -> Any:
+        done = await act(*order)
+        assert await service.runtime.keys.revoke(TERRITORY, key_id, service.runtime.clock.now())
+        await asyncio.sleep(BELIEVED_SECONDS + 0.1)
+        return done
+
+    monkeypatch.setattr(service.runtime.pathways, "act", act_and_shut_out)
+    answers = await send(ccas, line(f"{pathway}/contacts", PHONE), line(f"{pathway}/contacts", PHONE))
+    assert outcomes(answers) == [(0, 201, None), (1, 401, "invalid_key")]
