@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from application.access import Caller
 from application.access_log import AccessLog, Visit
 from application.accesses import Accesses
-from application.authorisation import Ground, authorise
+from application.authorisation import Forbidden, Ground, authorise
 from application.decision_table import Action
 from application.erasure import Traces
 from application.event_log import Commit, EventLog, StaleVersion
@@ -24,6 +24,7 @@ from domain.errors import DomainError
 from domain.ids import uuid8_of
 from domain.pathway import Pathway
 from domain.retention import RetentionPolicy
+from domain.roles import Role
 from domain.shares import AccessPurpose
 from domain.subject_access import SubjectAccess, Withheld, prepare
 
@@ -76,8 +77,13 @@ class SubjectAccesses:
     async def release(
         self, caller: Caller, pathway_id: UUID, access_id: UUID, withheld: Sequence[Withheld]
     ) -> SubjectAccess:
-        """Let it be handed over, without what is about others. Raises UnknownSubjectAccess, AlreadyReleased."""
+        """Let it be handed over, without what is about others.
+
+        Raises UnknownSubjectAccess, AlreadyReleased; Forbidden but to the data-protection officer: the lead of an
+        agency, who opens no content otherwise, gives an answer that somebody else has read.
+        """
         pathway, _ = await self._allowed(caller, pathway_id)
+        _must_read_over(caller)
         access = await self._load(caller.territory, pathway_id, access_id)
         if access.released and access.withheld == tuple(withheld):
             return access
@@ -88,9 +94,14 @@ class SubjectAccesses:
     async def read(
         self, caller: Caller, pathway_id: UUID, access_id: UUID, correlation_id: UUID | None = None
     ) -> Document:
-        """What is known of the person: all of it while it is a draft. Written into the access log first."""
+        """What is known of the person: all of it while it is a draft. Written into the access log first.
+
+        Raises Forbidden for a draft, but to the data-protection officer.
+        """
         pathway, ground = await self._allowed(caller, pathway_id)
         access = await self._load(caller.territory, pathway_id, access_id)
+        if not access.released:
+            _must_read_over(caller)
         assert pathway.subject is not None, "a pathway without a person"
         visit = Visit(
             caller=caller,
@@ -163,3 +174,9 @@ class SubjectAccesses:
         at = self._clock.now()
         today = at.astimezone(self._zone_of(caller.territory)).date()
         return Act(agency=caller.agency, agent=caller.agent, at=at, today=today)
+
+
+def _must_read_over(caller: Caller) -> None:
+    """Raises Forbidden."""
+    if Role.DPO not in caller.roles:
+        raise Forbidden("The data-protection officer reads an answer over before anybody else does.")

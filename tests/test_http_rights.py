@@ -183,6 +183,19 @@ async def test_a_person_is_told_all_that_is_known_once_somebody_read_it_over(dpo
     assert (await dpo.command(f"{own}/releases", {})).json()["code"] == "already_released"
 
 
+async def test_a_lead_is_shown_an_answer_once_the_officer_has_read_it_over(
+    service: Service, dpo: Agency, place: str
+) -> None:
+    """A lead opens neither identity nor notes otherwise."""
+    lead = await service.person(Role.LEAD)
+    prepared = await asked(lead, f"{place}/subject-access")
+    own = f"{place}/subject-access/{prepared['id']}"
+    assert [(await lead.get(own)).status_code, (await lead.command(f"{own}/releases", {})).status_code] == [403, 403]
+    assert (await dpo.get(own)).json()["draft"]
+    await asked(dpo, f"{own}/releases", {}, 200)
+    assert (await lead.get(own)).json()["identity"] == IDENTITY
+
+
 async def test_the_page_is_in_french_and_runs_nothing(dpo: Agency, place: str) -> None:
     prepared = await asked(dpo, f"{place}/subject-access")
     own = f"{place}/subject-access/{prepared['id']}"
