@@ -71,9 +71,13 @@ class Door(ASGIMiddleware):
 
 
 async def must_still_be_in(request: ApiRequest) -> None:
-    """For answers that take long: whoever was let in may have been shut out since. Raises what the door does."""
+    """For answers that take long: whoever was let in may have been shut out since. Raises what the door does.
+
+    From here on they are who they are by now: what a person may see changes with their roles.
+    """
     caller, _ = await identify(request.scope, request.runtime, again=True)
     must_have(caller, request.scope)
+    request.scope["user"] = await under_mandate(caller, request.scope, request.runtime)
 
 
 async def identify(scope: Scope, runtime: Runtime, *, again: bool = False) -> tuple[Caller, Proof]:

@@ -29,6 +29,9 @@ from projections.pathway_timeline import PathwayTimeline
 
 SCANNED_AT_ONCE = 1_000
 SCANS_MOST = 20
+WRITTEN_AT_ONCE = 50
+FRESH_SECONDS = 0.5
+"""A page that its reader takes more slowly is read again from where they are: what they may see may have changed."""
 PAUSE_SECONDS = 0.05
 """After being woken: a busy territory must not be read once per event for every client that waits."""
 
@@ -160,13 +163,22 @@ async def _left(request: ApiRequest) -> bool:
 async def lines(request: ApiRequest, after: int) -> AsyncIterator[bytes]:
     """Up to what was shown when the stream began. Cut short, without its last line, when the reader is shut out."""
     last = await _shown_up_to(request)
-    while after < last and not request.runtime.stopping.is_set():
-        try:
+    try:
+        while after < last and not request.runtime.stopping.is_set():
+            read_at = time.monotonic()
             feed = await _page(request, after, SCANNED_AT_ONCE)
-        except DomainError:
-            return
-        yield b"".join(encode(item) + b"\n" for item in feed.items)
-        after = feed.next_after
+            for first in range(0, len(feed.items), WRITTEN_AT_ONCE):
+                if first and time.monotonic() - read_at > FRESH_SECONDS:
+                    break
+                if first:
+                    await must_still_be_in(request)
+                some = feed.items[first : first + WRITTEN_AT_ONCE]
+                yield b"".join(encode(item) + b"\n" for item in some)
+                after = some[-1].position
+            else:
+                after = feed.next_after
+    except DomainError:
+        return
     yield encode({"next_after": after}) + b"\n"
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from api.authentication import must_still_be_in
 from api.conditions import preferences
 from api.request import ApiRequest
 from projections.consumers import folded_position
@@ -33,4 +34,5 @@ async def shown(
     if not await runtime.follower.caught_up(territory, wanted, deadline - time.monotonic(), list(projections)):
         position = await folded_position(runtime.pool, territory, list(projections))
         headers["X-Projection-Lag"] = str(max(wanted, await runtime.log.head(territory)) - position)
+    await must_still_be_in(request)
     return headers
