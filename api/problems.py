@@ -17,9 +17,11 @@ import domain.catalogue  # noqa: F401 (loads every refusal of the domain)
 from api.key_in_url import holds_key
 from api.request import ApiRequest, correlation_id, trace_id
 from domain.errors import DomainError
+from infrastructure.vault_client import VaultUnreachable
 
 MEDIA_TYPE = "application/problem+json"
 LANGUAGES = ("fr", "en")
+RETRY_AFTER_SECONDS = 2
 
 log = structlog.get_logger()
 
@@ -54,6 +56,17 @@ class InternalError(DomainError):
     code = "internal_error"
     status = 500
     title_fr = "Une erreur s'est produite de notre côté. Citez l'identifiant de trace si vous la signalez."
+
+
+class KeysUnreachable(DomainError):
+    """The key vault does not answer: what is about persons can be neither recorded nor opened; try again shortly."""
+
+    code = "keys_unreachable"
+    status = 503
+    title_fr = (
+        "Le coffre des clés ne répond pas : rien ne peut être enregistré ni ouvert sur une personne ; "
+        "réessayez dans un instant."
+    )
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -188,8 +201,14 @@ def answer_bug(request: ApiRequest, error: Exception) -> Response[bytes]:
     return answer(InternalError(), request)
 
 
+def answer_without_vault(request: ApiRequest, error: VaultUnreachable) -> Response[bytes]:
+    log.warning("vault.unreachable", trace_id=trace_id(request.scope), reason=str(error))
+    return answer(KeysUnreachable(retry_after_s=RETRY_AFTER_SECONDS), request)
+
+
 EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     DomainError: answer_refusal,
     HTTPException: answer_http,
+    VaultUnreachable: answer_without_vault,
     Exception: answer_bug,
 }

@@ -30,6 +30,7 @@ from infrastructure.vault_token import make_token, read_token
 from infrastructure.webhook_secret import SecretBox, reseal
 from tests.support.command_line import start, unisson
 from tests.support.logs import KEYS, START
+from tests.support.service import running
 from tests.support.vaults import TOKEN, served, vault_of
 
 T = "FR-34"
@@ -244,3 +245,17 @@ def test_a_token_that_cannot_be_used_says_why(tmp_path: Path, text: str | None, 
         (tmp_path / "token").chmod(mode)
     with pytest.raises(KeyFileUnusable):
         read_token(tmp_path / "token")
+
+
+async def test_over_http_a_vault_that_is_down_is_asked_again(database_url: str, pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    async with served(vault_of(pool, KEYS)) as address:
+        chosen = {"vault_url": address, "vault_token_file": tmp_path / "token"}
+        async with running(database_url, tmp_path / "service", chosen=chosen) as service:
+            ccas = await service.agency()
+            await ccas.opened()
+            await pool.close()
+            refused = await ccas.command("/v1/pathways", {"family_name": "Durand"})
+            assert (refused.status_code, refused.json()["code"]) == (503, "keys_unreachable")
+            assert int(refused.headers["retry-after"]) > 0
