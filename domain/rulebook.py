@@ -67,10 +67,10 @@ class Author(NamedTuple):
     agent: str | None
 
     def is_surely_another_than(self, other: "Author") -> bool:
-        """Two agencies are two persons; within one, both must have said who they are."""
-        if self.agency != other.agency:
-            return True
-        return None not in (self.agent, other.agent) and self.agent != other.agent
+        """Two agencies are two, unless one person acts for both; within one, both must have said who they are."""
+        if None in (self.agent, other.agent):
+            return self.agency != other.agency
+        return self.agent != other.agent
 
 
 class RuleVersion(msgspec.Struct, frozen=True, kw_only=True):

@@ -246,6 +246,8 @@ def test_the_past_is_changed_only_after_a_comparison_and_by_a_second_person() ->
         (LEAD, (LEAD[0], None), False),
         ((LEAD[0], None), LEAD, False),
         ((LEAD[0], None), (CLERK[0], None), True),
+        (LEAD, (CLERK[0], None), True),
+        (LEAD, (CLERK[0], LEAD[1]), False),
     ],
 )
 def test_a_second_person_is_surely_another(
