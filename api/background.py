@@ -37,14 +37,14 @@ HOUSEKEEPING_SECONDS = 3600.0
 async def start(stack: AsyncExitStack, roles: frozenset[str], runtime: Runtime, ground: Ground) -> None:
     """Everything started ends with the stack."""
     if "api" in roles:
-        await stack.enter_async_context(_running(_flush_key_uses(runtime.gatekeeper)))
+        await stack.enter_async_context(_running("key-uses", _flush_key_uses(runtime.gatekeeper)))
     if "followers" in roles:
         await stack.enter_async_context(runtime.follower)
         await _start_jobs(stack, runtime, ground)
     if "sealer" in roles:
         sealer = Sealer.of(ground.settings, ground.pool)
         ground.log.hear(SEAL_CHANNEL, sealer.ask)
-        await stack.enter_async_context(_running(sealer.run()))
+        await stack.enter_async_context(_running("sealer", sealer.run()))
     if "notifications" in roles:
         await _start_deliveries(stack, runtime, ground)
 
@@ -60,8 +60,9 @@ async def _start_jobs(stack: AsyncExitStack, runtime: Runtime, ground: Ground) -
         runtime.sessions.drop_over,
         runtime.matching.drop_old,
     )
-    for work in (runner.run(), eraser(runtime).run(), _keep_house(chores)):
-        await stack.enter_async_context(_running(work))
+    works = {"backtests": runner.run(), "erasures": eraser(runtime).run(), "housekeeping": _keep_house(chores)}
+    for name, work in works.items():
+        await stack.enter_async_context(_running(name, work))
 
 
 async def _start_deliveries(stack: AsyncExitStack, runtime: Runtime, ground: Ground) -> None:
@@ -89,15 +90,21 @@ def may_send(runtime: Runtime) -> MaySend:
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """A task that ends with the block."""
-    task = asyncio.create_task(work)
+async def _running(name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """A task that ends with the block. One that fails before is shouted about: nobody waits for it."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_shout)
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _shout(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical("background.failed", work=task.get_name(), error_type=type(error).__name__)
 
 
 async def _stopped(stopping: asyncio.Event, work: asyncio.Task[None]) -> None:

@@ -199,13 +199,10 @@ def _contested(pathway: Pathway) -> set[int]:
 
 def _fields(events: Sequence[Stored], compartment: Compartment) -> Iterator[Field]:
     for told in events:
-        for name, where in _compartments_of(type(told.event)).items():
+        for name, where in compartments_of(type(told.event)).items():
             value = getattr(told.event, name) if where is compartment else None
             if value is not None:
                 yield Field(told, name, value)
-
-
-_compartments_of = cache(compartments_of)
 
 
 def _is_erased(field: Field) -> bool:
@@ -217,7 +214,7 @@ def _identity(events: Sequence[Stored], contested: Container[int]) -> Identity:
 
     The opening stands for it, corrected or not: it is what a person contests.
     """
-    of_identity = [told for told in events if Compartment.IDENTITY in _compartments_of(type(told.event)).values()]
+    of_identity = [told for told in events if Compartment.IDENTITY in compartments_of(type(told.event)).values()]
     fields = _fields(of_identity[-1:], Compartment.IDENTITY)
     names = {field.name: field.value for field in fields if not _is_erased(field)}
     return Identity(**names, contested=1 in contested)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -159,7 +158,7 @@ def _line(stored: Stored, kept_back: set[tuple[int, str]], *, draft: bool) -> Li
 
 def _items(stored: Stored, kept_back: set[tuple[int, str]], *, draft: bool) -> Iterator[Item]:
     event = stored.event
-    for name, compartment in _compartments_of(type(event)).items():
+    for name, compartment in compartments_of(type(event)).items():
         value = getattr(event, name)
         if compartment is None or value is None or value == ():
             continue
@@ -174,13 +173,10 @@ def _items(stored: Stored, kept_back: set[tuple[int, str]], *, draft: bool) -> I
         )
 
 
-_compartments_of = cache(compartments_of)
-
-
 def _identity(events: Sequence[Stored], kept_back: set[tuple[int, str]]) -> dict[str, Any]:
     """As last recorded: a correction replaces all that was said before."""
     for stored in reversed(events):
-        if Compartment.IDENTITY in _compartments_of(type(stored.event)).values():
+        if Compartment.IDENTITY in compartments_of(type(stored.event)).values():
             items = _items(stored, kept_back, draft=False)
             return {
                 item.field: item.value for item in items if item.nature is Nature.IDENTITY and item.value is not None

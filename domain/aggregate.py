@@ -1,6 +1,8 @@
 """Base of every event: a frozen struct with its own `apply`, an explicit TOPIC, a compartment per field of a person."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, TypeVar, get_type_hints
 from uuid import UUID
 
@@ -48,7 +50,8 @@ EVENT_TYPES: dict[str, type[Event]] = {}
 """Every event type that may be stored, by topic."""
 
 
-def compartments_of(event_type: type[Event]) -> dict[str, Compartment | None]:
+@cache
+def compartments_of(event_type: type[Event]) -> Mapping[str, Compartment | None]:
     """The compartment of each payload field; None for a field of no person, stored in clear."""
     hints = get_type_hints(event_type, include_extras=True)
     return {name: _compartment(hints[name]) for name in event_type.__struct_fields__ if name not in HEADER_FIELDS}

@@ -143,9 +143,9 @@ def test_five_thousand_events_take_seconds() -> None:
     for _ in range(5_000):
         command.decide(pathway, act_of())
     events += [event for event in pathway.collect_events() if isinstance(event, Event)]
-    began = time.monotonic()
+    began = time.process_time()
     told = document(pathway, events)
     assert len(page_of(told, PARIS)) > 500_000
     assert len(msgspec.json.encode(told)) > 500_000
     assert len(told.history) >= 5_000
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
