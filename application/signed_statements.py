@@ -49,6 +49,10 @@ class NotGenuine(Exception):
 class UnusableKeys(ValueError):
     """This is no set of public keys that a partner may be known by; the message says why."""
 
+    def __init__(self, reason: str, reason_fr: str) -> None:
+        super().__init__(reason)
+        self.reason_fr = reason_fr
+
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """What a genuine statement says."""
@@ -66,22 +70,32 @@ def public_keys(text: str) -> str:
     except UnusableKeys:
         raise
     except KINDS_OF_FAILURE:
-        raise UnusableKeys("not a JSON Web Key, nor a set of them") from None
+        raise UnusableKeys(
+            "not a JSON Web Key, nor a set of them", "ni une clé JSON Web Key, ni un ensemble de clés"
+        ) from None
     if not 0 < len(keys) <= KEYS_MOST:
-        raise UnusableKeys(f"expected 1 to {KEYS_MOST} keys")
+        raise UnusableKeys(f"expected 1 to {KEYS_MOST} keys", f"de 1 à {KEYS_MOST} clés attendues")
     return json.dumps({"keys": keys}, sort_keys=True)
 
 
 def _public_key(given: dict[str, Any]) -> dict[str, Any]:
     if given.get("kty") == "RSA" and len(given["n"]) * 6 < RSA_BITS_LEAST:
-        raise UnusableKeys(f"an RSA key needs at least {RSA_BITS_LEAST} bits")
+        raise UnusableKeys(
+            f"an RSA key needs at least {RSA_BITS_LEAST} bits", f"une clé RSA a au moins {RSA_BITS_LEAST} bits"
+        )
     key = import_key(given)
     if key.key_type not in {"RSA", "EC", "OKP"}:
-        raise UnusableKeys("a secret shared with us proves nothing: make a pair of keys")
+        raise UnusableKeys(
+            "a secret shared with us proves nothing: make a pair of keys",
+            "un secret partagé ne prouve rien : faites une paire de clés",
+        )
     if key.is_private:
-        raise UnusableKeys("it holds the private key, which must stay with its owner: send the public part only")
+        raise UnusableKeys(
+            "it holds the private key, which must stay with its owner: send the public part only",
+            "elle contient la clé privée, qui reste chez son propriétaire : n'envoyez que la partie publique",
+        )
     if given.get("use", "sig") != "sig":
-        raise UnusableKeys("it is not for signing")
+        raise UnusableKeys("it is not for signing", "elle ne sert pas à signer")
     key.ensure_kid()
     return dict(key.as_dict(private=False))
 

@@ -119,7 +119,7 @@ def _keys(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{file} ne se lit pas", f"{file} cannot be read") from error
     except UnusableKeys as error:
-        raise Failure(f"{file} : clé inutilisable ({error})", f"{file}: {error}") from None
+        raise Failure(f"{file} : clé inutilisable : {error.reason_fr}", f"{file}: {error}") from None
 
 
 def _scopes(text: str) -> frozenset[Scope]:
