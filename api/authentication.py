@@ -29,6 +29,8 @@ from domain.errors import DomainError
 from domain.roles import Role
 
 AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+MEMBER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+"""The form of a member's id: a UUIDv8."""
 
 
 class InvalidAgent(DomainError):
@@ -103,7 +105,7 @@ async def identify(scope: Scope, runtime: Runtime, *, again: bool = False) -> tu
 async def _by_key(token: str, scope: Scope, runtime: Runtime) -> tuple[Caller, Proof]:
     assert scope["type"] == ScopeType.HTTP
     key = await runtime.gatekeeper.identify(token, scope["client"][0] if scope["client"] else None)
-    agent = _agent_said(headers_of(scope))
+    agent = _agent_named(headers_of(scope))
     caller = Caller(territory=key.territory, agency=key.agency, agent=agent, key_id=key.key_id, scopes=key.scopes)
     return caller, Proof(expires_at=key.expires_at, live=key.live)
 
@@ -116,10 +118,12 @@ async def _by_token(shown: str, scope: Scope, runtime: Runtime, *, bound: bool, 
         raise InvalidToken
     if bound and not again:
         await runtime.grants.must_hold_key(token, shown, headers.get("dpop"), scope["method"], scope["path"])
-    scopes, roles, agent = token.scopes, frozenset[Role](), _agent_said(headers)
-    if token.member_id is not None:
+    scopes, roles, agent = token.scopes, frozenset[Role](), None
+    if token.member_id is None:
+        agent = _agent_named(headers)
+    else:
         roles = await runtime.members.roles(token.territory, token.member_id, token.agency)
-        scopes, agent = scopes & scopes_of(roles), _agent_proved(token.member_id, agent)
+        scopes, agent = scopes & scopes_of(roles), _agent_proved(token.member_id, _agent_said(headers))
     caller = Caller(
         territory=token.territory,
         agency=token.agency,
@@ -150,6 +154,14 @@ async def _by_session(shown: str, headers: dict[str, str], runtime: Runtime) -> 
 def _agent_said(headers: dict[str, str]) -> str | None:
     agent = headers.get("x-agent")
     if agent is not None and not AGENT.fullmatch(agent):
+        raise InvalidAgent
+    return agent
+
+
+def _agent_named(headers: dict[str, str]) -> str | None:
+    """By software alone: of those who sign in, it names nobody."""
+    agent = _agent_said(headers)
+    if agent is not None and MEMBER.fullmatch(agent):
         raise InvalidAgent
     return agent
 

@@ -303,3 +303,13 @@ async def test_a_browser_that_rewrites_what_it_keeps_is_let_in_nowhere_else(
         forged = base64.urlsafe_b64encode(json.dumps(kept | changed).encode()).decode().rstrip("=")
         other = await service.client({"Cookie": f"{SIGN_IN_COOKIE}={forged}"})
         assert (await other.get("/login/callback", params=back)).status_code == status, changed
+
+
+async def test_software_names_nobody_who_signs_in(service: Service) -> None:
+    """Else it would write its own doings down to them."""
+    member_id = await service.member(Role.WORKER)
+    for software in (await service.agency(), await service.partner()):
+        assert (await software.get("/v1/me", headers={"X-Agent": "agent-7"})).status_code == 200
+        assert code_of(await software.get("/v1/me", headers={"X-Agent": str(member_id)})) == "invalid_agent"
+    on_behalf = await service.partner(member_id=member_id)
+    assert (await on_behalf.get("/v1/me", headers={"X-Agent": str(member_id)})).status_code == 200
