@@ -41,6 +41,7 @@ SELECT c.territory, c.name, b.version, c.build, b.status AS build_status, c.posi
     (SELECT count(*) FROM parked_events p WHERE (p.territory, p.name, p.build) = (c.territory, c.name, c.build)
         AND p.status = 'skipped') AS skipped
 FROM consumers c JOIN projection_builds b USING (name, build)
+WHERE b.status <> 'retired'
 ORDER BY c.territory, c.name, c.build"""
 
 

@@ -11,7 +11,7 @@ TABLES = """
 SELECT c.table_name, array_agg(c.column_name::text ORDER BY c.column_name) AS columns
 FROM projection_builds b CROSS JOIN LATERAL unnest(b.tables) AS t (name)
 JOIN information_schema.columns c ON c.table_schema = current_schema() AND c.table_name = t.name
-WHERE b.status <> 'retired' AND c.column_name IN ('pathway', 'alert', 'item')
+WHERE c.column_name IN ('pathway', 'alert', 'item')
 GROUP BY c.table_name ORDER BY c.table_name"""
 PARKED = "DELETE FROM parked_events WHERE territory = $1 AND (stream_id = $2 OR stream_id = ANY($3::uuid[]))"
 CONDITIONS = {

@@ -3,18 +3,22 @@
 Three stretches. Whole streams, a few at a time, up to where the projections in use stood at the start: each pathway is
 folded and judged once, and how the log interleaves them costs nothing. Then pages, up to where those in use are now.
 Then, with the follower held back for a moment, the last events and the swap. Alerts and messages are no part of it:
-nobody is told anything twice. Stopped at any moment, it goes on from where it was.
+nobody is told anything twice. Stopped at any moment, it goes on from where it was. A copy made to be compared with what
+is in use (projections/check.py) is built the same way, and never put in use.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
+from asyncpg.transaction import Transaction
 
 from application.event_log import EventLog, Stored, UnreadableEvent
 from domain.aggregate import EVENT_TYPES, Created
@@ -32,6 +36,8 @@ STREAMS_PER_BATCH_MAX = 1_000
 PAGE_SIZE = 1_000
 LAG_TO_SWAP = 1_000
 DUE_PER_BATCH = 500
+SETTLED_WITHIN_S = 30.0
+SETTLING_S = 0.1
 LOCK = 0x72656275696C64  # "rebuild". One at a time in a database.
 
 BEGIN_TERRITORY = """
@@ -48,6 +54,8 @@ SELECT c.territory, c.position FROM consumers c JOIN projection_builds b USING (
 WHERE c.name = $1 AND b.status = 'live' ORDER BY c.territory"""
 HOLD_BACK_ONE = "SELECT position FROM consumers WHERE territory = $1 AND name = $2 AND build = $3 FOR UPDATE"
 HOLD_BACK = LIVE_POSITIONS + " FOR UPDATE OF c"
+HOLD_PATIENTLY = "SET LOCAL lock_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+TAKE_SNAPSHOT = "SELECT 1"  # Repeatable read: what is committed now is what later statements see.
 REPLAYED = """
 UPDATE consumers SET replayed = $4, position = position + $5, moved_at = clock_timestamp()
 WHERE territory = $1 AND name = $2 AND build = $3"""
@@ -67,6 +75,10 @@ class AlreadyRebuilding(Exception):
 
 class NotRebuildable(Exception):
     """There is no such projection, or it is a step with effects, which are never had twice."""
+
+
+class NotSettled(Exception):
+    """What is due was not processed in time: nobody follows, or whoever does is far behind."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,17 +117,24 @@ async def rebuild(
 
     Safe while followers run and queries are answered. Raises AlreadyRebuilding, NotRebuildable.
     """
-    wanted = _wanted(projections, names)
+    wanted = rebuildable(projections, names)
+    async with alone(pool):
+        run = Rebuild(pool, log, wanted, clock, listener)
+        await run.begin()
+        for territory in await log.territories():
+            await run.replay(territory)
+        await run.swap()
+
+
+@asynccontextmanager
+async def alone(pool: Pool) -> AsyncIterator[None]:
+    """Nobody else builds anything in this database meanwhile. Raises AlreadyRebuilding."""
     async with pool.acquire() as lock:
         if not await lock.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
             raise AlreadyRebuilding
         try:
             with patient_collector():
-                run = Rebuild(pool, log, wanted, clock, listener or _tell_nobody)
-                await run.begin()
-                for territory in await log.territories():
-                    await run.replay(territory)
-                await run.swap()
+                yield
         finally:
             await lock.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
@@ -124,7 +143,7 @@ async def discard(pool: Pool, projections: Sequence[Projection], names: Sequence
     """Give up what was begun and not put in use."""
     async with pool.acquire() as db, db.transaction():
         await builds.lock_builds(db)
-        for projection in _wanted(projections, names):
+        for projection in rebuildable(projections, names):
             await builds.drop_unused(db, projection.name, unfinished=True)
 
 
@@ -132,7 +151,8 @@ def _tell_nobody(_: Progress) -> None:
     """Rebuild without a word."""
 
 
-def _wanted(projections: Sequence[Projection], names: Sequence[str]) -> list[Projection]:
+def rebuildable(projections: Sequence[Projection], names: Sequence[str]) -> list[Projection]:
+    """Those of these names; all that can be rebuilt, when none is named. Raises NotRebuildable."""
     known = {projection.name: projection for projection in projections if projection.tables}
     if unknown := set(names) - set(known):
         raise NotRebuildable(", ".join(sorted(unknown)))
@@ -152,13 +172,18 @@ class Rebuild:
     """One run, over any number of projections: each event is read, opened and folded once for all of them."""
 
     def __init__(
-        self, pool: Pool, log: EventLog, projections: Sequence[Projection], clock: Clock, listener: Listener
+        self,
+        pool: Pool,
+        log: EventLog,
+        projections: Sequence[Projection],
+        clock: Clock,
+        listener: Listener | None = None,
     ) -> None:
         self._pool = pool
         self._log = log
         self._projections = {projection.name: projection for projection in projections}
         self._clock = clock
-        self._listener = listener
+        self._listener = listener or _tell_nobody
         self._builds: dict[str, Build] = {}
         self._streams_per_batch = 64
         self._created = [topic for topic, event_type in EVENT_TYPES.items() if issubclass(event_type, Created)]
@@ -172,6 +197,71 @@ class Rebuild:
                 if name not in self._builds:
                     await builds.drop_unused(db, name, unfinished=True)
                     self._builds[name] = await builds.add_build(db, projection, "building")
+
+    @asynccontextmanager
+    async def copies(self) -> AsyncIterator[Sequence[str]]:
+        """Builds near to those in use, never put in their place, dropped at the end. Gives their names.
+
+        They are retired from the first: what a crash leaves of them goes with the next build.
+        """
+        try:
+            async with self._pool.acquire() as db, db.transaction():
+                await builds.lock_builds(db)
+                for name, projection in self._projections.items():
+                    await builds.drop_unused(db, name)
+                    self._builds[name] = await builds.add_build(db, projection, "retired")
+            for territory in await self._log.territories() if self._builds else ():
+                await self.replay(territory)
+            yield list(self._builds)
+        finally:
+            async with self._pool.acquire() as db, db.transaction():
+                await builds.lock_builds(db)
+                for build in self._builds.values():
+                    await builds.drop(db, build.name, build.number)
+
+    @asynccontextmanager
+    async def at_one_position(self, name: str) -> AsyncIterator[tuple[Connection, Build]]:
+        """A reading of one instant, in which a copy is as far as what is in use.
+
+        The follower is held back while the last events are folded, and goes on before anything is compared.
+        Raises NotSettled.
+        """
+        until_s = time.monotonic() + SETTLED_WITHIN_S
+        async with self._pool.acquire() as db:
+            reading = db.transaction(isolation="repeatable_read", readonly=True)
+            while not await self._read_together(db, name, reading):
+                if time.monotonic() > until_s:
+                    raise NotSettled(name)
+                await asyncio.sleep(SETTLING_S)
+            try:
+                yield db, self._builds[name]
+            finally:
+                await reading.rollback()
+
+    async def _read_together(self, db: Connection, name: str, reading: Transaction) -> bool:
+        """False when what is in use still has to process what was due before its last event."""
+        async with self._pool.acquire() as holding, holding.transaction():
+            await holding.execute(HOLD_PATIENTLY)
+            held = await holding.fetch(HOLD_BACK, name)
+            if not await self._is_settled(holding, self._projections[name], held):
+                return False
+            async with db.transaction():
+                for row in held:
+                    await self._finish(db, await self._place(db, row["territory"], name), row["position"])
+            await reading.start()
+            await db.execute(TAKE_SNAPSHOT)
+            return True
+
+    async def _is_settled(self, db: Connection, projection: Projection, held: Sequence[Record]) -> bool:
+        if not isinstance(projection, Timed):
+            return True
+        build = (await builds.live_builds(db, [projection]))[projection.name]
+        for territory, position in held:
+            aside = await parked(db, Consumer(territory, build, position, 0))
+            at = await self._recorded_at(territory, position)
+            if at is not None and await projection.due(db, build, territory, at, 1, aside.streams):
+                return False
+        return True
 
     async def replay(self, territory: str) -> None:
         """Bring every build near to where the one in use is."""
@@ -356,7 +446,7 @@ class Rebuild:
             pace.head = target
             pace.tell(consumer.position)
         async with self._pool.acquire() as db:
-            await self._settle(db, place)
+            await self._settle(db, place, held=False)
 
     async def _finish(self, db: Connection, place: Place, target: int) -> None:
         """The last events and deadlines, in the swap's own transaction: its lock on the row holds the follower back."""
@@ -370,7 +460,7 @@ class Rebuild:
                 await self._fold_apart(db, place, events)
                 consumer.position = events[-1].position
         await db.execute(MOVED, consumer.territory, consumer.build.name, consumer.build.number, consumer.position)
-        await self._settle(db, place)
+        await self._settle(db, place, held=True)
 
     async def _readable_page(self, db: Connection, place: Place, limit: int) -> Sequence[Stored]:
         """The next events; what cannot be read is parked, and passed over."""
@@ -388,15 +478,21 @@ class Rebuild:
             consumer.position = error.position
             return ()
 
-    async def _settle(self, db: Connection, place: Place) -> None:
-        """Process the deadlines that the projection in use has processed, no other: those to come must be told."""
+    async def _settle(self, db: Connection, place: Place, *, held: bool) -> None:
+        """Process the deadlines that the projection in use has processed, no other: those to come must be told.
+
+        Unless that one is held back it may be further: then only those before the next event, which comes first.
+        """
         projection, consumer = place.projection, place.consumer
         if not isinstance(projection, Timed):
             return
         territory, build = consumer.territory, consumer.build
         horizon = await self._processed_until(db, place, projection)
+        following = None if held else await self._recorded_at(territory, consumer.position + 1)
         if horizon is None:
             return
+        if following is not None:
+            horizon = min(horizon, following - timedelta(microseconds=1))
         folds = PathwayFolds(self._log, territory)
         aside = await parked(db, consumer)
         while due := await projection.due(db, build, territory, horizon, DUE_PER_BATCH, aside.streams):
