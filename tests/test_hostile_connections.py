@@ -18,6 +18,7 @@ from api.limits import Limits, counted_address
 from api.server import listen, listen_on_file, serving
 from domain.clock import SettableClock
 from infrastructure.settings import Settings
+from tests.support.eventually import becomes
 from tests.support.service import NOW, Service
 
 LIMITS = Limits(
@@ -263,11 +264,9 @@ async def test_whoever_answers_a_client_that_left_is_told_though_other_requests_
     with capture_logs() as logs:
         async with connected(place) as connection:
             connection.send((b"GET /v1/events?wait=20 HTTP/1.1\r\nHost: x\r\n" + place.key + b"\r\n") * 3)
-            await asyncio.sleep(0.2)
-            assert place.crowd.waiting_now == 1
+            await becomes(lambda: place.crowd.waiting_now == 1)
             connection.writer.transport.abort()
-        await asyncio.sleep(0.2)
-        assert place.crowd.waiting_now == place.crowd.present == 0
+        await becomes(lambda: place.crowd.waiting_now == place.crowd.present == 0)
     assert not caplog.records
     assert not logs
 
