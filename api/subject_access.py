@@ -17,7 +17,7 @@ from api.request import ApiRequest, correlation_id
 from application.access import Scope
 from application.access_log import BudgetExceeded
 from application.pathways import PersonErased
-from application.subject_access import UnknownSubjectAccess
+from application.subject_access import NothingToWithhold, UnknownSubjectAccess
 from application.subject_document import Document, Nature
 from application.subject_names import names_in
 from application.subject_page import page_of
@@ -166,7 +166,7 @@ async def read(request: ApiRequest, pathway_id: FromPath[UUID], access_id: FromP
         status=200,
         body=Release,
         repeatable=True,
-        refusals=(UnknownSubjectAccess, AlreadyReleased, PersonErased),
+        refusals=(UnknownSubjectAccess, AlreadyReleased, NothingToWithhold, PersonErased),
         summary_fr="Valider la réponse à une demande d'accès",
     ),
 )

@@ -16,7 +16,7 @@ from application.key_vault import KeyDestroyed
 from application.pathways import Pathways, PersonErased, fold
 from application.subject_document import Document, document_of
 from domain.access_log import OPENABLE, Opened
-from domain.aggregate import EVENT_TYPES, Event
+from domain.aggregate import EVENT_TYPES, Event, compartments_of
 from domain.alert import Alert
 from domain.clock import Clock
 from domain.command import Act
@@ -38,6 +38,14 @@ class UnknownSubjectAccess(DomainError):
     code = "unknown_subject_access"
     status = 404
     title_fr = "Cette réponse n'existe pas pour ce parcours."
+
+
+class NothingToWithhold(DomainError):
+    """What is to be withheld is not in this answer: name each passage by its version and its field."""
+
+    code = "nothing_to_withhold"
+    status = 422
+    title_fr = "Ce qui est à retirer n'est pas dans cette réponse : nommez chaque passage par sa version et son champ."
 
 
 class SubjectAccesses:
@@ -79,7 +87,7 @@ class SubjectAccesses:
     ) -> SubjectAccess:
         """Let it be handed over, without what is about others.
 
-        Raises UnknownSubjectAccess, AlreadyReleased; Forbidden but to the data-protection officer: the lead of an
+        Raises UnknownSubjectAccess, AlreadyReleased, NothingToWithhold; Forbidden but to the officer: the lead of an
         agency, who opens no content otherwise, gives an answer that somebody else has read.
         """
         pathway, _ = await self._allowed(caller, pathway_id)
@@ -87,6 +95,7 @@ class SubjectAccesses:
         access = await self._load(caller.territory, pathway_id, access_id)
         if access.released and access.withheld == tuple(withheld):
             return access
+        await self._must_be_there(caller.territory, access, withheld)
         access.release(tuple(withheld), self._act(caller))
         await self._append(caller.territory, pathway, access)
         return access
@@ -130,6 +139,18 @@ class SubjectAccesses:
             draft=not access.released,
             policy=self._policy,
         )
+
+    async def _must_be_there(self, territory: str, access: SubjectAccess, withheld: Sequence[Withheld]) -> None:
+        """A passage that was named wrongly would be handed over."""
+        history = (await self._log.read_stream(territory, access.pathway_id))[: access.version_known]
+        said = {
+            (stored.event.originator_version, name)
+            for stored in history
+            for name in compartments_of(EVENT_TYPES[stored.topic])
+        }
+        for number, each in enumerate(withheld):
+            if (each.version, each.field) not in said:
+                raise NothingToWithhold(field=f"/withheld/{number}")
 
     async def _allowed(self, caller: Caller, pathway_id: UUID) -> tuple[Pathway, Ground]:
         pathway = await self._pathways.read(caller, pathway_id, Action.EXPORT_SUBJECT)

@@ -171,6 +171,9 @@ async def test_a_person_is_told_all_that_is_known_once_somebody_read_it_over(dpo
     assert draft["draft"]
     notes = [(line["version"], item) for line in draft["history"] for item in line["items"] if item["field"] == "note"]
     assert [(item["value"], item["to_check"]) for _, item in notes] == [(NOTE, True), (PLAIN, False)]
+    for mistyped in ({"version": 99, "field": "note"}, {"version": notes[0][0], "field": "notes"}):
+        refused = await dpo.command(f"{own}/releases", {"withheld": [mistyped]})
+        assert (refused.status_code, refused.json()["code"]) == (422, "nothing_to_withhold")
     released = await asked(dpo, f"{own}/releases", {"withheld": [{"version": notes[0][0], "field": "note"}]}, 200)
     assert released["released"]
     answer = (await dpo.get(own)).json()
