@@ -29,7 +29,7 @@ from infrastructure.database import Pool, create_pool
 from projections.builds import add_build, live_builds
 from projections.check import Checked, Outdated, check
 from projections.desynchronisation import Desynchronisation
-from projections.rebuild import Progress, rebuild
+from projections.rebuild import NotSettled, Progress, rebuild
 from tests.support.command_line import unisson
 from tests.support.following import (
     CCAS,
@@ -252,6 +252,17 @@ async def test_under_other_rules_there_is_nothing_to_compare(pool: Pool, place: 
     await pool.execute("UPDATE projection_builds SET meaning = 'other' WHERE name = 'desynchronisation'")
     with pytest.raises(Outdated, match=r"^desynchronisation$"):
         await check_all(pool, place)
+
+
+async def test_what_is_overdue_is_not_called_equal(
+    pool: Pool, place: Territory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody follows, and a deadline from before the last event waits to be processed."""
+    monkeypatch.setattr("projections.rebuild.SETTLED_WITHIN_S", 0.0)
+    await pool.execute("UPDATE pathway_deadlines SET next_due = '2026-01-05'")
+    with pytest.raises(NotSettled, match=r"^desynchronisation$"):
+        await check_all(pool, place)
+    assert await pool.fetchval(COPIES) == 0
 
 
 async def test_the_command_says_what_differs_and_what_to_do(database_url: str, tmp_path: Path, pool: Pool) -> None:
