@@ -7,9 +7,9 @@ from litestar import Response, Router, get, post
 from litestar.datastructures import Cookie
 from litestar.response.base import ASGIResponse
 
-from api.bodies import BodyReader, check_form, must_be_json
+from api.bodies import BodyReader, must_be_json, well_formed
 from api.limits import read_body
-from api.login import begin, kept, provider_address, session_cookie
+from api.login import HOME, begin, kept, provider_address, session_cookie
 from api.replies import encode
 from api.request import ApiRequest
 from application.memberships import Identity
@@ -17,7 +17,6 @@ from domain.command import AgencyId, Territory
 
 LOCAL = "urn:unisson:local"
 """Who told who somebody is, where there is no identity provider: the link itself."""
-AFTERWARDS = "/v1/me"
 POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -70,12 +69,12 @@ async def bootstrap(request: ApiRequest) -> Response[bytes]:
     body, runtime = await _body(request), request.runtime
     await runtime.bootstrap.must_be_good(body.code)
     if runtime.provider is not None:
-        begun = begin(body.territory, body.agency, AFTERWARDS, bootstrap=body.code)
+        begun = begin(body.territory, body.agency, HOME, bootstrap=body.code)
         return _next(await provider_address(request, begun), kept(request, begun))
     identity = Identity(issuer=LOCAL, sub=str(uuid4()))
     member_id = await runtime.bootstrap.use(body.code, body.territory, body.agency, identity)
     shown = await runtime.sessions.open(body.territory, body.agency, member_id)
-    return _next(AFTERWARDS, session_cookie(request, shown))
+    return _next(HOME, session_cookie(request, shown))
 
 
 def bootstrap_link(address: str, code: str) -> str:
@@ -87,8 +86,7 @@ async def _body(request: ApiRequest) -> BootstrapBody:
     must_be_json(request)
     limits = request.runtime.limits
     raw = await read_body(request.receive, request.header("content-length"), limits)
-    check_form(raw, limits)
-    return BODY.decode(raw)
+    return BODY.decode(well_formed(raw, limits))
 
 
 def _next(location: str, cookie: Cookie) -> Response[bytes]:

@@ -21,7 +21,8 @@ from domain.command import AgencyId, Territory
 SIGN_IN_COOKIE = "unisson-sign-in"
 SIGN_IN_SECONDS = 600
 RANDOM_LENGTH = 43  # 256 bits each; also what a PKCE verifier is asked to be.
-AFTERWARDS = re.compile(r"/(?![/\\])[\w/.?=&%~-]{0,500}", re.ASCII)
+HOME = "/v1/me"
+PLACE_OF_OURS = re.compile(r"/(?![/\\])[\w/.?=&%~-]{0,500}", re.ASCII)
 CODE_MOST = 2_000
 PAGE = (
     '<!doctype html><html lang="fr"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={after}">'
@@ -32,7 +33,7 @@ PAGE = (
 class SignInQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     territory: Territory
     agency: AgencyId
-    after: str = "/v1/me"
+    after: str = HOME
     """A place of this service to go to afterwards."""
 
 
@@ -51,7 +52,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     sign_in: SignIn
     territory: Territory
     agency: AgencyId
-    after: Annotated[str, msgspec.Meta(pattern=f"^(?:{AFTERWARDS.pattern})$(?!\\n)")]
+    after: Annotated[str, msgspec.Meta(pattern=f"^(?:{PLACE_OF_OURS.pattern})$(?!\\n)")]
     bootstrap: str | None = None
 
 
@@ -114,7 +115,7 @@ async def sign_out(request: ApiRequest) -> Response[None]:
 def begin(territory: str, agency: str, after: str, *, bootstrap: str | None = None) -> Begun:
     """`after` that leads elsewhere than to this service is left out."""
     fresh = SignIn(**{name: random_text(RANDOM_LENGTH) for name in SignIn.__struct_fields__})
-    safe = after if AFTERWARDS.fullmatch(after) else "/v1/me"
+    safe = after if PLACE_OF_OURS.fullmatch(after) else HOME
     return Begun(sign_in=fresh, territory=territory, agency=agency, after=safe, bootstrap=bootstrap)
 
 

@@ -12,14 +12,13 @@ from litestar import Response, Router, get, post
 from api.limits import read_body
 from api.replies import Reply, encode, reply
 from api.request import ApiRequest
-from application.service_clients import SERVICE_SCOPES, ServiceClient
+from application.service_clients import ALGORITHMS, SERVICE_SCOPES, ServiceClient
 from application.token_grants import MalformedRequest, OAuthRefusal, UnsupportedGrant
 from domain.errors import DomainError
 
 FORM = "application/x-www-form-urlencoded"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PARAMETERS_MOST = 16
-ALGORITHMS = ("ES256", "ES384", "PS256", "RS256", "EdDSA")
 PRINTABLE = re.compile(r"[ -~]*", re.ASCII)
 
 

@@ -10,6 +10,8 @@ from application.access import Scope
 from application.credentials import random_text
 
 CLIENT_ID_LENGTH = 16
+ALGORITHMS = ("ES256", "ES384", "PS256", "RS256", "EdDSA")
+"""What it may sign with. Asymmetric ones only: whoever checks never holds what would let it sign."""
 SERVICE_SCOPES = frozenset(
     {
         Scope.READ,

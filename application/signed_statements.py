@@ -16,8 +16,8 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, import_key
 
-ALGORITHMS = ("ES256", "ES384", "PS256", "RS256", "EdDSA")
-"""Asymmetric ones only: whoever checks never holds what would let it sign."""
+from application.service_clients import ALGORITHMS
+
 RSA_BITS_LEAST = 2048  # Six to each character of its modulus.
 KEYS_MOST = 4
 LONGEST = timedelta(minutes=5)

@@ -21,7 +21,7 @@ from joserfc.jwk import KeySet
 
 from application.identity_provider import ProviderUnreachable, SignIn, SignInRefused, WeakSignIn
 from application.memberships import Identity
-from application.signed_statements import ALGORITHMS
+from application.service_clients import ALGORITHMS
 from domain.clock import Clock
 from infrastructure.settings import Settings
 
