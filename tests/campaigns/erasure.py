@@ -220,7 +220,7 @@ async def played(folder: Path) -> Searched:
 
 async def receiver_heard(receiver: Receiver) -> None:
     """Until each agency was told that the pathway is gone."""
-    for _ in range(200):
+    for _ in range(1_200):
         if sum(b"unisson.person.erased.v1" in delivery.body for delivery in receiver.deliveries) >= len(AGENCIES):
             return
         await asyncio.sleep(0.05)
