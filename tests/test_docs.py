@@ -96,7 +96,8 @@ async def carried_out(page: Path, folder: Path, replacements: dict[str, str]) ->
     """Every command of a page, in order, with the files that the page has its reader write."""
     port = str(free_port())
     example = {"127.0.0.1:8000": f"127.0.0.1:{port}"} | replacements
-    shell = await Shell.open(folder, environment(PATH=path(), UNISSON_PORT=port), example)
+    own = {"PATH": path(), "UNISSON_PORT": port, "UNISSON_DATA_DIR": str(folder / "unisson")}
+    shell = await Shell.open(folder, environment(**own), example)
     try:
         return [done for block in documents.blocks(page) async for done in carried_out_block(block, folder, shell)]
     finally:

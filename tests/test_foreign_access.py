@@ -80,7 +80,7 @@ class Called(msgspec.Struct, frozen=True):
 
 
 def behind_the_door() -> Iterator[Called]:
-    app = Litestar(route_handlers=routes(), request_class=ApiRequest, openapi_config=None)
+    app = Litestar(route_handlers=routes(), request_class=ApiRequest, openapi_config=None, logging_config=None)
     for route in app.routes:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
             if method != "OPTIONS" and any(isinstance(each, Door) for each in handler.resolve_middleware()):

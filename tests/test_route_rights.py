@@ -17,7 +17,7 @@ from domain.roles import Role
 
 
 def behind_the_door() -> Iterator[HTTPRouteHandler]:
-    app = Litestar(route_handlers=routes(), request_class=ApiRequest, openapi_config=None)
+    app = Litestar(route_handlers=routes(), request_class=ApiRequest, openapi_config=None, logging_config=None)
     for route in app.routes:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
             guarded = any(isinstance(each, Door) for each in handler.resolve_middleware())
