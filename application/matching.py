@@ -4,7 +4,6 @@ A search gives a token, the same whether anybody was found or not. Confirmed by 
 and tells the agencies concerned that they were asked after: it is for them to share.
 """
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -24,6 +23,7 @@ from application.event_log import Commit, EventLog, Idempotency, StaleVersion
 from application.identity_terms import Identity, Kind
 from application.key_vault import KeyDestroyed, KeyRestricted
 from application.pathways import fold
+from application.whole_steps import until_a_whole_step
 from domain.aggregate import Event
 from domain.clock import Clock
 from domain.command import Act
@@ -206,10 +206,7 @@ async def _at_a_whole_step() -> AsyncIterator[None]:
     """What little more is done when somebody is found must not show in the time it takes."""
     began = time.monotonic()
     yield
-    steps = 1 + (time.monotonic() - began) // ANSWER_STEP_SECONDS
-    until = began + steps * ANSWER_STEP_SECONDS
-    while (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 (a timer may end a little early)
-        await asyncio.sleep(left)
+    await until_a_whole_step(began, ANSWER_STEP_SECONDS)
 
 
 def _sureness(kinds: Sequence[Kind]) -> Sureness:

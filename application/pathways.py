@@ -28,6 +28,7 @@ from application.event_log import (
 )
 from application.key_vault import KeyDestroyed, KeyRestricted
 from application.snapshots import Snapshots
+from application.whole_steps import until_a_whole_step
 from domain.aggregate import Event
 from domain.clock import Clock
 from domain.command import Act, Command
@@ -289,10 +290,7 @@ class Pathways:
         try:
             yield
         except NotAParticipant:
-            steps = 1 + (time.monotonic() - began) // self._refusal_step_seconds
-            until = began + steps * self._refusal_step_seconds
-            while (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 (a timer may end a little early)
-                await asyncio.sleep(left)
+            await until_a_whole_step(began, self._refusal_step_seconds)
             raise
 
     def forget(self, territory: str, pathway_id: UUID) -> None:

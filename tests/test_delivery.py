@@ -161,13 +161,13 @@ async def test_a_worker_is_woken_by_what_is_put_in_the_outbox(rig: Rig, database
 
 
 async def until_received(partner: Receiver, requests: int) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         while len(partner.deliveries) < requests:
             await asyncio.sleep(0.005)
 
 
 async def until_settled(rig: Rig, endpoint: UUID) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await rig.states(endpoint) != ["delivered"]:
             await asyncio.sleep(0.01)
 
@@ -500,7 +500,7 @@ async def test_a_worker_that_stops_gives_back_what_it_was_doing(rig: Rig) -> Non
         await rig.put()
         stopping = asyncio.Event()
         running = asyncio.create_task(rig.worker().run(stopping))
-        await asyncio.wait_for(partner.asked.wait(), 5)
+        await asyncio.wait_for(partner.asked.wait(), 20)
         stopping.set()
         await asyncio.wait_for(running, 1)
         (line,) = await rig.lines(registered)
@@ -546,7 +546,7 @@ async def test_a_running_worker_is_woken_at_once(rig: Rig) -> None:
         await asyncio.sleep(0.1)
         await rig.put()
         worker.wake()
-        await partner.wait_for(1, timeout_seconds=2)
+        await partner.wait_for(1, timeout_seconds=20)
         stopping.set()
         await running
 

@@ -266,4 +266,4 @@ async def test_a_cancelled_writer_leaves_nobody_waiting(database_url: str) -> No
     assert writer._task is not None
     writer._task.cancel()
     with pytest.raises((LogBusy, AppendInDoubt, asyncio.CancelledError)):
-        await asyncio.wait_for(waiting, 2)
+        await asyncio.wait_for(waiting, 20)

@@ -118,4 +118,4 @@ async def test_a_message_leaves_as_soon_as_it_is_to_be_sent(
         partner.secrets.append(registered["secret"])
         for count in range(1, 4):
             await ccas.command(f"{ENDPOINTS}/{registered['id']}/tests")
-            await partner.wait_for(count, timeout_seconds=2)
+            await partner.wait_for(count, timeout_seconds=20)
