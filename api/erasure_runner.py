@@ -89,7 +89,8 @@ class ErasureRunner:
                 "erasure.failing", erasure_id=str(one.erasure_id), after=one.step, error_type=type(error).__name__
             )
         else:
-            log.info("erasure.advanced", erasure_id=str(one.erasure_id), next_step=erasure.next_step)
+            if next(reversed(erasure.done)) is not one.step:
+                log.info("erasure.advanced", erasure_id=str(one.erasure_id), next_step=erasure.next_step)
 
     async def _work_at_night(self) -> None:
         now = self._clock.now()
