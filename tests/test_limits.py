@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -106,14 +106,18 @@ async def place(database_url: str, tmp_path: Path) -> AsyncIterator[Place]:
         yield Place(tmp_path / "http", Service(app, stack))
 
 
+def waited_for_by(place: Place, clients: int) -> Callable[[], bool]:
+    return lambda: place.service.runtime.crowd.waiting_now == clients
+
+
 async def test_those_who_wait_leave_room_for_the_others_and_are_few_for_each_key(place: Place) -> None:
     async with AsyncExitStack() as stack:
         hostile = await place.service.token(CCAS)
         waiting = []
-        for _ in range(12):
+        for wanted in range(1, 13):
             waiting.append(await place.knocked(hostile, "/v1/events?wait=20"))
-            await asyncio.sleep(0.03)
-        sent_away = [await reader.readuntil(b"\r\n\r\n") for reader, _ in waiting[6:]]
+            await becomes(waited_for_by(place, min(wanted, LIMITS.waits_of_one_key)))
+        sent_away = [await reader.readuntil(b"\r\n\r\n") for reader, _ in waiting[LIMITS.waits_of_one_key :]]
         assert all(head.startswith(b"HTTP/1.1 429") and b"retry-after: 5" in head for head in sent_away)
         other = await place.client(stack, MISSION_LOCALE)
         assert [(await other.get("/v1/me")).status_code for _ in range(5)] == [200] * 5
