@@ -7,7 +7,6 @@ Licence Ouverte 2.0, Plateforme de l'inclusion. A later list is a new module: hi
 # ruff: noqa: E501 -- one need a line, as in the source
 
 LIST = "data-inclusion-v1"
-SOURCE = "https://pypi.org/project/data-inclusion-schema/1.0.10/"
 
 FAMILIES: dict[str, tuple[str, str, str]] = {
     # code: (French, English, coarse kind)
