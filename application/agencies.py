@@ -1,8 +1,8 @@
 """Use cases on agencies: describe, add a service, close. Sent again, they add nothing to the log."""
 
 from datetime import tzinfo
-from zoneinfo import ZoneInfo
 
+from application.civil_time import PARIS
 from application.event_log import Commit, EventLog, StaleVersion
 from domain.agency import Agency, AgencyCommand, DescribeAgency, UnknownAgency, agency_id_of
 from domain.aggregate import Event
@@ -10,7 +10,6 @@ from domain.clock import Clock
 from domain.command import Act
 
 ATTEMPTS = 4
-PARIS = ZoneInfo("Europe/Paris")
 
 
 class Agencies:

@@ -2,17 +2,17 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from application.access import Caller, Means
 from application.authorisation import Forbidden, Warrant, authorise, may_ever
+from application.civil_time import ZoneOf, in_paris
 from application.decision_table import Action
 from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion
 from application.memberships import scopes_of
@@ -39,7 +39,6 @@ ATTEMPTS = 4
 TERRITORIES_KEPT = 256
 USES_KEPT = 10_000
 """Openings known to be recorded: no need to say them again."""
-PARIS = ZoneInfo("Europe/Paris")
 
 KIND_OF_ROLE = {
     Role.INTEGRITY_AUDITOR: MandateKind.INTEGRITY,
@@ -88,7 +87,7 @@ class Use(NamedTuple):
 class Mandates:
     """The mandates of every territory, straight from the log."""
 
-    def __init__(self, log: EventLog, clock: Clock, zone_of: Callable[[str], tzinfo] = lambda _: PARIS) -> None:
+    def __init__(self, log: EventLog, clock: Clock, zone_of: ZoneOf = in_paris) -> None:
         self._log = log
         self._clock = clock
         self._zone_of = zone_of

@@ -8,12 +8,12 @@ from datetime import date, tzinfo
 from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from application.access import Scope
 from application.believed import Believed
+from application.civil_time import PARIS
 from application.event_log import Commit, EventLog, StaleVersion
 from domain.aggregate import Event
 from domain.clock import Clock
@@ -24,7 +24,6 @@ from domain.pathway import SYSTEM
 from domain.roles import Role
 
 ATTEMPTS = 4
-PARIS = ZoneInfo("Europe/Paris")
 AT_THE_MACHINE = WhoAnswers(agency=SYSTEM, roles=frozenset({Role.OPERATOR}))
 """Whoever may run commands on the installation itself."""
 
@@ -149,7 +148,7 @@ class Members:
     async def roles(self, territory: str, member_id: UUID, agency: str) -> frozenset[Role]:
         """What the person may be for this agency, now."""
         member = await self._believed.get((territory, member_id))
-        return frozenset() if member is None else member.roles_in(agency, self._today())
+        return frozenset() if member is None else member.roles_in(agency, self.today())
 
     async def read(self, territory: str, member_id: UUID) -> Member:
         """Raises UnknownMember."""
@@ -166,9 +165,6 @@ class Members:
             held = known(member).memberships.values()
             found += [(known(member), each) for each in held if agency in {None, each.agency}]
         return sorted(found, key=_by_urgency)
-
-    def today(self) -> date:
-        return self._today()
 
     async def _carry_out(
         self,
@@ -205,11 +201,11 @@ class Members:
             member = stored.event.mutate(member)
         return member if isinstance(member, Member) else None  # Ids come from callers: it may be of something else.
 
-    def _today(self) -> date:
+    def today(self) -> date:
         return self._clock.now().astimezone(self._zone).date()
 
     def _act(self, agency: str, actor: str | None) -> Act:
-        return Act(agency=agency, agent=actor, at=self._clock.now(), today=self._today())
+        return Act(agency=agency, agent=actor, at=self._clock.now(), today=self.today())
 
 
 def known(member: Member | None) -> Member:

@@ -3,17 +3,16 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import tzinfo
 from typing import Protocol, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from application.access import Caller
 from application.authorisation import authorise, must_be_allowed
+from application.civil_time import ZoneOf, in_paris
 from application.decision_table import Action
 from application.event_log import (
     Appended,
@@ -41,7 +40,6 @@ ATTEMPTS = 4  # The first, then three more after somebody else wrote in between.
 PATHWAYS_KEPT = 2_000
 REFUSAL_STEP_SECONDS = 0.02
 """Longer than it takes to read and fold most pathways."""
-PARIS = ZoneInfo("Europe/Paris")
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +127,7 @@ class Pathways:
         self,
         log: EventLog,
         clock: Clock,
-        zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
+        zone_of: ZoneOf = in_paris,
         kept: int = PATHWAYS_KEPT,
         snapshots: Snapshots | None = None,
         budget: PersonBudget | None = None,

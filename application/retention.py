@@ -1,13 +1,13 @@
 """The retention clock of every pathway: who is to be archived, who is to be erased, and doing it, once a night."""
 
-from collections.abc import Callable, Sequence
-from datetime import date, tzinfo
+from collections.abc import Sequence
+from datetime import date
 from typing import Protocol
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from application.civil_time import ZoneOf, in_paris
 from application.erasure import Erasures
 from application.rights import Asked, Rights
 from domain.clock import Clock
@@ -16,8 +16,6 @@ from domain.pathway import SYSTEM
 from domain.person_erasure import ErasureGround
 from domain.restriction import RestrictionGround, RestrictPathway
 from domain.retention import RetentionPolicy, Stage, clock_of, months_after
-
-PARIS = ZoneInfo("Europe/Paris")
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +54,7 @@ class Retention:
         erasures: Erasures,
         clock: Clock,
         policy: RetentionPolicy | None = None,
-        zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
+        zone_of: ZoneOf = in_paris,
     ) -> None:
         self._clocks = clocks
         self._rights = rights

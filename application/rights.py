@@ -1,14 +1,12 @@
 """Measures on a pathway that its person's rights ask for: restricting it, lifting that, holding it, releasing it."""
 
-from collections.abc import Callable
-from datetime import tzinfo
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from application.access import Caller
 from application.authorisation import authorise
+from application.civil_time import ZoneOf, in_paris
 from application.decision_table import Action
 from application.erasure import Traces
 from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion
@@ -24,7 +22,6 @@ from domain.restriction import LiftRestriction, RestrictPathway
 from domain.rights import Measure
 
 ATTEMPTS = 4
-PARIS = ZoneInfo("Europe/Paris")
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +61,7 @@ class Rights:
         vault: KeyVault,
         snapshots: Snapshots,
         traces: Traces,
-        zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
+        zone_of: ZoneOf = in_paris,
     ) -> None:
         self._log = log
         self._clock = clock

@@ -1,14 +1,13 @@
 """Use cases on rulebooks: draft a rule, keep its backtest, publish it, retire it; the rules in force of a territory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import tzinfo
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from application.civil_time import ZoneOf, in_paris
 from application.event_log import Appended, Commit, EventLog, Idempotency, StaleVersion, Stored
 from application.rules_in_force import RulesInForce
 from domain.agency import agency_id_of
@@ -34,7 +33,6 @@ ATTEMPTS = 4
 AGENCIES_LOOKED_UP_MAX = 50
 TERRITORIES_KEPT = 256
 """Whose rulebooks stay in memory: only what is new in them is read again."""
-PARIS = ZoneInfo("Europe/Paris")
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,9 +92,7 @@ class Known(NamedTuple):
 class Rulebooks:
     """The rulebooks of every territory, straight from the log. Lists of rules are a read model: `rulebook`."""
 
-    def __init__(
-        self, log: EventLog, clock: Clock, rules: RulesInForce, zone_of: Callable[[str], tzinfo] = lambda _: PARIS
-    ) -> None:
+    def __init__(self, log: EventLog, clock: Clock, rules: RulesInForce, zone_of: ZoneOf = in_paris) -> None:
         self.rules = rules
         self._log = log
         self._clock = clock

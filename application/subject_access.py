@@ -1,14 +1,13 @@
 """Answering a person who asks what is known of them: prepare, read over, release. Each reading is in the access log."""
 
-from collections.abc import Callable, Sequence
-from datetime import tzinfo
+from collections.abc import Sequence
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from application.access import Caller
 from application.access_log import AccessLog, Visit
 from application.accesses import Accesses
 from application.authorisation import Forbidden, Ground, authorise
+from application.civil_time import ZoneOf, in_paris
 from application.decision_table import Action
 from application.erasure import Traces
 from application.event_log import Commit, EventLog, StaleVersion
@@ -28,7 +27,6 @@ from domain.roles import Role
 from domain.shares import AccessPurpose
 from domain.subject_access import SubjectAccess, Withheld, prepare
 
-PARIS = ZoneInfo("Europe/Paris")
 LEGAL_BASIS = "rgpd-15"
 
 
@@ -60,7 +58,7 @@ class SubjectAccesses:
         traces: Traces,
         clock: Clock,
         policy: RetentionPolicy | None = None,
-        zone_of: Callable[[str], tzinfo] = lambda _: PARIS,
+        zone_of: ZoneOf = in_paris,
     ) -> None:
         self._log = log
         self._pathways = pathways

@@ -7,7 +7,8 @@ from typing import cast
 from uuid import UUID
 
 import domain.catalogue  # noqa: F401 - registers every event type
-from application.agencies import PARIS, Agencies
+from application.agencies import Agencies
+from application.civil_time import PARIS
 from application.event_log import Appended, Commit, EventLog
 from application.rules_in_force import RulesInForce
 from domain.agency import DescribeAgency
