@@ -8,11 +8,12 @@ from uuid import UUID
 
 import msgspec
 
-from application.event_log import Commit, EventLog, StaleVersion, Stored
+from application.event_log import Commit, EventLog, StaleVersion
 from application.kek_epochs import KEPT, KekEpochs
 from application.key_vault import KeyVault
 from application.pathways import fold
 from application.pruning import Pruning
+from application.recipients import recipients_of
 from application.snapshots import Snapshots
 from domain.aggregate import Event
 from domain.clock import Clock
@@ -333,13 +334,3 @@ class _Turn:
     def took(self, step: Step, count: int = 0) -> bool:
         self.erasure.take(step, count, self.now)
         return True
-
-
-def recipients_of(pathway: Pathway | None, history: Sequence[Stored]) -> tuple[str, ...]:
-    """Every agency that ever knew of the pathway: recorded in it, was admitted, was shared with, or broke the glass."""
-    agencies = {stored.event.agency for stored in history}
-    if pathway is not None:
-        agencies |= {entry.admits for entry in pathway.ledger.entries.values() if entry.admits is not None}
-        agencies |= {share.to_agency for share in pathway.shares.values()}
-        agencies |= {broken.agency for broken in pathway.break_glass.values()}
-    return tuple(sorted(agencies - {SYSTEM}))

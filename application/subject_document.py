@@ -11,10 +11,11 @@ import msgspec
 
 from application.accesses import Access
 from application.event_log import Stored
+from application.recipients import took_part
 from domain.aggregate import compartments_of
 from domain.alert import Alert
 from domain.compartments import Compartment, Erased
-from domain.pathway import SYSTEM, Pathway
+from domain.pathway import Pathway
 from domain.retention import RetentionPolicy, clock_of, months_after
 from domain.subject_access import Withheld
 
@@ -135,7 +136,7 @@ def document_of(
         known_at=pathway.modified_on,
         draft=draft,
         identity=_identity(events, kept_back),
-        agencies=tuple(sorted(_agencies(pathway, events))),
+        agencies=tuple(sorted(took_part(pathway, events))),
         contested=tuple(sorted(pathway.rights.contested)),
         restricted=pathway.is_restricted,
         kept=_kept(pathway, policy),
@@ -182,12 +183,6 @@ def _identity(events: Sequence[Stored], kept_back: set[tuple[int, str]]) -> dict
                 item.field: item.value for item in items if item.nature is Nature.IDENTITY and item.value is not None
             }
     return {}
-
-
-def _agencies(pathway: Pathway, events: Sequence[Stored]) -> set[str]:
-    admitted = {entry.admits for entry in pathway.ledger.entries.values() if entry.admits is not None}
-    shared = {share.to_agency for share in pathway.shares.values()}
-    return (admitted | shared | {stored.event.agency for stored in events}) - {SYSTEM}
 
 
 def _kept(pathway: Pathway, policy: RetentionPolicy) -> Kept:
