@@ -7,8 +7,6 @@ log's own read of the stream, opened with the person's keys. The looks append th
 import asyncio
 import gc
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,12 +17,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-import uvloop
 
 from application.access import Caller, Means
 from application.access_log import AccessLog, Budget, Visit
 from application.contents import topics_with
 from application.event_log import Commit
+from benchmarks.folder import in_a_folder
 from benchmarks.measure import Measure, report
 from domain.access_log import Opened
 from domain.clock import SystemClock
@@ -88,12 +86,7 @@ class Rig(NamedTuple):
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-bench-"))
-    folder.chmod(0o711)
-    try:
-        uvloop.run(_main(folder))
-    finally:
-        shutil.rmtree(folder)
+    in_a_folder(_main)
 
 
 async def _main(folder: Path) -> None:

@@ -9,8 +9,6 @@ import gc
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +18,11 @@ from statistics import median
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-import uvloop
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
 from application.event_log import Commit
+from benchmarks.folder import in_a_folder
 from benchmarks.measure import Measure, at_least, at_most, report
 from domain.ids import uuid7
 from infrastructure.append_call import SealedCommit
@@ -65,12 +63,7 @@ INSERT INTO locked_events (stream_id, version, topic, payload) SELECT $1, 1, $2,
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-bench-"))
-    folder.chmod(0o711)
-    try:
-        uvloop.run(_main(folder))
-    finally:
-        shutil.rmtree(folder)
+    in_a_folder(_main)
 
 
 async def _main(folder: Path) -> None:

@@ -4,16 +4,14 @@ The quota is small here, so that fifty times it is a pace that the machine can m
 """
 
 import asyncio
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 
 import msgspec
-import uvloop
 
 from application.api_keys import issue
+from benchmarks.folder import in_a_folder
 from benchmarks.http import contact, open_pathways, serving
 from benchmarks.http_load import Request
 from benchmarks.http_servers import QUOTA
@@ -37,12 +35,7 @@ FLOOD = 50
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-bench-"))
-    folder.chmod(0o711)
-    try:
-        uvloop.run(_main(folder))
-    finally:
-        shutil.rmtree(folder)
+    in_a_folder(_main)
 
 
 async def _main(folder: Path) -> None:

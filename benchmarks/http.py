@@ -4,9 +4,7 @@ One process serves, another makes the load, PostgreSQL runs with fsync on; the s
 """
 
 import asyncio
-import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +12,9 @@ from statistics import median
 
 import httpx2
 import msgspec
-import uvloop
 
 from application.api_keys import issue
+from benchmarks.folder import in_a_folder
 from benchmarks.http_load import Plan, Request, Result
 from benchmarks.http_servers import KEY
 from benchmarks.measure import Measure, at_least, report
@@ -36,12 +34,7 @@ BODY = msgspec.json.encode({"channel": "phone", "reached": True, "note": "x" * 1
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-bench-"))
-    folder.chmod(0o711)
-    try:
-        uvloop.run(_main(folder))
-    finally:
-        shutil.rmtree(folder)
+    in_a_folder(_main)
 
 
 async def _main(folder: Path) -> None:

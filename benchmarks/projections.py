@@ -10,8 +10,6 @@ import gc
 import os
 import random
 import resource
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,7 +18,6 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-import uvloop
 from eventsourcing.application import Application
 from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.domain import Aggregate, event
@@ -34,6 +31,7 @@ import domain.catalogue  # noqa: F401 - registers every event type
 from application.event_log import Commit, EventLog
 from application.rulebook import shipped_rules
 from application.rules_in_force import RulesInForce
+from benchmarks.folder import in_a_folder
 from benchmarks.measure import Measure, at_least, at_most, report
 from domain.aggregate import Event
 from domain.clock import SystemClock
@@ -70,12 +68,7 @@ AGENCIES = ("ccas-montpellier", "mission-locale", "france-travail", "siao-34")
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-bench-"))
-    folder.chmod(0o711)
-    try:
-        uvloop.run(_main(folder))
-    finally:
-        shutil.rmtree(folder)
+    in_a_folder(_main)
 
 
 async def _main(folder: Path) -> None:

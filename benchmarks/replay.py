@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,13 +9,13 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-import uvloop
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, UUIDAsHex
 from eventsourcing.postgres import PostgresApplicationRecorder
 
 from application.event_log import Commit
 from benchmarks.append import datastore_of
+from benchmarks.folder import in_a_folder
 from benchmarks.measure import at_least, report
 from domain.aggregate import Event
 from domain.ids import uuid7
@@ -50,12 +48,7 @@ class StockPaint(Aggregate.Event):
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-bench-"))
-    folder.chmod(0o711)
-    try:
-        uvloop.run(_main(folder))
-    finally:
-        shutil.rmtree(folder)
+    in_a_folder(_main)
 
 
 async def _main(folder: Path) -> None:
