@@ -28,6 +28,8 @@ async def shown(
     patience = min(USUAL_WAIT_SECONDS if wait_seconds is None else wait_seconds, runtime.limits.wait_seconds)
     deadline = time.monotonic() + patience
     headers = {} if wait_seconds is None else {"Preference-Applied": f"wait={wait_seconds:g}"}
+    if not wanted:
+        return headers  # Of nothing, everything is shown, also where nobody has begun to follow.
     if with_alerts:
         await runtime.follower.caught_up(territory, wanted, patience, [Desynchronisation.name])
         wanted = max(wanted, await runtime.log.head(territory))

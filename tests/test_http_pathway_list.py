@@ -47,6 +47,12 @@ async def listed(agency: Agency, **params: Any) -> list[dict[str, Any]]:
     return items
 
 
+async def test_where_nothing_was_recorded_nothing_is_missing(ccas: Agency) -> None:
+    for asked in ({"at_least": 0}, {}):
+        response = await ccas.get("/v1/pathways", params=asked, headers={"Prefer": "wait=30"})
+        assert (response.json()["items"], response.headers.get("X-Projection-Lag")) == ([], None)
+
+
 async def references(agency: Agency, **params: Any) -> list[str]:
     return [line["reference"] for line in await listed(agency, **params)]
 
