@@ -9,7 +9,8 @@ import domain.alert
 import domain.catalogue  # noqa: F401 (registers the events of pathways)
 from domain.access_log import ACCESS_TOPICS, BudgetSpent
 from domain.aggregate import EVENT_TYPES, Event, compartments_of
-from domain.alert import ALERT_TOPICS, TOLD_TOPICS
+from domain.alert import TOLD_TOPICS
+from domain.alert_topics import ALERT_TOPICS
 from domain.compartments import Compartment, Erased
 from domain.membership import MEMBER_TOPICS
 from domain.person_erasure import PersonErased

@@ -5,16 +5,21 @@ Its identity is that of the situation, not of the rule's version: found again, t
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import msgspec
 from eventsourcing.domain import Aggregate
 
 from domain.aggregate import Created, Event, stored
+from domain.alert_response import NO_RESPONSE, Answer, Response
 from domain.compartments import Case
 from domain.ids import uuid8_of
 from domain.pathway import SYSTEM
+
+if TYPE_CHECKING:
+    from domain.alert_escalation import Escalated
+    from domain.alert_pause import WaiverCode
 
 
 class AlertStatus(StrEnum):
@@ -49,6 +54,7 @@ class Role(StrEnum):
     REFERENT = "referent"
     ABLE_TO_ACT = "able_to_act"
     WATCHER = "watcher"
+    COORDINATOR = "coordinator"  # Called upon because nobody took it up.
 
 
 class Sees(StrEnum):
@@ -169,17 +175,22 @@ class AlertDisclosed(Event, frozen=True, kw_only=True):
     def apply(self, alert: "Alert") -> None:
         alert.hidden = False
         alert.quiet = self.quiet
+        alert.told_at = alert.waits_since = self.timestamp
         alert.changed = (self.on, self.known_at)
 
 
 AlertEvent: TypeAlias = AlertRaised | AlertReopened | AlertDisclosed | AlertCleared
 TOLD_TOPICS = frozenset((AlertRaised.TOPIC, AlertReopened.TOPIC, AlertCleared.TOPIC))
 """What agencies are told of."""
-ALERT_TOPICS = TOLD_TOPICS | {AlertDisclosed.TOPIC}
+SITUATION_TOPICS = TOLD_TOPICS | {AlertDisclosed.TOPIC}
+"""What the rules find. What people and time do about it: domain/alert_topics.py."""
 
 
 class Alert(Aggregate):
-    """One situation out of step. Changes come in logical order; one that is not newer than the last is a no-op."""
+    """One situation out of step, and what is done about it.
+
+    What the rules find comes in logical order; a change that is not newer than the last is a no-op.
+    """
 
     def __init__(self) -> None:
         self.status = AlertStatus.OPEN
@@ -190,17 +201,90 @@ class Alert(Aggregate):
         self.hidden = False
         self.changed: tuple[datetime, int] | None = None
         self.erased = False
+        self.severity = ""
+        """That of the rule when it was found, then as it was escalated."""
+        self.responses: dict[str, Response] = {}
+        """To the present revision, of the agencies that gave one or were reached."""
+        self.taken_by: str | None = None
+        self.escalated: list[Escalated] = []
+        self.waived_until: datetime | None = None
+        self.waived_by: str | None = None
+        self.waiver_code: WaiverCode | None = None
+        self.hushed_by_waiver = False
+        """Found again while a waiver was in force: recorded, and nobody told."""
+        self.told_at: datetime | None = None
+        """When this revision could be known to its recipients: later than `changed` where it was processed late."""
+        self.waits_since: datetime | None = None
+        """Since when an answer is waited for; then who is next in line hears of it."""
 
     def reopen(self, event: AlertRaised | AlertReopened) -> None:
+        """A new revision: everybody is asked again. A waiver in force stays."""
         self.status = AlertStatus.OPEN
         self.finding = event.finding
         self.recipients = event.recipients
         self.quiet = event.quiet
         self.hidden = event.hidden
         self.changed = (event.on, event.known_at)
+        self.severity = event.finding.severity
+        self.responses = {}
+        self.taken_by = None
+        self.escalated = []
+        self.hushed_by_waiver = event.quiet and self.is_waived(event.on)
+        self.told_at = self.waits_since = event.timestamp
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Who should act: the agencies able to, else the referent, else whoever acted; failing all, everybody told.
+
+        Of those, the ones that see what it is about; failing these, the ones that had a notice.
+        """
+        for sees in (Sees.CONTENT, Sees.NOTICE):
+            told = [one for one in self.recipients if one.sees is sees]
+            for role in (Role.ABLE_TO_ACT, Role.REFERENT, Role.ACTING):
+                if owners := tuple(one.agency for one in told if one.role is role):
+                    return owners
+        return tuple(one.agency for one in self.recipients)
+
+    @property
+    def answerable(self) -> frozenset[str]:
+        """Whose silence counts: the owners, and whom the alert was escalated to."""
+        return frozenset(self.owners) | {one.agency for step in self.escalated for one in step.recipients}
+
+    def recipient(self, agency: str) -> Recipient | None:
+        return next((one for one in self.recipients if one.agency == agency), None)
+
+    def response_of(self, agency: str) -> Response:
+        """An empty one of an agency that neither responded nor was reached."""
+        return self.responses.get(agency, NO_RESPONSE)
+
+    def respond(self, agency: str, **fields: Any) -> None:
+        self.responses[agency] = msgspec.structs.replace(self.response_of(agency), **fields)
+
+    def concern(self, recipients: tuple[Recipient, ...]) -> None:
+        """Add those whom it did not concern yet."""
+        known = {one.agency for one in self.recipients}
+        self.recipients += tuple(one for one in recipients if one.agency not in known)
+
+    def is_waived(self, at: datetime) -> bool:
+        return self.waived_until is not None and at < self.waived_until
+
+    def is_paused(self, at: datetime) -> bool:
+        """Nothing escalates now: waived, taken by somebody, or acknowledged or put aside by one who should act."""
+        return self.is_waived(at) or any(self._pauses(one, at) for one in self.responses)
+
+    def _pauses(self, agency: str, at: datetime) -> bool:
+        response = self.responses[agency]
+        acknowledged = _is_before(at, response.acknowledged_until)
+        if agency not in self.answerable:
+            return acknowledged and response.answer is Answer.TAKING
+        return acknowledged or _is_before(at, response.snoozed_until)
 
     def is_past(self, on: datetime, known_at: int) -> bool:
         return self.erased or (self.changed is not None and (on, known_at) <= self.changed)
+
+
+def _is_before(at: datetime, until: datetime | None) -> bool:
+    return until is not None and at < until
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,7 +354,7 @@ def _reopened(alert: Alert, found: Found) -> AlertReopened:
         finding=found.finding,
         recipients=found.recipients,
         revision=alert.revision + 1,
-        quiet=found.quiet,
+        quiet=found.quiet or alert.is_waived(found.on),
         hidden=found.hidden,
         because=found.because,
     )

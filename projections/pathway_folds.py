@@ -8,7 +8,7 @@ from uuid import UUID
 from application.event_log import EventLog, Stored
 from domain.access_log import ACCESS_TOPICS
 from domain.aggregate import Created
-from domain.alert import ALERT_TOPICS
+from domain.alert_topics import ALERT_TOPICS
 from domain.erasure import ErasedCreation
 from domain.membership import MEMBER_TOPICS
 from domain.pathway import Pathway
