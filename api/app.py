@@ -11,6 +11,7 @@ from litestar.types import Message, Scope
 from api import (
     accesses,
     agencies,
+    alert_acts,
     alert_explanations,
     alerts,
     backtests,
@@ -121,6 +122,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         subject_access.routes,
         accesses.routes,
         alerts.routes,
+        alert_acts.routes,
         alert_explanations.routes,
         inbox.routes,
         events.routes,

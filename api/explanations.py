@@ -31,7 +31,7 @@ async def explanation_of(runtime: Runtime, alert: dict[str, Any]) -> Explanation
     """None when the pathway can no longer be read, or the rule that raised it is known to nobody."""
     history = await runtime.log.read_stream(alert["territory"], alert["pathway"], until_position=alert["known_at"])
     pathway = fold(None, history)
-    rule = await _rule_of(runtime, alert)
+    rule = await rule_of(runtime, alert["territory"], alert["rule"], alert["version"])
     if pathway is None or rule is None:
         return None
     now: datetime = alert["changed_at"]
@@ -43,11 +43,11 @@ async def explanation_of(runtime: Runtime, alert: dict[str, Any]) -> Explanation
     return None
 
 
-async def _rule_of(runtime: Runtime, alert: Mapping[str, Any]) -> Rule | None:
-    """The very version that raised the alert, whatever has become of it."""
-    book = await runtime.rulebooks.read(alert["territory"])
+async def rule_of(runtime: Runtime, territory: str, slug: str, version: int) -> Rule | None:
+    """The very version that raised an alert, whatever has become of it."""
+    book = await runtime.rulebooks.read(territory)
     rules = rules_in_force(runtime.rulebooks.rules.shipped, book.versions.values())
-    return next((rule for rule in rules if (rule.slug, rule.version) == (alert["rule"], alert["version"])), None)
+    return next((rule for rule in rules if (rule.slug, rule.version) == (slug, version)), None)
 
 
 def _is_about(obligation: Obligation, alert: Mapping[str, Any]) -> bool:

@@ -42,6 +42,7 @@ RIGHTS: Mapping[str, Action | None] = {
     "list-alerts": A.LIST_CASES,
     "read-alert": A.LIST_CASES,
     "explain-alert": A.LIST_CASES,
+    "list-alert-acts": A.LIST_CASES,
     "read-inbox": A.LIST_CASES,
     "read-events": A.LIST_CASES,
     "export-events": A.LIST_CASES,
