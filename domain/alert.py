@@ -250,6 +250,11 @@ class Alert(Aggregate):
         """Whose silence counts: the owners, and whom the alert was escalated to."""
         return frozenset(self.owners) | {one.agency for step in self.escalated for one in step.recipients}
 
+    def step_fields(self, on: datetime) -> dict[str, Any]:
+        """What every step says of the alert that it is a step of."""
+        assert self.finding is not None
+        return {"on": on, "revision": self.revision, "pathway": self.finding.pathway, "rule": self.finding.rule}
+
     def recipient(self, agency: str) -> Recipient | None:
         return next((one for one in self.recipients if one.agency == agency), None)
 
