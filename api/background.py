@@ -12,13 +12,11 @@ from api.backtest_runner import BacktestRunner
 from api.ground import Ground
 from api.person_rights import eraser
 from api.runtime import Runtime
-from application.access import Caller
 from application.api_keys import Gatekeeper
-from application.key_vault import KeyRestricted
-from application.webhooks import OUTBOX_CHANNEL, MaySend, Message
+from application.messages import OUTBOX_CHANNEL
+from application.right_to_know import RightToKnow
 from domain.clock import SystemClock
 from domain.errors import DomainError
-from domain.pathway import NotAParticipant
 from infrastructure.backtests import PostgresBacktests
 from infrastructure.delivery import DeliveryWorker
 from infrastructure.outbox import Outbox
@@ -68,25 +66,11 @@ async def _start_jobs(stack: AsyncExitStack, runtime: Runtime, ground: Ground) -
 async def _start_deliveries(stack: AsyncExitStack, runtime: Runtime, ground: Ground) -> None:
     http = await stack.enter_async_context(OutgoingHttp(allow_loopback=ground.allow_loopback))
     outbox = Outbox(ground.pool, SecretBox(ground.key_file))
+    right = RightToKnow(runtime.pathways, ground.log)
     # Receivers check a signature's age against real time, whatever clock dates the events.
-    worker = DeliveryWorker(outbox, Sender(http, ground.settings.address), may_send(runtime), SystemClock())
+    worker = DeliveryWorker(outbox, Sender(http, ground.settings.address), right.may_send, SystemClock())
     ground.log.hear(OUTBOX_CHANNEL, lambda _: worker.wake())
     stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
-
-
-def may_send(runtime: Runtime) -> MaySend:
-    """Asked just before a message goes: one that leads to a pathway only goes to those who still take part in it."""
-
-    async def entitled(territory: str, agency: str, message: Message) -> bool:
-        if message.pathway is None:
-            return True
-        try:
-            await runtime.pathways.read(Caller(territory=territory, agency=agency), message.pathway)
-        except (NotAParticipant, KeyRestricted):
-            return False
-        return True
-
-    return entitled
 
 
 @asynccontextmanager

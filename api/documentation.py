@@ -12,7 +12,7 @@ from litestar import Router, get
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from api import openapi, schemas
+from api import message_schemas, openapi, schemas
 from api.problems import MEDIA_TYPE, NotFound, catalogue, language_of, title
 from api.replies import encode
 from api.request import ApiRequest
@@ -136,6 +136,23 @@ async def event_schema(name: FromPath[str], version: FromPath[int]) -> ASGIRespo
     return ASGIResponse(body=encode(schema), media_type="application/schema+json", headers=PUBLIC)
 
 
+@get("/schemas/messages", name="message-schemas")
+async def list_message_schemas() -> ASGIResponse:
+    """Every type and version of message."""
+    return ASGIResponse(
+        body=encode({"items": [f"/schemas/messages/{each}" for each in message_schemas.all_keys()]}), headers=PUBLIC
+    )
+
+
+@get("/schemas/messages/{name:str}/{version:int}", name="message-schema")
+async def message_schema(name: FromPath[str], version: FromPath[int]) -> ASGIResponse:
+    """The JSON Schema of what one version of one type of message carries."""
+    schema = message_schemas.schema_of(name, version)
+    if schema is None:
+        raise NotFound
+    return ASGIResponse(body=encode(schema), media_type="application/schema+json", headers=PUBLIC)
+
+
 @get("/schemas/rule", name="rule-schema")
 async def rule_schema() -> ASGIResponse:
     """The JSON Schema of a synchronisation rule, for forms and editors."""
@@ -165,5 +182,16 @@ def _html(page: str, headers: dict[str, str]) -> ASGIResponse:
 
 routes = Router(
     "/",
-    route_handlers=[read_openapi, docs, static, problems, problem, event_schemas, event_schema, rule_schema],
+    route_handlers=[
+        read_openapi,
+        docs,
+        static,
+        problems,
+        problem,
+        event_schemas,
+        event_schema,
+        list_message_schemas,
+        message_schema,
+        rule_schema,
+    ],
 )

@@ -1,6 +1,6 @@
 """Webhooks as the use cases see them: where an agency wants to be told, what it is told, and how each telling went."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -9,18 +9,6 @@ from uuid import UUID
 import msgspec
 
 from domain.errors import DomainError
-
-TEST_MESSAGE = "unisson.webhook.test.v1"
-"""Sent to one endpoint when its owner asks for it, whatever types it listens to."""
-ERASED_MESSAGE = "unisson.person.erased.v1"
-"""Tells an agency that a pathway it knew of is gone (GDPR art. 19). Its subject is the pathway."""
-BUDGET_MESSAGE = "unisson.access.budget-spent.v1"
-"""Tells officers, and the agency itself, that a user asked for more persons in a day than allowed. Without subject."""
-BREAK_GLASS_MESSAGE = "unisson.glass.broken.v1"
-"""Tells those in charge of a pathway, and those who review it, that somebody broke the glass, which is its subject."""
-
-OUTBOX_CHANNEL = "unisson_outbox"
-"""Notified when something was put in the outbox, so that whoever sends does not find it by looking only."""
 
 
 class EndpointStatus(StrEnum):
@@ -67,22 +55,6 @@ class NewEndpoint(msgspec.Struct, frozen=True):
         return f"NewEndpoint({self.endpoint.endpoint_id})"
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agency is told: that something happened to an alert of its concern, and nothing of what it is about."""
-
-    territory: str
-    message_id: UUID
-    agency: str
-    type: str
-    subject_id: UUID
-    pathway: UUID | None
-    """Only when the agency may see what the alert is about."""
-    position: int
-    created_at: datetime
-    correlation_id: UUID | None = None
-    """Of the request that led to it, where there was one."""
-
-
 class DeliveryLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line of an endpoint's delivery log."""
 
@@ -98,10 +70,6 @@ class DeliveryLine(msgspec.Struct, frozen=True, kw_only=True):
     last_error_code: str | None
     created_at: datetime
     settled_at: datetime | None
-
-
-MaySend = Callable[[str, str, Message], Awaitable[bool]]
-"""Territory, agency, message. Asked again just before sending: a right withdrawn in between must be respected."""
 
 
 class Webhooks(Protocol):

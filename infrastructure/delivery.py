@@ -10,7 +10,8 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
-from application.webhooks import DeliveryState, MaySend
+from application.messages import MaySend
+from application.webhooks import DeliveryState
 from domain.clock import Clock
 from infrastructure.delivery_metrics import ATTEMPTS, DEAD, IN_FLIGHT, SECONDS
 from infrastructure.outbox import Claim, Outbox

@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from application.erasure import ERASED_CHANNEL, Notice
-from application.webhooks import ERASED_MESSAGE, OUTBOX_CHANNEL
+from application.message_types import ERASED_MESSAGE
+from application.messages import OUTBOX_CHANNEL
 from domain.alert import AlertRaised
 from domain.ids import uuid8_of
 from infrastructure.database import Pool

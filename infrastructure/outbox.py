@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.webhooks import DeliveryState, DisabledReason, Message
+from application.messages import Audience, Message
+from application.webhooks import DeliveryState, DisabledReason
 from infrastructure.database import Database, Pool, Record
 from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sent
@@ -192,6 +193,10 @@ def _claim(row: Record) -> Claim:
         pathway=row["pathway"],
         position=row["position"],
         created_at=row["created_at"],
+        severity=row["severity"],
+        urgent=row["urgent"],
+        audience=Audience(row["audience"]),
+        level=row["level"],
         correlation_id=row["correlation_id"],
     )
     previous = (row["previous_secret"],) if row["previous_secret"] is not None else ()

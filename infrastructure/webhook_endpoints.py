@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
+from application.message_types import TEST_MESSAGE
+from application.messages import OUTBOX_CHANNEL
 from application.webhooks import (
-    OUTBOX_CHANNEL,
-    TEST_MESSAGE,
     DeliveryLine,
     DeliveryState,
     DisabledReason,

@@ -10,7 +10,8 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook
 
-from application.webhooks import BREAK_GLASS_MESSAGE, BUDGET_MESSAGE, ERASED_MESSAGE, TEST_MESSAGE, Message
+from application.message_types import MESSAGE_TYPES, MessageTypes
+from application.messages import Message
 from infrastructure.outgoing_http import OutgoingHttp, Refused, Reply
 
 CONTENT_TYPE = JSONFormat.CONTENT_TYPE
@@ -36,17 +37,8 @@ class Sent(msgspec.Struct, frozen=True):
         return self.status == GONE
 
 
-def cloud_event(message: Message, public_url: str) -> bytes:
-    """The body. `unisson.alert.raised.v1` is described at `/schemas/events/alert.raised/1`."""
-    data: dict[str, object] = {"position": message.position}
-    if message.type == ERASED_MESSAGE:
-        data["pathway_id"] = str(message.subject_id)
-    elif message.type == BREAK_GLASS_MESSAGE:
-        data["break_glass_id"] = str(message.subject_id)
-    elif message.type not in {TEST_MESSAGE, BUDGET_MESSAGE}:
-        data["alert_id"] = str(message.subject_id)
-    if message.pathway is not None:
-        data["pathway_id"] = str(message.pathway)
+def cloud_event(message: Message, public_url: str, types: MessageTypes = MESSAGE_TYPES) -> bytes:
+    """The body. `unisson.alert.raised.v1` is described at `/schemas/messages/alert.raised/1`."""
     event = CloudEvent(
         {
             "id": str(message.message_id),
@@ -55,16 +47,11 @@ def cloud_event(message: Message, public_url: str) -> bytes:
             "subject": str(message.subject_id),
             "time": message.created_at.astimezone(UTC),
             "datacontenttype": "application/json",
-            "dataschema": schema_url(message.type, public_url),
+            "dataschema": f"{public_url.rstrip('/')}/schemas/messages/{types[message.type].key}",
         },
-        data,
+        msgspec.to_builtins(types.data_of(message)),
     )
     return JSONFormat().write(event)
-
-
-def schema_url(message_type: str, public_url: str) -> str:
-    name, _, version = message_type.removeprefix("unisson.").rpartition(".v")
-    return f"{public_url.rstrip('/')}/schemas/events/{name}/{version}"
 
 
 def signed_headers(message: Message, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:

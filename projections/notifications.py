@@ -4,39 +4,19 @@ A step with effects: it has no tables of its own and is never rebuilt.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
 from application.event_log import Stored
-from application.webhooks import BREAK_GLASS_MESSAGE, BUDGET_MESSAGE, OUTBOX_CHANNEL
+from application.message_types import MESSAGE_TYPES, MessageTypes
 from domain.access_log import BudgetSpent
 from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Sees
 from domain.break_glass import GlassBroken
-from domain.ids import uuid8_of
+from domain.rules.rule import Severity
 from projections.officers import agencies_of_officers
+from projections.outbox_rows import OutboxRow, message_id_of, put
 from projections.projection import Build, Connection, Page
-
-ADD = f"""
-WITH told AS (
-    INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position, created_at)
-    SELECT $1, *
-    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::timestamptz[])
-    ON CONFLICT (territory, message_id) DO NOTHING RETURNING true
-)
-SELECT pg_notify('{OUTBOX_CHANNEL}', '') FROM told LIMIT 1"""
-
-
-class OutboxRow(NamedTuple):
-    message_id: UUID
-    agency: str
-    type: str
-    subject_id: UUID
-    pathway: UUID | None
-    """Only for who may see what the alert is about."""
-    position: int
-    created_at: datetime
 
 
 class Notifications:
@@ -45,26 +25,59 @@ class Notifications:
     tables: Mapping[str, str] = MappingProxyType({})
     reads = frozenset({"officers"})
 
+    def __init__(self, types: MessageTypes = MESSAGE_TYPES) -> None:
+        self._types = types
+
     async def fold(self, db: Connection, build: Build, page: Page) -> None:  # noqa: ARG002 (no tables of its own)
         if page.replay:
             return
-        rows = [row for stored in page.events for row in messages_of(stored)]
+        news = [each for stored in page.events for each in news_of(stored)]
         broken = [stored for stored in page.events if isinstance(stored.event, GlassBroken)]
         spent = [stored for stored in page.events if isinstance(stored.event, BudgetSpent)]
         if broken or spent:
             officers = await agencies_of_officers(db, page.territory)
-            rows += [row for stored in broken for row in messages_of_broken_glass(stored, page, officers)]
-            rows += [row for stored in spent for row in messages_of_spent_budget(stored, officers)]
-        if rows:
-            await db.execute(ADD, page.territory, *zip(*rows, strict=True))
+            news += [each for stored in broken for each in news_of_broken_glass(stored, page, officers)]
+            news += [each for stored in spent for each in news_of_spent_budget(stored, officers)]
+        await put(db, page.territory, [row for each in news for row in rows_of(each, self._types)])
 
 
-def messages_of(stored: Stored) -> Iterator[OutboxRow]:
-    """One message per agency that must hear of an alert's change. A quiet alert tells nobody, a hidden one later."""
-    topic = stored.topic
+class News(NamedTuple):
+    """One thing that one agency must hear of, whatever the version of its type."""
+
+    stored: Stored
+    name: str
+    agency: str
+    subject_id: UUID
+    pathway: UUID | None
+    """Only for who may see what the subject is about."""
+    severity: str | None = None
+
+
+def rows_of(news: News, types: MessageTypes) -> Iterator[OutboxRow]:
+    """A message in each version of its type that is told that day."""
+    stored = news.stored
+    for each in types.told(news.name, stored.event.timestamp.date()):
+        yield OutboxRow(
+            message_id_of(stored.territory, stored.position, news.agency, each.version),
+            news.agency,
+            each.type,
+            news.subject_id,
+            news.pathway,
+            stored.position,
+            stored.event.timestamp,
+            news.severity,
+            news.severity == Severity.CRITICAL,
+            each.audience,
+        )
+
+
+def news_of(stored: Stored) -> Iterator[News]:
+    """To every agency that must hear of an alert's change. A quiet alert tells nobody, a hidden one later."""
+    topic, severity = stored.topic, None
     match stored.event:
         case AlertRaised() | AlertReopened() as event:
             pathway, told, quiet = event.finding.pathway, event.recipients, event.quiet or event.hidden
+            severity = event.finding.severity
         case AlertDisclosed() as event:
             pathway, told, quiet = event.pathway, event.recipients, event.quiet
             topic = AlertRaised.TOPIC  # To whoever hears of it only now.
@@ -74,52 +87,25 @@ def messages_of(stored: Stored) -> Iterator[OutboxRow]:
             return
     if not quiet:
         for one in told:
-            yield _message(stored, topic, pathway, one)
+            yield _about_alert(stored, topic, pathway, one, severity)
 
 
-def _message(stored: Stored, topic: str, pathway: UUID, one: Recipient) -> OutboxRow:
-    return OutboxRow(
-        message_id_of(stored.territory, stored.position, one.agency),
-        one.agency,
-        f"unisson.{topic}.v1",
-        stored.event.originator_id,
-        pathway if one.sees is Sees.CONTENT else None,
-        stored.position,
-        stored.event.timestamp,
-    )
+def _about_alert(stored: Stored, topic: str, pathway: UUID, one: Recipient, severity: str | None) -> News:
+    about = pathway if one.sees is Sees.CONTENT else None
+    return News(stored, topic, one.agency, stored.event.originator_id, about, severity)
 
 
-def messages_of_broken_glass(stored: Stored, page: Page, officers: Iterable[str]) -> Iterator[OutboxRow]:
+def news_of_broken_glass(stored: Stored, page: Page, officers: Iterable[str]) -> Iterator[News]:
     """To those in charge of the pathway, and, without the pathway, to those who review it."""
     pathway = page.pathways.get(stored.event.originator_id)
     in_charge = () if pathway is None or pathway.erased else sorted(pathway.in_charge)
     assert isinstance(stored.event, GlassBroken)
     for agency in sorted({*in_charge, *officers}):
-        yield OutboxRow(
-            message_id_of(stored.territory, stored.position, agency),
-            agency,
-            BREAK_GLASS_MESSAGE,
-            stored.event.break_glass_id,
-            stored.event.originator_id if agency in in_charge else None,
-            stored.position,
-            stored.event.timestamp,
-        )
+        about = stored.event.originator_id if agency in in_charge else None
+        yield News(stored, "glass.broken", agency, stored.event.break_glass_id, about)
 
 
-def messages_of_spent_budget(stored: Stored, officers: Iterable[str]) -> Iterator[OutboxRow]:
+def news_of_spent_budget(stored: Stored, officers: Iterable[str]) -> Iterator[News]:
     """To the agency of whoever was stopped, and to the officers."""
     for agency in sorted({stored.event.agency, *officers}):
-        yield OutboxRow(
-            message_id_of(stored.territory, stored.position, agency),
-            agency,
-            BUDGET_MESSAGE,
-            stored.event.originator_id,
-            None,
-            stored.position,
-            stored.event.timestamp,
-        )
-
-
-def message_id_of(territory: str, position: int, agency: str) -> UUID:
-    """The same message always has the same id, so that telling twice is telling once. A UUIDv8 from a SHA-256."""
-    return uuid8_of("message", territory, str(position), agency)
+        yield News(stored, "access.budget-spent", agency, stored.event.originator_id, None)

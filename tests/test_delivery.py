@@ -16,17 +16,15 @@ from structlog.testing import capture_logs
 
 from api.demo.receiver import Answer, Delivery, Receiver
 from application.event_log import Commit
+from application.message_types import TEST_MESSAGE
+from application.messages import OUTBOX_CHANNEL, MaySend, Message
 from application.webhooks import (
-    OUTBOX_CHANNEL,
-    TEST_MESSAGE,
     DeliveryLine,
     DeliveryState,
     DisabledReason,
     EndpointDisabled,
     EndpointRefused,
     EndpointStatus,
-    MaySend,
-    Message,
     NewEndpoint,
     TooManyEndpoints,
     UnknownEndpoint,

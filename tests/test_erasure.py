@@ -8,7 +8,7 @@ import pytest
 
 from application.erasure import UnknownErasure
 from application.key_vault import KeyDestroyed
-from application.webhooks import ERASED_MESSAGE
+from application.message_types import ERASED_MESSAGE
 from domain.contact import Channel, RecordContact
 from domain.erasure import ErasedCreation
 from domain.ids import uuid7

@@ -2,9 +2,9 @@
 
 from datetime import date, timedelta
 
+from application.messages import OUTBOX_CHANNEL
 from application.rulebook import load_rules
 from application.rules_in_force import RulesInForce
-from application.webhooks import OUTBOX_CHANNEL
 from domain.consent import GiveConsent, Purpose
 from domain.contact import Channel, RecordContact
 from domain.diagnosis import FoundNeed, RecordDiagnosis

@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from application.webhooks import TEST_MESSAGE, DeliveryState, DisabledReason, Message
+from application.message_types import TEST_MESSAGE
+from application.messages import Message
+from application.webhooks import DeliveryState, DisabledReason
 from domain.alert import TOLD_TOPICS
 from domain.ids import uuid7
 from infrastructure.outbox import RETRY_AFTER

@@ -23,7 +23,8 @@ from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from api.demo.receiver import Answer, Delivery, Receiver
-from application.webhooks import TEST_MESSAGE, Message
+from application.message_types import TEST_MESSAGE
+from application.messages import Message
 from domain.ids import uuid7
 from infrastructure.address_filter import Address
 from infrastructure.key_file import KeyFile
@@ -63,7 +64,7 @@ def test_the_body_is_a_cloud_event_of_ids_and_types_only() -> None:
         "subject": str(told.subject_id),
         "time": "2026-03-02T12:00:00Z",
         "datacontenttype": "application/json",
-        "dataschema": "https://unisson.example/schemas/events/alert.raised/1",
+        "dataschema": "https://unisson.example/schemas/messages/alert.raised/1",
         "data": {"alert_id": str(told.subject_id), "pathway_id": str(told.pathway), "position": 412},
     }
 
@@ -76,7 +77,7 @@ def test_without_the_right_to_the_content_nothing_leads_to_the_pathway() -> None
 def test_a_test_message_is_about_no_alert() -> None:
     body = msgspec.json.decode(cloud_event(message(type=TEST_MESSAGE, pathway=None), PUBLIC_URL))
     assert body["data"].keys() == {"position"}
-    assert body["dataschema"].endswith("/schemas/events/webhook.test/1")
+    assert body["dataschema"].endswith("/schemas/messages/webhook.test/1")
 
 
 def test_the_body_parses_with_the_public_library() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from application.webhooks import Message
+from application.messages import Message
 from domain.clock import SystemClock
 from infrastructure.database import create_pool
 from infrastructure.delivery import DeliveryWorker

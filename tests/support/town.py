@@ -14,7 +14,7 @@ from api.limits import Limits
 from api.server import serving
 from application.access import Caller
 from application.event_log import Commit
-from application.webhooks import OUTBOX_CHANNEL
+from application.messages import OUTBOX_CHANNEL
 from domain.aggregate import Event
 from domain.clock import SystemClock
 from domain.command import Act
