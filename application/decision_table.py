@@ -42,6 +42,8 @@ class Action(StrEnum):
     READ_MANDATES = "read_mandates"
     RETAIN = "retain"
     STEER = "steer"
+    READ_RULE_HEALTH = "read_rule_health"  # Of one's own agency.
+    READ_EVERY_RULE_HEALTH = "read_every_rule_health"  # Of all agencies; who may steer reads it too.
     READ_REFERENCE = "read_reference"  # What says nothing of persons: agencies, rules, one's own credential.
     READ_AGGREGATES = "read_aggregates"
     READ_PROOFS = "read_proofs"
@@ -168,6 +170,8 @@ TABLE: tuple[Line, ...] = (
     _line(SOFTWARE | LEAD | OPERATOR, R.TERRITORY, A.MANAGE_AGENCY),
     _line(LEAD | OPERATOR, R.TERRITORY, A.MANAGE_MEMBERS),
     _line(SOFTWARE | COORDINATOR | OPERATOR, R.TERRITORY, A.STEER),
+    _line(SOFTWARE | LEAD | COORDINATOR, R.TERRITORY, A.READ_RULE_HEALTH),
+    _line(COORDINATOR, R.TERRITORY, A.READ_EVERY_RULE_HEALTH),
     _line(OPERATOR, R.TERRITORY, A.RETAIN),
     _line(EVERYBODY, R.TERRITORY, A.READ_REFERENCE, A.READ_RECEIPTS),
     _line(EVERYBODY - SOFTWARE, R.TERRITORY, A.READ_AGGREGATES),

@@ -75,6 +75,8 @@ RIGHTS: Mapping[str, Action | None] = {
     "list-rules": A.READ_REFERENCE,
     "read-rule": A.READ_REFERENCE,
     "read-rule-version": A.READ_REFERENCE,
+    "list-rule-health": A.READ_RULE_HEALTH,
+    "read-rule-health": A.READ_RULE_HEALTH,
     "lint-rules": A.READ_REFERENCE,
     "evaluate-rules": A.READ_REFERENCE,
     "draft-rule": A.STEER,

@@ -18,6 +18,7 @@ from projections.pathway_timeline import PathwayTimeline
 from projections.person_index import PersonIndex
 from projections.projection import Projection
 from projections.retention_clocks import RetentionClocksView
+from projections.rule_health import RuleHealth
 from projections.rulebook import Rulebook
 
 
@@ -40,6 +41,7 @@ def projections(
         AgencyInbox(),
         Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
         AlertBoard(),
+        RuleHealth(),
         ErasureList(),
         Officers(),
         RetentionClocksView(),

@@ -12,7 +12,7 @@ from api.cli.files import unusable
 from api.cli.language import language, say
 from api.cli.output import Json, Territory, write_json, write_line
 from api.cli.progress import bar
-from api.cli.spreadsheet import write_rows
+from api.spreadsheet import write_rows
 from application.hmis.importer import import_hmis
 from application.importing import ImportImpossible, Refusal, Report
 from domain.clock import SystemClock

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from api.cli import backtest, rule_checks, rulebook
+from api.cli import backtest, rule_checks, rule_health, rulebook
 from api.cli.command_line import group
 from api.cli.failure import Failure, Status
 from api.cli.files import unusable, written
@@ -23,6 +23,7 @@ app = group("rules")
 backtest.add_to(app)
 rulebook.add_to(app)
 rule_checks.add_to(app)
+rule_health.add_to(app)
 
 
 Facts: TypeAlias = Annotated[
