@@ -29,6 +29,7 @@ class Subject(StrEnum):
     BREAK_GLASS = "break_glass"
     MEMBER = "member"
     ENDPOINT = "endpoint"
+    MAILBOX = "mailbox"
 
 
 class Data(Protocol):
@@ -158,6 +159,18 @@ class AboutEndpoint(msgspec.Struct, frozen=True, kw_only=True):
         return cls(position=message.position, endpoint_id=message.subject_id)
 
 
+class AboutMailbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailbox of yours changed by itself."""
+
+    position: int
+    """0: it is of no event."""
+    mailbox_id: UUID
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        return cls(position=message.position, mailbox_id=message.subject_id)
+
+
 def _pathway(message: Message) -> UUID | UnsetType:
     return UNSET if message.pathway is None else message.pathway
 
@@ -175,6 +188,8 @@ class MessageType(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears of it."""
     audience: Audience = Audience.TEAM
     """Who of an agency is meant, unless the message says otherwise."""
+    asks_to_act: bool = False
+    """Somebody is waited for: of a critical alert it is urgent."""
     since: str = "0.1.0"
     """The release that first told it."""
     sunset: date | None = None
@@ -230,6 +245,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutAlert,
             when="an intervention fell out of step, or it had, and the alert that hid it is over",
             to=CONCERNED,
+            asks_to_act=True,
         ),
         MessageType(
             name="alert.reopened",
@@ -237,6 +253,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutAlert,
             when="the same situation fell out of step again",
             to=CONCERNED,
+            asks_to_act=True,
         ),
         MessageType(
             name="alert.cleared",
@@ -272,6 +289,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutAlert,
             when="a waiver expired or was withdrawn, and the alert counts again",
             to=OTHERS,
+            asks_to_act=True,
         ),
         MessageType(
             name="alert.woken",
@@ -279,6 +297,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutAlert,
             when="an alert that your agency had put off is back",
             to="the agency that had put it off",
+            asks_to_act=True,
         ),
         MessageType(
             name="alert.escalated",
@@ -286,6 +305,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutEscalation,
             when="nobody answered in time, and it went up",
             to=f"{CONCERNED}, and those to whom it went up",
+            asks_to_act=True,
         ),
         MessageType(
             name="alert.disputed",
@@ -321,6 +341,14 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutEndpoint,
             when="a webhook endpoint of your agency was disabled because it failed for days or answered 410",
             to="the agency whose endpoint it is",
+            audience=Audience.LEAD,
+        ),
+        MessageType(
+            name="mailbox.disabled",
+            subject=Subject.MAILBOX,
+            data=AboutMailbox,
+            when="a mailbox of your agency was disabled because the mail server said for good that there is none",
+            to="the agency whose mailbox it is",
             audience=Audience.LEAD,
         ),
         MessageType(
