@@ -12,7 +12,8 @@ import msgspec
 from eventsourcing.domain import Aggregate
 
 from domain.aggregate import Created, Event, stored
-from domain.alert_response import NO_RESPONSE, Answer, Response
+from domain.alert_response import NO_RESPONSE, Response
+from domain.command import Act
 from domain.compartments import Case
 from domain.ids import uuid8_of
 from domain.pathway import SYSTEM
@@ -250,10 +251,24 @@ class Alert(Aggregate):
         """Whose silence counts: the owners, and whom the alert was escalated to."""
         return frozenset(self.owners) | {one.agency for step in self.escalated for one in step.recipients}
 
-    def step_fields(self, on: datetime) -> dict[str, Any]:
-        """What every step says of the alert that it is a step of."""
+    def step(self, event_type: type[Event], act: Act, **fields: Any) -> None:
+        """Trigger a step that says of what it is a step."""
         assert self.finding is not None
-        return {"on": on, "revision": self.revision, "pathway": self.finding.pathway, "rule": self.finding.rule}
+        self.trigger_event(
+            event_type,
+            agency=act.agency,
+            actor=act.agent,
+            timestamp=act.at,
+            on=act.at,
+            revision=self.revision,
+            pathway=self.finding.pathway,
+            rule=self.finding.rule,
+            **fields,
+        )
+
+    def tell(self, event_type: type[Event], act: Act, **fields: Any) -> None:
+        """Trigger a step that others hear of."""
+        self.step(event_type, act, concerned=self.recipients, **fields)
 
     def recipient(self, agency: str) -> Recipient | None:
         return next((one for one in self.recipients if one.agency == agency), None)
@@ -273,23 +288,8 @@ class Alert(Aggregate):
     def is_waived(self, at: datetime) -> bool:
         return self.waived_until is not None and at < self.waived_until
 
-    def is_paused(self, at: datetime) -> bool:
-        """Nothing escalates now: waived, taken by somebody, or acknowledged or put aside by one who should act."""
-        return self.is_waived(at) or any(self._pauses(one, at) for one in self.responses)
-
-    def _pauses(self, agency: str, at: datetime) -> bool:
-        response = self.responses[agency]
-        acknowledged = _is_before(at, response.acknowledged_until)
-        if agency not in self.answerable:
-            return acknowledged and response.answer is Answer.TAKING
-        return acknowledged or _is_before(at, response.snoozed_until)
-
     def is_past(self, on: datetime, known_at: int) -> bool:
         return self.erased or (self.changed is not None and (on, known_at) <= self.changed)
-
-
-def _is_before(at: datetime, until: datetime | None) -> bool:
-    return until is not None and at < until
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

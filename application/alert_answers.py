@@ -1,0 +1,246 @@
+"""The alert desk: what agencies do about alerts, on top of what the rules and time write into the same streams."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import cast
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from application.access import Caller
+from application.decision_table import Action
+from application.event_log import (
+    Appended,
+    AppendInDoubt,
+    Commit,
+    EventLog,
+    Idempotency,
+    IdempotencyKeyReused,
+    LogBusy,
+    StaleVersion,
+    Stored,
+)
+from application.key_vault import KeyDestroyed, KeyRestricted
+from application.pathways import Pathways
+from application.whole_steps import until_a_whole_step
+from domain.aggregate import Event
+from domain.alert import Alert, AlertStatus, Sees
+from domain.alert import Role as AlertRole
+from domain.alert_commands import AlertAct, AlertCommand
+from domain.alert_escalation import EscalationLevel
+from domain.alert_refusals import RightEnded, UnknownAlert
+from domain.alert_steps import AlertRead
+from domain.clock import Clock
+from domain.errors import DomainError
+from domain.pathway import NotAParticipant
+from domain.roles import Role
+from domain.rules.calendars import Calendars
+
+ATTEMPTS = 6  # The rules, time and other agencies write to the same stream.
+REFUSAL_STEP_SECONDS = 0.02
+"""Longer than it takes to read and fold most alerts."""
+NOT_ABOUT_THE_STATE = (LogBusy, AppendInDoubt, IdempotencyKeyReused)
+"""Refusals that deciding again cannot change."""
+
+
+class AlertOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A command on an alert, in whose name, and under which conditions."""
+
+    caller: Caller
+    command: AlertCommand
+    idempotency_key: str
+    fingerprint: bytes
+    """Digest of the whole request: the same key with another fingerprint is refused."""
+    if_match: int | None = None
+    """Refuse unless this is the alert's present version."""
+    correlation_id: UUID | None = None
+
+
+class AlertReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A command on an alert was carried out, durably."""
+
+    alert_id: UUID
+    version: int
+    position: int
+    """Where the territory's log stood after it; 0 when the command changed nothing."""
+    replayed: bool = False
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert as it stands in the log, and how much of it somebody may know."""
+
+    alert: Alert
+    subject: UUID
+    history: Sequence[Stored]
+    sees: Sees
+    coordinates: bool
+    """By what was escalated to whoever coordinates the territory."""
+
+
+class AlertDesk:
+    """Answers and readings of alerts, straight from the log. One writer at a time per alert in this process."""
+
+    def __init__(self, log: EventLog, pathways: Pathways, calendars: Calendars, clock: Clock) -> None:
+        self._log = log
+        self._pathways = pathways
+        self._calendars = calendars
+        self._clock = clock
+        self._locks: WeakValueDictionary[tuple[str, UUID], asyncio.Lock] = WeakValueDictionary()
+
+    async def answer(self, alert_id: UUID, order: AlertOrder) -> AlertReceipt:
+        """Carry out a command, decided again when somebody else wrote in between.
+
+        Raises UnknownAlert, RightEnded, StaleVersion, KeyRestricted and what the command itself may raise.
+        """
+        began = time.monotonic()
+        try:
+            async with self._lock(order.caller.territory, alert_id):
+                return await self._carry_out(alert_id, order)
+        except UnknownAlert:  # Whether there is one must not show in how long the answer takes.
+            await until_a_whole_step(began, REFUSAL_STEP_SECONDS)
+            raise
+
+    async def read(self, caller: Caller, alert_id: UUID) -> Case:
+        """The alert as the log has it now. Raises UnknownAlert, RightEnded."""
+        return await self._case(caller, alert_id)
+
+    async def note_read(self, caller: Caller, alert_id: UUID) -> None:
+        """Record that an agency opened the present revision; the second time is a no-op, as of a cleared one.
+
+        Whoever reads is never refused for it: when it cannot be recorded now, the next reading will.
+        """
+        async with self._lock(caller.territory, alert_id):
+            for _ in range(ATTEMPTS):
+                try:
+                    return await self._note_read(caller, alert_id)
+                except StaleVersion:
+                    continue
+                except (UnknownAlert, RightEnded, KeyDestroyed, LogBusy, AppendInDoubt, KeyRestricted):
+                    return None
+
+    async def _note_read(self, caller: Caller, alert_id: UUID) -> None:
+        case = await self._case(caller, alert_id)
+        alert = case.alert
+        is_told = alert.status is AlertStatus.OPEN and alert.recipient(caller.agency) is not None
+        if is_told and alert.response_of(caller.agency).read_at is None:
+            alert.step(AlertRead, self._act(caller, case))
+            await self._append(caller.territory, case)
+
+    async def _carry_out(self, alert_id: UUID, order: AlertOrder) -> AlertReceipt:
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                return await self._decide(alert_id, order)
+            except NOT_ABOUT_THE_STATE:
+                raise
+            except StaleVersion:
+                if order.if_match is not None or not attempts_left:
+                    raise
+            except DomainError as refusal:
+                return await self._replay_or_raise(alert_id, order, refusal)
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+
+    async def _decide(self, alert_id: UUID, order: AlertOrder) -> AlertReceipt:
+        case = await self._case(order.caller, alert_id)
+        if order.if_match is not None and order.if_match != case.alert.version:
+            raise StaleVersion(case.alert.version)
+        order.command.decide(case.alert, self._act(order.caller, case))
+        try:
+            appended = await self._append(order.caller.territory, case, order)
+        except KeyDestroyed:
+            raise UnknownAlert from None
+        return _receipt(alert_id, appended)
+
+    async def _append(self, territory: str, case: Case, order: AlertOrder | None = None) -> Appended:
+        events = cast("list[Event]", case.alert.collect_events())
+        assert case.alert.finding is not None
+        return await self._log.append(
+            territory,
+            Commit(
+                stream_id=case.alert.id,
+                expected_version=case.alert.version - len(events),
+                events=events,
+                subject=case.subject,
+                correlation_id=order.correlation_id if order else None,
+                causation_id=case.alert.finding.pathway,
+                idempotency=_idempotency(order) if order else None,
+            ),
+        )
+
+    async def _replay_or_raise(self, alert_id: UUID, order: AlertOrder, refusal: DomainError) -> AlertReceipt:
+        """A refused command may be one that was carried out before: then the answer it was given stands."""
+        caller = order.caller
+        if await self._log.outcome(caller.territory, caller.agency, order.idempotency_key) is None:
+            raise refusal
+        commit = Commit(stream_id=alert_id, expected_version=0, events=(), idempotency=_idempotency(order))
+        return _receipt(alert_id, await self._log.append(caller.territory, commit))
+
+    async def _case(self, caller: Caller, alert_id: UUID) -> Case:
+        history = await self._log.read_stream(caller.territory, alert_id)
+        alert = folded(history)
+        if alert is None or alert.finding is None or history[0].subject is None:
+            raise UnknownAlert
+        coordinates = Role.COORDINATOR in caller.roles and is_with_coordinators(alert)
+        recipient = alert.recipient(caller.agency)
+        if recipient is None and not coordinates:
+            raise UnknownAlert
+        told = Sees.CONTENT if coordinates or recipient is None else recipient.sees
+        if told is Sees.CONTENT and not await self._may_read(caller, alert.finding.pathway, coordinates=coordinates):
+            raise RightEnded
+        return Case(alert=alert, subject=history[0].subject, history=history, sees=told, coordinates=coordinates)
+
+    async def _may_read(self, caller: Caller, pathway_id: UUID, *, coordinates: bool) -> bool:
+        """Whether what the alert is about is the caller's to read, now: as on the board of alerts."""
+        try:
+            pathway = await self._pathways.read(caller, pathway_id, Action.EXISTENCE)
+        except NotAParticipant:
+            return False
+        return not pathway.is_restricted and (coordinates or caller.agency in pathway.participants)
+
+    def _act(self, caller: Caller, case: Case) -> AlertAct:
+        at = self._clock.now()
+        calendar = self._calendars.of(caller.territory)
+        return AlertAct(
+            agency=caller.agency,
+            agent=caller.agent,
+            at=at,
+            today=at.astimezone(calendar.tz).date(),
+            calendar=calendar,
+            sees=case.sees,
+            coordinates=case.coordinates,
+        )
+
+    def _lock(self, territory: str, alert_id: UUID) -> asyncio.Lock:
+        return self._locks.setdefault((territory, alert_id), asyncio.Lock())
+
+
+def folded(history: Sequence[Stored]) -> Alert | None:
+    """None: there is none, it is about somebody erased, or these are events of something else."""
+    alert: Alert | None = None
+    for stored in history:
+        alert = stored.event.mutate(alert)
+    return alert if isinstance(alert, Alert) and not alert.erased else None
+
+
+def is_with_coordinators(alert: Alert) -> bool:
+    """By a rung of the ladder, even with nobody named then, or because its rule calls upon them."""
+    return any(
+        step.level is EscalationLevel.COORDINATOR or any(one.role is AlertRole.COORDINATOR for one in step.recipients)
+        for step in alert.escalated
+    )
+
+
+def _receipt(alert_id: UUID, appended: Appended) -> AlertReceipt:
+    return AlertReceipt(
+        alert_id=alert_id,
+        version=appended.version,
+        position=appended.last_position,
+        replayed=appended.replayed is not None,
+    )
+
+
+def _idempotency(order: AlertOrder) -> Idempotency:
+    return Idempotency(
+        client=order.caller.agency, key=order.idempotency_key, fingerprint=order.fingerprint, outcome=b"{}"
+    )
