@@ -23,12 +23,18 @@ GIVE = """
 INSERT INTO {officers} (territory, role, agency, member_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"""
 END = "DELETE FROM {officers} WHERE territory = $1 AND role = $2 AND agency = $3 AND member_id = $4"
 AGENCIES = "SELECT DISTINCT agency FROM officers WHERE territory = $1 ORDER BY agency"
+AGENCIES_OF_ROLE = "SELECT DISTINCT agency FROM officers WHERE territory = $1 AND role = $2 ORDER BY agency"
 
 TOLD = frozenset({Role.COORDINATOR, Role.DPO})
 
 
 async def agencies_of_officers(db: Connection, territory: str) -> list[str]:
     return [row["agency"] for row in await db.fetch(AGENCIES, territory)]
+
+
+async def agencies_of_coordinators(db: Connection, territory: str) -> list[str]:
+    rows = await db.fetch(AGENCIES_OF_ROLE, territory, Role.COORDINATOR.value)
+    return [row["agency"] for row in rows]
 
 
 class Officers:

@@ -10,6 +10,8 @@ from domain.rules import Calendars
 from projections.agency_directory import AgencyDirectory
 from projections.agency_inbox import AgencyInbox
 from projections.alert_board import AlertBoard
+from projections.alert_timers import AlertTimersView
+from projections.appointment_book import AppointmentBook
 from projections.desynchronisation import Desynchronisation
 from projections.erasures import ErasureList
 from projections.notifications import Notifications
@@ -39,12 +41,14 @@ def projections(
         Rulebook(),
         PathwayTimeline(),
         AgencyInbox(),
+        AppointmentBook(),
         Desynchronisation(rules, calendars, Alerts(log), quiet_territories),
         AlertBoard(),
         RuleHealth(),
+        AlertTimersView(log, rules, calendars),
         ErasureList(),
         Officers(),
         RetentionClocksView(),
         *(() if blind_keys is None else (PersonIndex(blind_keys),)),
-        Notifications(),
+        Notifications(log),
     )
