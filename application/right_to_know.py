@@ -3,12 +3,13 @@
 from uuid import UUID
 
 from application.access import Caller
+from application.alert_histories import alert_now
 from application.event_log import EventLog
 from application.key_vault import KeyRestricted
 from application.message_types import MESSAGE_TYPES, MessageTypes, Subject
 from application.messages import Message
 from application.pathways import Pathways, PersonErased
-from domain.alert import Alert, Recipient, Sees
+from domain.alert import Sees
 from domain.pathway import NotAParticipant
 
 
@@ -30,8 +31,8 @@ class RightToKnow:
 
     async def _is_concerned(self, territory: str, agency: str, message: Message) -> bool:
         """Who was told the content and may no longer read it is not told the rest as a notice."""
-        alert = await self._alert(territory, message.subject_id)
-        recipient = None if alert is None else _recipient(alert, agency)
+        alert = await alert_now(self._log, territory, message.subject_id)
+        recipient = None if alert is None else alert.recipient(agency)
         if alert is None or alert.finding is None or recipient is None:
             return False
         if recipient.sees is Sees.NOTICE or message.pathway is not None:
@@ -44,13 +45,3 @@ class RightToKnow:
         except (NotAParticipant, KeyRestricted, PersonErased):
             return False
         return True
-
-    async def _alert(self, territory: str, alert_id: UUID) -> Alert | None:
-        alert: Alert | None = None
-        for stored in await self._log.read_stream(territory, alert_id):
-            alert = stored.event.mutate(alert)
-        return None if alert is None or alert.erased else alert
-
-
-def _recipient(alert: Alert, agency: str) -> Recipient | None:
-    return next((one for one in alert.recipients if one.agency == agency), None)
