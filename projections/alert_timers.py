@@ -13,10 +13,9 @@ from uuid import UUID
 import msgspec
 
 from application.alert_timers import AlertTimers, Circumstances, CourseOf, Waiting, folded, steps_of
-from application.event_log import EventLog, Stored
+from application.event_log import EventLog
 from application.rules_in_force import RulesInForce
 from domain.alert import Alert, AlertStatus
-from domain.alert_topics import ALERT_TOPICS
 from domain.escalation import LADDER, Course, Ladder
 from domain.rules import Calendars
 from domain.rules.rule import Escalation
@@ -81,7 +80,7 @@ class AlertTimersView:
         """Under other calendars, ladders or rules of the product every timer has to be set again."""
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
-        touched = await self._touched(page)
+        touched = page.alerts
         if touched:
             pathways = sorted({alert.finding.pathway for alert in touched.values() if alert.finding is not None})
             known = [row["alert"] for row in await db.fetch(build.sql(BESIDE), page.territory, pathways)]
@@ -115,16 +114,6 @@ class AlertTimersView:
     async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
         due: datetime | None = await db.fetchval(build.sql(NEXT_DUE), territory)
         return due
-
-    async def _touched(self, page: Page) -> dict[UUID, Alert]:
-        """The alerts that these events are about, as they stand after them."""
-        histories: dict[UUID, list[Stored]] = {}
-        for stored in page.events:
-            if stored.topic in ALERT_TOPICS:
-                histories.setdefault(stored.event.originator_id, []).append(stored)
-        whole = [history for history in histories.values() if history[0].event.originator_version == 1]
-        begun = [alert for alert, history in histories.items() if history[0].event.originator_version > 1]
-        return folded(whole) | await self._read(page, begun)
 
     async def _read(self, page: Page, alert_ids: Sequence[UUID]) -> dict[UUID, Alert]:
         """As they stood at the end of the page."""

@@ -12,6 +12,7 @@ from domain.alert_topics import ALERT_TOPICS
 from domain.erasure import ErasedCreation
 from domain.membership import MEMBER_TOPICS
 from domain.pathway import Pathway
+from projections.alert_folds import AlertFolds
 from projections.projection import Page, Standing, Step, erased_by, standing_of
 
 EVENTS_KEPT_MAX = 50_000
@@ -40,6 +41,7 @@ class PathwayFolds:
         self._events_kept = 0
         self._events_kept_max = events_kept_max
         self._skipped = frozenset(skipped)
+        self._alerts = AlertFolds(log, territory, skipped=self._skipped)
 
     async def page(self, events: Sequence[Stored], *, steps: bool, until: datetime | None = None) -> Page:
         """Fold the next events of the log. Whatever fails, no half-folded pathway is kept."""
@@ -64,10 +66,12 @@ class PathwayFolds:
             self.forget({stored.event.originator_id for stored in mine})
             raise
         self._bound(touched)
+        alerts = await self._alerts.fold(events)
         return Page(
             territory=self._territory,
             events=events,
             pathways=touched,
+            alerts=alerts,
             steps=history,
             before=before,
             replay=not steps,

@@ -11,6 +11,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from application.event_log import Stored
+from domain.alert import Alert
 from domain.facts import Fact
 from domain.pathway import Pathway
 from domain.person_erasure import PersonErased
@@ -112,6 +113,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     events: Sequence[Stored]
     pathways: Mapping[UUID, Pathway]
     """The pathways that these events touch, as they stand after them. Not to be changed, not to be kept."""
+    alerts: Mapping[UUID, Alert] = {}
+    """Likewise the alerts."""
     steps: Mapping[UUID, Sequence[Step]]
     """By pathway, each of its events in order, with how it then stood. Empty while replaying: only the end counts."""
     before: Mapping[UUID, Standing]
