@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from application.access import Caller
+from application.alert_receipts import Delivery
 from application.decision_table import Action
 from application.event_log import (
     Appended,
@@ -26,19 +27,21 @@ from application.key_vault import KeyDestroyed, KeyRestricted
 from application.pathways import Pathways
 from application.whole_steps import until_a_whole_step
 from domain.aggregate import Event
-from domain.alert import Alert, AlertStatus, Sees
+from domain.alert import Alert, AlertRaised, AlertReopened, AlertStatus, Sees
 from domain.alert import Role as AlertRole
 from domain.alert_commands import AlertAct, AlertCommand
 from domain.alert_escalation import EscalationLevel
 from domain.alert_refusals import RightEnded, UnknownAlert
-from domain.alert_steps import AlertRead
+from domain.alert_steps import AlertDelivered, AlertRead
 from domain.clock import Clock
+from domain.command import Act
 from domain.errors import DomainError
-from domain.pathway import NotAParticipant
+from domain.pathway import SYSTEM, NotAParticipant
 from domain.roles import Role
 from domain.rules.calendars import Calendars
 
 ATTEMPTS = 6  # The rules, time and other agencies write to the same stream.
+APPENDS_AT_ONCE_MAX = 64
 REFUSAL_STEP_SECONDS = 0.02
 """Longer than it takes to read and fold most alerts."""
 NOT_ABOUT_THE_STATE = (LogBusy, AppendInDoubt, IdempotencyKeyReused)
@@ -114,11 +117,12 @@ class AlertDesk:
         async with self._lock(caller.territory, alert_id):
             for _ in range(ATTEMPTS):
                 try:
-                    return await self._note_read(caller, alert_id)
+                    await self._note_read(caller, alert_id)
                 except StaleVersion:
                     continue
                 except (UnknownAlert, RightEnded, KeyDestroyed, LogBusy, AppendInDoubt, KeyRestricted):
-                    return None
+                    pass
+                return
 
     async def _note_read(self, caller: Caller, alert_id: UUID) -> None:
         case = await self._case(caller, alert_id)
@@ -126,7 +130,50 @@ class AlertDesk:
         is_told = alert.status is AlertStatus.OPEN and alert.recipient(caller.agency) is not None
         if is_told and alert.response_of(caller.agency).read_at is None:
             alert.step(AlertRead, self._act(caller, case))
-            await self._append(caller.territory, case)
+            await self._append(caller.territory, alert, case.subject)
+
+    async def note_delivered(self, territory: str, deliveries: Iterable[Delivery]) -> int:
+        """Record those that are the first of their agency and revision; returns how many were."""
+        by_alert: dict[UUID, list[Delivery]] = {}
+        for delivery in deliveries:
+            by_alert.setdefault(delivery.alert_id, []).append(delivery)
+        turns = asyncio.Semaphore(APPENDS_AT_ONCE_MAX)
+        counts = await asyncio.gather(
+            *(self._note_deliveries(territory, alert_id, mine, turns) for alert_id, mine in by_alert.items())
+        )
+        return sum(counts)
+
+    async def _note_deliveries(
+        self, territory: str, alert_id: UUID, deliveries: Sequence[Delivery], turns: asyncio.Semaphore
+    ) -> int:
+        async with turns, self._lock(territory, alert_id):
+            for _ in range(ATTEMPTS):
+                history = await self._log.read_stream(territory, alert_id)
+                alert = folded(history)
+                if alert is None or history[0].subject is None:
+                    return 0
+                self._deliver(alert, history, deliveries)
+                try:
+                    appended = await self._append(territory, alert, history[0].subject)
+                except StaleVersion:
+                    continue
+                except KeyDestroyed:
+                    return 0
+                return appended.version - history[-1].event.originator_version
+        return 0  # Whoever keeps writing in between is asked again at the next turn.
+
+    def _deliver(self, alert: Alert, history: Sequence[Stored], deliveries: Sequence[Delivery]) -> None:
+        """Trigger what these deliveries are the first of. A cleared alert needs to reach nobody."""
+        raised = max(stored.position for stored in history if isinstance(stored.event, AlertRaised | AlertReopened))
+        now = self._clock.now()
+        nobody = Act(agency=SYSTEM, agent=None, at=now, today=now.date())
+        for delivery in sorted(deliveries, key=lambda each: each.at):
+            recipient = alert.recipient(delivery.agency)
+            is_first = alert.response_of(delivery.agency).delivered_at is None and delivery.position >= raised
+            if recipient is not None and is_first and alert.status is AlertStatus.OPEN:
+                # Channels go by the real time. Where another clock dates the events, its time is the one that counts.
+                at = delivery.at if alert.changed and alert.changed[0] <= delivery.at <= now else now
+                alert.step(AlertDelivered, nobody, on=at, to=delivery.agency, channel=delivery.channel)
 
     async def _carry_out(self, alert_id: UUID, order: AlertOrder) -> AlertReceipt:
         for attempts_left in reversed(range(ATTEMPTS)):
@@ -147,23 +194,23 @@ class AlertDesk:
             raise StaleVersion(case.alert.version)
         order.command.decide(case.alert, self._act(order.caller, case))
         try:
-            appended = await self._append(order.caller.territory, case, order)
+            appended = await self._append(order.caller.territory, case.alert, case.subject, order)
         except KeyDestroyed:
             raise UnknownAlert from None
         return _receipt(alert_id, appended)
 
-    async def _append(self, territory: str, case: Case, order: AlertOrder | None = None) -> Appended:
-        events = cast("list[Event]", case.alert.collect_events())
-        assert case.alert.finding is not None
+    async def _append(self, territory: str, alert: Alert, subject: UUID, order: AlertOrder | None = None) -> Appended:
+        events = cast("list[Event]", alert.collect_events())
+        assert alert.finding is not None
         return await self._log.append(
             territory,
             Commit(
-                stream_id=case.alert.id,
-                expected_version=case.alert.version - len(events),
+                stream_id=alert.id,
+                expected_version=alert.version - len(events),
                 events=events,
-                subject=case.subject,
+                subject=subject,
                 correlation_id=order.correlation_id if order else None,
-                causation_id=case.alert.finding.pathway,
+                causation_id=alert.finding.pathway,
                 idempotency=_idempotency(order) if order else None,
             ),
         )

@@ -251,15 +251,15 @@ class Alert(Aggregate):
         """Whose silence counts: the owners, and whom the alert was escalated to."""
         return frozenset(self.owners) | {one.agency for step in self.escalated for one in step.recipients}
 
-    def step(self, event_type: type[Event], act: Act, **fields: Any) -> None:
-        """Trigger a step that says of what it is a step."""
+    def step(self, event_type: type[Event], act: Act, *, on: datetime | None = None, **fields: Any) -> None:
+        """Trigger a step that says of what it is a step. `on` is when it was done, unless just now."""
         assert self.finding is not None
         self.trigger_event(
             event_type,
             agency=act.agency,
             actor=act.agent,
             timestamp=act.at,
-            on=act.at,
+            on=on or act.at,
             revision=self.revision,
             pathway=self.finding.pathway,
             rule=self.finding.rule,
