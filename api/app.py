@@ -26,6 +26,7 @@ from api import (
     inbox,
     log_proofs,
     login,
+    mailboxes,
     mandates,
     matching,
     me,
@@ -40,6 +41,7 @@ from api import (
     shares,
     subject_access,
     timeline,
+    unsubscribe,
     webhooks,
 )
 from api.authentication import Door
@@ -135,6 +137,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         rule_health.routes,
         backtests.routes,
         webhooks.routes,
+        mailboxes.routes,
         mandates.routes,
         replays.routes,
         members.routes,
@@ -142,7 +145,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         matching.routes,
         log_proofs.routes,
     ]
-    entrances = [oauth.routes, login.routes, bootstrap.routes]
+    entrances = [oauth.routes, login.routes, bootstrap.routes, unsubscribe.routes]
     return [
         Router("/v1", route_handlers=versioned, middleware=[Guesses(), Door(), Share()]),
         Router("/", route_handlers=[documentation.routes, *entrances, *own], middleware=[OpenToAll(), NoKeyInUrl()]),

@@ -10,6 +10,7 @@ import structlog
 
 from api.backtest_runner import BacktestRunner
 from api.ground import Ground
+from api.mailing import mail_worker
 from api.person_rights import eraser
 from api.runtime import Runtime
 from application.api_keys import Gatekeeper
@@ -71,6 +72,10 @@ async def _start_deliveries(stack: AsyncExitStack, runtime: Runtime, ground: Gro
     worker = DeliveryWorker(outbox, Sender(http, ground.settings.address), right.may_send, SystemClock())
     ground.log.hear(OUTBOX_CHANNEL, lambda _: worker.wake())
     stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
+    writer = mail_worker(ground, right.may_send, runtime.clock)
+    if writer is not None:
+        ground.log.hear(OUTBOX_CHANNEL, lambda _: writer.wake())
+        stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(writer.run(runtime.stopping)))
 
 
 @asynccontextmanager

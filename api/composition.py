@@ -8,6 +8,7 @@ from api.background import start
 from api.cursors import Cursors
 from api.ground import Ground, open_ground
 from api.limits import Crowd, Limits, RateLimiter
+from api.mailing import mailboxes
 from api.person_rights import person_rights
 from api.roles import ROLES
 from api.runtime import Runtime
@@ -134,6 +135,7 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
         backtests=PostgresBacktests(pool),
         reconciliation=Reconciliation(pool, log, everything),
         webhooks=PostgresWebhooks(pool, SecretBox(ground.key_file), allow_loopback=ground.allow_loopback),
+        mailboxes=mailboxes(ground),
         outcomes=PostgresOutcomes(pool),
         keys=api_keys,
         gatekeeper=Gatekeeper(api_keys, clock),

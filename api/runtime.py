@@ -20,6 +20,7 @@ from application.erasure import Erasures
 from application.event_log import EventLog
 from application.identity_provider import IdentityProvider
 from application.log_proofs import LogProofs
+from application.mail import Mailboxes
 from application.mandates import Mandates
 from application.matching import Matching
 from application.memberships import Members
@@ -77,6 +78,7 @@ class Runtime:
     backtests: Jobs
     reconciliation: Reconciliation
     webhooks: Webhooks
+    mailboxes: Mailboxes
     outcomes: Outcomes
     keys: ApiKeys
     gatekeeper: Gatekeeper

@@ -13,6 +13,7 @@ import msgspec
 PREFIX = "UNISSON_"
 VAULT_URL = r"^(unix:///|https://|http://(127\.0\.0\.1|localhost)(:[0-9]+)?$)[!-~]*$"
 ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]+)?"
+MAIL_FROM = r"^([A-Za-z0-9 .-]+ <)?[!-;=?A-~]+@[A-Za-z0-9.-]+>?$(?!\n)"
 READ_BY_THE_TESTS = frozenset({"UNISSON_TEST_DATABASE_URL", "UNISSON_HYPOTHESIS"})
 
 
@@ -71,6 +72,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Levels of assurance that count as strong, separated by commas."""
     oidc_amr: str = "mfa"
     """Ways of signing in that count as strong, separated by commas; one of these, or of `oidc_acr`, is required."""
+    smtp_host: str | None = None
+    """The server that mail is left with; unset, no mail leaves."""
+    smtp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
+    """By default 587 with STARTTLS, 465 with TLS, 25 without."""
+    smtp_security: Annotated[str, msgspec.Meta(pattern="^(starttls|tls|none)$")] = "starttls"
+    smtp_ca_file: Path | None = None
+    """Certificates that the server's is checked by; unset, the system's."""
+    smtp_user: str | None = None
+    smtp_password_file: Path | None = None
+    mail_from: Annotated[str, msgspec.Meta(pattern=MAIL_FROM)] | None = None
+    """Whom mails are from, such as `Unisson <unisson@example.org>`; required with a server."""
     vault_url: Annotated[str, msgspec.Meta(pattern=VAULT_URL)] | None = None
     """A key vault in a process of its own; unset, it is part of each process."""
     vault_database_url: str | None = None
@@ -85,6 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise ValueError(f"expected an address such as postgresql://user@host/name - at `$.{name}`")
         if self.oidc_issuer is not None and self.oidc_client_id is None:
             raise ValueError("expected the name that the identity provider gave us - at `$.oidc_client_id`")
+        if self.smtp_host is not None and self.mail_from is None:
+            raise ValueError("expected an address that mails are from - at `$.mail_from`")
+        if self.smtp_user is not None and self.smtp_security == "none":
+            raise ValueError("expected starttls or tls: no password goes in clear - at `$.smtp_security`")
         if self.oidc_issuer is not None and not re.match(
             r"https://|http://(127\.0\.0\.1|localhost)[:/]", self.oidc_issuer
         ):
@@ -124,7 +140,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if field not in Settings.__struct_fields__:
             raise SettingsError(_variable(field), _unknown(field))
     given.setdefault("data_dir", default_data_dir(environment))
-    for field in ("data_dir", "pg_bin", "kek_file", "vault_token_file", "oidc_client_secret_file"):
+    for field in ("data_dir", "pg_bin", "kek_file", "vault_token_file", "oidc_client_secret_file", "smtp_ca_file", "smtp_password_file"):
         if field in given:
             given[field] = Path(given[field]).expanduser().absolute()
     try:

@@ -9,8 +9,8 @@ from email.utils import getaddresses
 import pytest
 from structlog.testing import capture_logs
 
-from application.mail import Audience, Immediate, Language, Mailbox, MailboxDisabled, MailboxStatus, UnknownMail
-from application.messages import Message
+from application.mail import Immediate, Language, Mailbox, MailboxDisabled, MailboxStatus, UnknownMail
+from application.messages import Audience, Message
 from domain.ids import uuid7
 from infrastructure.database import Pool
 from infrastructure.mail_queue import RETRY_AFTER, URGENT_APART
