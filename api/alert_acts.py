@@ -9,7 +9,7 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.alerts import ALERT_QUERY, BOARD, AlertQuery, UnknownAlert
+from api.alerts import ALERT_QUERY, BOARD, AlertQuery
 from api.conditions import etag
 from api.described import described
 from api.explanations import rule_of
@@ -26,6 +26,7 @@ from application.authorisation import Forbidden, authorise
 from application.decision_table import Action
 from application.key_vault import KeyRestricted
 from domain.alert import AlertStatus, Finding, Role, Sees
+from domain.alert_refusals import UnknownAlert
 from domain.catalogue import BY_NAME
 from domain.pathway import Pathway
 from projections.alert_board import AlertRow, alert

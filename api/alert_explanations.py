@@ -7,7 +7,7 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.alerts import ALERT_QUERY, BOARD, AlertQuery, UnknownAlert
+from api.alerts import ALERT_QUERY, BOARD, AlertQuery
 from api.described import described
 from api.explanations import explanation_of
 from api.freshness import shown
@@ -18,6 +18,7 @@ from api.request import ApiRequest
 from api.timeline import AlmostCounted
 from application.key_vault import KeyRestricted
 from domain.alert import Sees
+from domain.alert_refusals import UnknownAlert
 from domain.errors import DomainError
 from domain.facts import FactState
 from domain.rules.explain import Explanation, WindowExplained

@@ -9,7 +9,6 @@ from litestar import get
 from litestar.params import FromPath
 
 from api.alert_explanations import FactExcerpt, excerpt_view
-from api.alerts import UnknownAlert
 from api.audit import REFUSALS, KnownQuery, MomentPages, look, look_at_one, moment_asked, moment_of, page_of
 from api.described import described
 from api.queries import QueryReader
@@ -21,6 +20,7 @@ from application.access import Scope
 from application.event_log import Stored
 from application.why import CannotBeJudgedAgain, Why
 from domain.alert import AlertStatus
+from domain.alert_refusals import UnknownAlert
 from domain.command import AgencyId
 from domain.rules.explain import WindowExplained
 from domain.rules.obligation import Status

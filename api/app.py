@@ -13,10 +13,13 @@ from api import (
     agencies,
     alert_acts,
     alert_explanations,
+    alert_responses,
     alerts,
     backtests,
     batches,
     bootstrap,
+    calendar_feeds,
+    calendars,
     contents,
     documentation,
     erasures,
@@ -39,9 +42,11 @@ from api import (
     rule_health,
     rules,
     shares,
+    stream,
     subject_access,
     timeline,
     unsubscribe,
+    webhook_recoveries,
     webhooks,
 )
 from api.authentication import Door
@@ -127,8 +132,11 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         alerts.routes,
         alert_acts.routes,
         alert_explanations.routes,
+        alert_responses.routes,
+        calendar_feeds.routes,
         inbox.routes,
         events.routes,
+        stream.routes,
         exports.routes,
         batches.routes,
         agencies.routes,
@@ -137,6 +145,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         rule_health.routes,
         backtests.routes,
         webhooks.routes,
+        webhook_recoveries.routes,
         mailboxes.routes,
         mandates.routes,
         replays.routes,
@@ -148,6 +157,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
     entrances = [oauth.routes, login.routes, bootstrap.routes, unsubscribe.routes]
     return [
         Router("/v1", route_handlers=versioned, middleware=[Guesses(), Door(), Share()]),
+        Router("/", route_handlers=[calendars.routes], middleware=[OpenToAll()]),  # Its addresses hold a credential.
         Router("/", route_handlers=[documentation.routes, *entrances, *own], middleware=[OpenToAll(), NoKeyInUrl()]),
     ]
 

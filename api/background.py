@@ -13,6 +13,7 @@ from api.ground import Ground
 from api.mailing import mail_worker
 from api.person_rights import eraser
 from api.runtime import Runtime
+from application.alert_receipts import Receipts
 from application.api_keys import Gatekeeper
 from application.messages import OUTBOX_CHANNEL
 from application.right_to_know import RightToKnow
@@ -22,14 +23,17 @@ from infrastructure.backtests import PostgresBacktests
 from infrastructure.delivery import DeliveryWorker
 from infrastructure.outbox import Outbox
 from infrastructure.outgoing_http import OutgoingHttp
+from infrastructure.recovery_runner import RecoveryRunner
 from infrastructure.sealer import CHANNEL as SEAL_CHANNEL
 from infrastructure.sealer import Sealer
+from infrastructure.webhook_recoveries import PostgresRecoveries
 from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sender
 
 logger = structlog.get_logger()
 
 KEY_USE_FLUSH_SECONDS = 30.0
+RECEIPTS_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 3600.0
 
 
@@ -71,6 +75,10 @@ async def _start_deliveries(stack: AsyncExitStack, runtime: Runtime, ground: Gro
     # Receivers check a signature's age against real time, whatever clock dates the events.
     worker = DeliveryWorker(outbox, Sender(http, ground.settings.address), right.may_send, SystemClock())
     ground.log.hear(OUTBOX_CHANNEL, lambda _: worker.wake())
+    recoveries = RecoveryRunner(PostgresRecoveries(ground.pool), runtime.clock)
+    ground.log.hear(OUTBOX_CHANNEL, lambda _: recoveries.wake())
+    await stack.enter_async_context(_running("recoveries", recoveries.run()))
+    await stack.enter_async_context(_running("alert-receipts", _record_receipts(runtime.receipts)))
     stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
     writer = mail_worker(ground, right.may_send, runtime.clock)
     if writer is not None:
@@ -111,6 +119,16 @@ async def _keep_house(chores: Sequence[Callable[[], Awaitable[object]]]) -> None
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
                 logger.warning("housekeeping.postponed", chore=chore.__qualname__, error_type=type(error).__name__)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+async def _record_receipts(receipts: Receipts) -> None:
+    """What fails is looked at again at the next turn: it is still where it was."""
+    while True:
+        try:
+            await receipts.collect()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
+            logger.warning("alert_receipts.postponed", error_type=type(error).__name__)
+        await asyncio.sleep(RECEIPTS_SECONDS)
 
 
 async def _flush_key_uses(gatekeeper: Gatekeeper) -> None:

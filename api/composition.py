@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from api.background import start
 from api.cursors import Cursors
@@ -12,12 +13,17 @@ from api.mailing import mailboxes
 from api.person_rights import person_rights
 from api.roles import ROLES
 from api.runtime import Runtime
+from api.stream_hub import StreamHub
+from api.stretch import Eyes
 from application.access_log import AccessLog
 from application.accesses import Accesses, months_kept
 from application.agencies import Agencies
+from application.alert_answers import AlertDesk
+from application.alert_receipts import Receipts
 from application.api_keys import Gatekeeper
 from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
+from application.calendar_feeds import CalendarFeeds
 from application.contents import Contents
 from application.identity_provider import IdentityProvider
 from application.mandates import Mandates
@@ -25,6 +31,7 @@ from application.matching import Matching
 from application.memberships import Members
 from application.pathways import Pathways
 from application.replay import Replay
+from application.right_to_know import RightToKnow
 from application.rulebook import shipped_rules
 from application.rulebooks import Rulebooks
 from application.rules_in_force import RulesInForce
@@ -33,10 +40,12 @@ from application.token_grants import TokenGrants
 from application.tokens import Tokens
 from application.why import Whys
 from domain.clock import Clock
+from infrastructure.alert_arrivals import PostgresArrivals
 from infrastructure.alert_index import PostgresAlertIndex
 from infrastructure.api_keys import PostgresApiKeys
 from infrastructure.backtests import PostgresBacktests
 from infrastructure.bootstrap_links import PostgresBootstrapLinks
+from infrastructure.calendar_feeds import PostgresCalendarFeeds
 from infrastructure.log_proofs import PostgresLogProofs
 from infrastructure.outcomes import PostgresOutcomes
 from infrastructure.person_searches import PostgresSearches
@@ -45,7 +54,9 @@ from infrastructure.sessions import PostgresMemberIndex, PostgresSessions
 from infrastructure.settings import Settings
 from infrastructure.tokens import PostgresAccessTokens
 from infrastructure.webhook_endpoints import PostgresWebhooks
+from infrastructure.webhook_recoveries import PostgresRecoveries
 from infrastructure.webhook_secret import SecretBox
+from infrastructure.webhooks import cloud_event
 from projections.builds import install
 from projections.follower import Follower
 from projections.pathway_viewers import PendingReviews
@@ -89,9 +100,11 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
     access_log = AccessLog(log, ground.looks, keys, clock)
     accesses = Accesses(log, ground.looks, keys, clock, months_kept(settings.break_glass_log_months))
     pathways = Pathways(log, clock, ground.zone_of, snapshots=ground.snapshots, budget=access_log)
+    alert_desk = AlertDesk(log, pathways, ground.calendars, clock)
     people = PersonRows(pool, ground.vault.blind)
     api_keys, clients = PostgresApiKeys(pool), PostgresServiceClients(pool)
     tokens, members = Tokens(PostgresAccessTokens(pool), clock), Members(log, clock, PostgresMemberIndex(pool))
+    right, body = RightToKnow(pathways, log), partial(cloud_event, public_url=settings.address)
     desk = person_rights(
         settings=settings,
         clock=clock,
@@ -120,6 +133,8 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
         projections=everything,
         follower=follower,
         pathways=pathways,
+        alert_desk=alert_desk,
+        receipts=Receipts(log, PostgresArrivals(pool), alert_desk),
         contents=Contents(pathways, access_log, clock),
         accesses=accesses,
         erasures=desk.erasures,
@@ -127,6 +142,7 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
         retention=desk.retention,
         subject_accesses=desk.subject_accesses,
         break_glasses=BreakGlasses(pathways, PendingReviews(pool), clock),
+        calendar_feeds=CalendarFeeds(PostgresCalendarFeeds(pool), members, clock),
         agencies=Agencies(log, clock),
         rulebooks=rulebooks,
         replay=Replay(log, PostgresAlertIndex(pool), rulebooks, ground.calendars, clock),
@@ -135,6 +151,7 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
         backtests=PostgresBacktests(pool),
         reconciliation=Reconciliation(pool, log, everything),
         webhooks=PostgresWebhooks(pool, SecretBox(ground.key_file), allow_loopback=ground.allow_loopback),
+        webhook_recoveries=PostgresRecoveries(pool),
         mailboxes=mailboxes(ground),
         outcomes=PostgresOutcomes(pool),
         keys=api_keys,
@@ -150,6 +167,14 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
         strangers=RateLimiter(limits.strangers_per_second, limits.strangers_burst),
         crowd=Crowd(limits),
         cursors=Cursors(ground.key_file.key(ground.key_file.epoch)),
+        streams=StreamHub(
+            pool=pool,
+            log=log,
+            follower=follower,
+            eyes=Eyes(pool, right.may_send, body, clock),
+            limits=limits,
+            stopping=stopping,
+        ),
         calendars=ground.calendars,
         stopping=stopping,
     )

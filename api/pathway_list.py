@@ -195,8 +195,9 @@ async def _more(request: ApiRequest, pathways: list[UUID], included: frozenset[s
     async with reading(request) as db:
         if "alerts" in included:
             told = await alerts_of(db, caller.territory, caller.agency, pathways, each=INCLUDED_EACH)
+            now = request.runtime.clock.now()
             for pathway, rows in told.items():
-                more[pathway]["alerts"] = [alert_view(row) for row in rows]
+                more[pathway]["alerts"] = [alert_view(row, caller.agency, now) for row in rows]
         if "timeline" in included:
             for pathway, events in (await latest(db, caller.territory, pathways, each=INCLUDED_EACH)).items():
                 more[pathway]["timeline"] = [timeline_event(event) for event in events]

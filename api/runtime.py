@@ -8,13 +8,17 @@ from typing import Any
 from api.cursors import Cursors
 from api.limits import Crowd, Limits, RateLimiter
 from api.shared_answer import SharedAnswer
+from api.stream_hub import StreamHub
 from application.accesses import Accesses
 from application.agencies import Agencies
+from application.alert_answers import AlertDesk
+from application.alert_receipts import Receipts
 from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
 from application.blind_index import BlindIndex
 from application.bootstrap import Bootstrap
 from application.break_glass import BreakGlasses
+from application.calendar_feeds import CalendarFeeds
 from application.contents import Contents
 from application.erasure import Erasures
 from application.event_log import EventLog
@@ -35,6 +39,7 @@ from application.sessions import Sessions
 from application.subject_access import SubjectAccesses
 from application.token_grants import TokenGrants
 from application.tokens import Tokens
+from application.webhook_recoveries import WebhookRecoveries
 from application.webhooks import Webhooks
 from application.why import Whys
 from domain.clock import Clock
@@ -63,9 +68,12 @@ class Runtime:
     projections: Sequence[Projection]
     follower: Follower
     pathways: Pathways
+    alert_desk: AlertDesk
+    receipts: Receipts
     contents: Contents
     accesses: Accesses
     break_glasses: BreakGlasses
+    calendar_feeds: CalendarFeeds
     erasures: Erasures
     rights: Rights
     retention: Retention
@@ -78,6 +86,7 @@ class Runtime:
     backtests: Jobs
     reconciliation: Reconciliation
     webhooks: Webhooks
+    webhook_recoveries: WebhookRecoveries
     mailboxes: Mailboxes
     outcomes: Outcomes
     keys: ApiKeys
@@ -95,6 +104,7 @@ class Runtime:
     """By address, where there is no good credential."""
     crowd: Crowd
     cursors: Cursors
+    streams: StreamHub
     calendars: Calendars
     metrics: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(good_for_seconds=1))
     health: SharedAnswer[Any] = field(default_factory=SharedAnswer)

@@ -28,9 +28,8 @@ from application.pathways import Pathways
 from application.whole_steps import until_a_whole_step
 from domain.aggregate import Event
 from domain.alert import Alert, AlertRaised, AlertReopened, AlertStatus, Sees
-from domain.alert import Role as AlertRole
 from domain.alert_commands import AlertAct, AlertCommand
-from domain.alert_escalation import EscalationLevel
+from domain.alert_escalation import EscalationLevel, level_of
 from domain.alert_refusals import RightEnded, UnknownAlert
 from domain.alert_steps import AlertDelivered, AlertRead
 from domain.clock import Clock
@@ -228,7 +227,7 @@ class AlertDesk:
         alert = folded(history)
         if alert is None or alert.finding is None or history[0].subject is None:
             raise UnknownAlert
-        coordinates = Role.COORDINATOR in caller.roles and is_with_coordinators(alert)
+        coordinates = Role.COORDINATOR in caller.roles and level_of(alert) is EscalationLevel.COORDINATOR
         recipient = alert.recipient(caller.agency)
         if recipient is None and not coordinates:
             raise UnknownAlert
@@ -268,14 +267,6 @@ def folded(history: Sequence[Stored]) -> Alert | None:
     for stored in history:
         alert = stored.event.mutate(alert)
     return alert if isinstance(alert, Alert) and not alert.erased else None
-
-
-def is_with_coordinators(alert: Alert) -> bool:
-    """By a rung of the ladder, even with nobody named then, or because its rule calls upon them."""
-    return any(
-        step.level is EscalationLevel.COORDINATOR or any(one.role is AlertRole.COORDINATOR for one in step.recipients)
-        for step in alert.escalated
-    )
 
 
 def _receipt(alert_id: UUID, appended: Appended) -> AlertReceipt:

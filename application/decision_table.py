@@ -34,6 +34,8 @@ class Action(StrEnum):
 
     OPEN_PATHWAY = "open_pathway"
     LIST_CASES = "list_cases"  # Pathways, alerts and things to do of one's own agency.
+    READ_ALERTS = "read_alerts"  # And what came to the coordinators, for them.
+    ANSWER_ALERT = "answer_alert"
     MATCH = "match"
     MANAGE_AGENCY = "manage_agency"
     MANAGE_MEMBERS = "manage_members"
@@ -166,6 +168,7 @@ TABLE: tuple[Line, ...] = (
     # What is about no pathway.
     _line(SOFTWARE | WORKERS, R.TERRITORY, A.OPEN_PATHWAY),
     _line(SOFTWARE | WORKERS | LEAD, R.TERRITORY, A.LIST_CASES),
+    _line(SOFTWARE | WORKERS | LEAD | COORDINATOR, R.TERRITORY, A.READ_ALERTS, A.ANSWER_ALERT),
     _line(SERVICE | WORKERS, R.TERRITORY, A.MATCH),
     _line(SOFTWARE | LEAD | OPERATOR, R.TERRITORY, A.MANAGE_AGENCY),
     _line(LEAD | OPERATOR, R.TERRITORY, A.MANAGE_MEMBERS),

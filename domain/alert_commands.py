@@ -50,12 +50,7 @@ TAKEN_WORKING_DAYS: Mapping[str, int] = MappingProxyType(
 )
 """By severity: how long whoever takes it is left alone."""
 
-Revision = Annotated[
-    int | None,
-    msgspec.Meta(
-        ge=1, le=1_000_000, description="The revision that was seen; refused when it is no longer the present one."
-    ),
-]
+Revision = Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="That was seen; refused once there is another.")]
 
 
 class AlertAct(Act, frozen=True, kw_only=True):
@@ -74,7 +69,7 @@ class AlertAct(Act, frozen=True, kw_only=True):
 class AlertCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request about one alert. `decide` triggers events or raises a DomainError; it never does both."""
 
-    revision: Revision = None
+    revision: Revision | None = None
 
     def decide(self, alert: Alert, act: AlertAct) -> None:
         raise NotImplementedError  # pragma: no cover

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from domain.aggregate import stored
-from domain.alert import Recipient
+from domain.alert import Recipient, Role
 from domain.alert_steps import AlertStepTold
 from domain.compartments import Case
 
@@ -50,6 +50,17 @@ class AlertEscalated(AlertStepTold, frozen=True, kw_only=True):
         alert.concern(self.recipients)
         if self.recipients or self.level is not EscalationLevel.RULE:
             alert.waits_since = self.timestamp
+
+
+def level_of(alert: "Alert") -> EscalationLevel | None:
+    """How high it has come: with the coordinators by the ladder, even with nobody named, or by its rule."""
+    if any(step.level is EscalationLevel.COORDINATOR or _calls_coordinators(step) for step in alert.escalated):
+        return EscalationLevel.COORDINATOR
+    return alert.escalated[-1].level if alert.escalated else None
+
+
+def _calls_coordinators(step: Escalated) -> bool:
+    return any(one.role is Role.COORDINATOR for one in step.recipients)
 
 
 ESCALATION_TOPICS = frozenset({AlertEscalated.TOPIC})

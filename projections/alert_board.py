@@ -1,7 +1,8 @@
 """Every alert as it stands, and whom each concerns. Codes, ids and dates only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import msgspec
 
 from application.event_log import Stored
 from domain.alert import (
+    Alert,
     AlertCleared,
     AlertRaised,
     AlertReopened,
@@ -20,6 +22,10 @@ from domain.alert import (
     Role,
     Sees,
 )
+from domain.alert_escalation import AlertEscalated, EscalationLevel, level_of
+from domain.alert_pause import WaiverCode
+from domain.alert_response import Response
+from domain.alert_steps import AlertDelivered, AlertRead, AlertStep
 from projections.projection import Build, Connection, Page
 from projections.walls import OF_AGENCY, OF_ALERT
 
@@ -30,6 +36,7 @@ CREATE TABLE {alerts} (
     position    bigint NOT NULL,      -- Of the last event of the alert.
     raised_at   timestamptz NOT NULL, -- Logical times: of the deadline or the event, not of its processing.
     changed_at  timestamptz NOT NULL,
+    waived_to   timestamptz,          -- That instant excluded.
     opens       timestamptz,
     closes      timestamptz,
     at          timestamptz,
@@ -48,10 +55,15 @@ CREATE TABLE {alerts} (
     calendar    text COLLATE "C" NOT NULL,
     evidence    jsonb NOT NULL,
     near_misses jsonb NOT NULL,
+    waived_by   text COLLATE "C",
+    waiver_code text COLLATE "C",
+    level       text COLLATE "C",     -- How high it was escalated.
     recipients  jsonb NOT NULL,
+    responses   jsonb NOT NULL DEFAULT jsonb_build_object(), -- To the present revision, by agency.
     PRIMARY KEY (territory, alert)
 );
-CREATE INDEX ON {alerts} (territory, pathway, alert)"""
+CREATE INDEX ON {alerts} (territory, pathway, alert);
+CREATE INDEX ON {alerts} (territory, alert) WHERE level = 'coordinator'"""
 RECIPIENTS = """
 CREATE TABLE {alert_recipients} (
     alert     uuid NOT NULL,
@@ -81,6 +93,14 @@ CLEAR_ALERTS = """
 UPDATE {alerts} AS a SET status = 'cleared', position = c.position, changed_at = c.changed_at, reason = c.reason
 FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) AS c (alert, position, changed_at, reason)
 WHERE a.territory = $1 AND a.alert = c.alert"""
+STAND = """
+UPDATE {alerts} AS a SET position = s.position, changed_at = coalesce(s.changed_at, a.changed_at),
+    severity = s.severity, recipients = s.recipients, responses = s.responses, level = s.level,
+    waived_to = s.waived_to, waived_by = s.waived_by, waiver_code = s.waiver_code
+FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::jsonb[], $8::text[],
+    $9::timestamptz[], $10::text[], $11::text[])
+    AS s (alert, position, changed_at, severity, recipients, responses, level, waived_to, waived_by, waiver_code)
+WHERE a.territory = $1 AND a.alert = s.alert"""
 DROP_RECIPIENTS = "DELETE FROM {alert_recipients} WHERE territory = $1 AND alert = ANY($2::uuid[])"
 PUT_RECIPIENTS = """
 INSERT INTO {alert_recipients} (territory, alert, agency, role, sees)
@@ -94,24 +114,58 @@ DELETE FROM {alert_recipients} WHERE territory = $1
     "DELETE FROM {alerts} WHERE territory = $1 AND (pathway = ANY($2::uuid[]) OR alert = ANY($3::uuid[]))",
 )
 
+SHOWN_CLEARED_DAYS = 7
+"""How long what is cleared stays among what is recent."""
+
 COLUMNS = """a.alert, a.pathway, a.position, a.raised_at, a.changed_at, a.opens, a.closes, a.at, a.known_at, a.version,
     a.revision, a.quiet, a.rule, a.severity, a.status, a.reason, a.activation, a.target, a.calendar, a.evidence,
-    a.near_misses, a.recipients, a.because"""
+    a.near_misses, a.recipients, a.because, a.responses, a.level,
+    a.waived_to AS waived_until, a.waived_by, a.waiver_code"""
 # What an agency was told once it reads for as long as it takes part, and while the person's data may be used.
 STILL_THERE = """EXISTS (
     SELECT FROM pathway_participants p
     WHERE p.territory = $1 AND p.agency = $2 AND p.pathway = a.pathway AND p.status <> 'restricted')"""
 TOLD = f"""{COLUMNS}, r.role,
     CASE WHEN r.sees = 'content' AND {STILL_THERE} THEN 'content' ELSE 'notice' END AS sees"""
+# A coordinator, whichever agency they act for, reads what came to the coordinators.
+IN_USE = """NOT EXISTS (
+    SELECT FROM pathway_participants p
+    WHERE p.territory = $1 AND p.pathway = a.pathway AND p.status = 'restricted')"""
+COORDINATED = f"""{COLUMNS}, coalesce(r.role, 'coordinator') AS role,
+    CASE WHEN a.level = 'coordinator' AND {IN_USE} OR r.sees = 'content' AND {STILL_THERE}
+        THEN 'content' ELSE 'notice' END AS sees"""
 ALERT = f"""
 SELECT {TOLD} FROM alerts a JOIN alert_recipients r USING (territory, alert)
 WHERE a.territory = $1 AND r.agency = $2 AND a.alert = $3"""
+COORDINATED_ALERT = f"""
+SELECT {COORDINATED} FROM alerts a
+LEFT JOIN alert_recipients r ON r.territory = a.territory AND r.alert = a.alert AND r.agency = $2
+WHERE a.territory = $1 AND a.alert = $3 AND (r.agency IS NOT NULL OR a.level = 'coordinator')"""
+SNOOZED = "coalesce((a.responses #>> ARRAY[$2, 'snoozed_until'])::timestamptz > $8::timestamptz, false)"
+WAIVED = "coalesce(a.waived_to > $8::timestamptz, false)"
+LISTED = f"""
+    CASE $4::text WHEN 'cleared' THEN a.status = 'cleared' WHEN 'waived' THEN a.status = 'open' AND {WAIVED}
+        WHEN 'snoozed' THEN a.status = 'open' AND {SNOOZED}
+        WHEN 'open' THEN a.status = 'open' AND NOT {WAIVED} AND NOT {SNOOZED} ELSE true END
+    AND ($5::text IS NULL OR a.rule = $5)
+    AND ($6::uuid IS NULL OR a.pathway = $6)
+    AND ($9::timestamptz IS NULL OR a.changed_at > $9)
+    AND (NOT $10::boolean OR a.status = 'open'
+        OR a.changed_at > $8::timestamptz - interval '{SHOWN_CLEARED_DAYS} days')"""
 ALERTS_OF_AGENCY = f"""
 SELECT {TOLD} FROM alert_recipients r JOIN alerts a USING (territory, alert)
-WHERE r.territory = $1 AND r.agency = $2 AND r.alert > $3 AND ($4::text IS NULL OR a.status = $4)
-    AND ($5::text IS NULL OR a.rule = $5)
-    AND ($6::uuid IS NULL OR (a.pathway = $6 AND r.sees = 'content' AND {STILL_THERE}))
+WHERE r.territory = $1 AND r.agency = $2 AND r.alert > $3 AND {LISTED}
+    AND ($6::uuid IS NULL OR (r.sees = 'content' AND {STILL_THERE}))
 ORDER BY r.alert LIMIT $7"""
+ALERTS_OF_COORDINATOR = f"""
+SELECT {COORDINATED} FROM (
+    SELECT alert FROM alert_recipients WHERE territory = $1 AND agency = $2 AND alert > $3
+    UNION SELECT alert FROM alerts WHERE territory = $1 AND level = 'coordinator' AND alert > $3
+) AS t JOIN alerts a ON a.territory = $1 AND a.alert = t.alert
+LEFT JOIN alert_recipients r ON r.territory = $1 AND r.alert = t.alert AND r.agency = $2
+WHERE {LISTED}
+    AND ($6::uuid IS NULL OR a.level = 'coordinator' OR (r.sees = 'content' AND {STILL_THERE}))
+ORDER BY t.alert LIMIT $7"""
 ALERTS_OF_PATHWAYS = f"""
 SELECT l.* FROM unnest($3::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
     SELECT {TOLD} FROM alerts a JOIN alert_recipients r USING (territory, alert)
@@ -150,28 +204,71 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[Recipient, ...]
     role: Role
     sees: Sees
-    """With `notice` only the alert's own id, status and dates may be shown."""
+    """With `notice` only the alert's own id, status, severity and dates may be shown, and the agency's own response."""
+    responses: Mapping[str, Response] = {}
+    level: EscalationLevel | None = None
+    waived_until: datetime | None = None
+    waived_by: str | None = None
+    waiver_code: WaiverCode | None = None
 
 
-async def alert(db: Connection, territory: str, agency: str, alert_id: UUID) -> AlertRow | None:
-    """The alert, if it concerns the agency."""
-    row = await db.fetchrow(ALERT, territory, agency, alert_id)
+class Listed(StrEnum):
+    """Which alerts are asked for."""
+
+    OPEN = "open"  # And neither waived nor put aside by the agency that asks.
+    CLEARED = "cleared"
+    WAIVED = "waived"
+    SNOOZED = "snoozed"  # By the agency that asks.
+
+
+async def alert(
+    db: Connection, territory: str, agency: str, alert_id: UUID, *, coordinates: bool = False
+) -> AlertRow | None:
+    """The alert, if it concerns the agency, or came to the coordinators and one of them asks."""
+    row = await db.fetchrow(COORDINATED_ALERT if coordinates else ALERT, territory, agency, alert_id)
     return None if row is None else _alert_row(row)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of them. Without a time nothing counts as put aside."""
+
+    now: datetime | None = None
+    status: Listed | None = None
+    rule: str | None = None
+    pathway: UUID | None = None
+    """Only those whose content may be seen."""
+    changed_after: datetime | None = None
+    recent: bool = False
+    """The open ones, and what was cleared in the last seven days."""
+
+
+EVERY = Wanted()
 
 
 async def alerts(
     db: Connection,
     territory: str,
     agency: str,
+    wanted: Wanted = EVERY,
     *,
-    status: AlertStatus | None = None,
-    rule: str | None = None,
-    pathway: UUID | None = None,
     after: UUID = BEFORE_ANY,
     limit: int = 100,
+    coordinates: bool = False,
 ) -> list[AlertRow]:
-    """Alerts that concern an agency, by id. By pathway, only those whose content it may see."""
-    rows = await db.fetch(ALERTS_OF_AGENCY, territory, agency, after, status, rule, pathway, limit)
+    """Alerts that concern an agency, by id; beside them, for a coordinator, those that came to the coordinators."""
+    rows = await db.fetch(
+        ALERTS_OF_COORDINATOR if coordinates else ALERTS_OF_AGENCY,
+        territory,
+        agency,
+        after,
+        wanted.status,
+        wanted.rule,
+        wanted.pathway,
+        limit,
+        wanted.now,
+        wanted.changed_after,
+        wanted.recent,
+    )
     return [_alert_row(row) for row in rows]
 
 
@@ -187,46 +284,84 @@ async def alerts_of(
 
 def _alert_row(row: asyncpg.Record) -> AlertRow:
     fields = dict(row)
-    for name in ("evidence", "near_misses", "recipients"):
+    for name in ("evidence", "near_misses", "recipients", "responses"):
         fields[name] = msgspec.json.decode(fields[name])
     return msgspec.convert(fields, AlertRow)
 
 
 class AlertBoard:
     name = "alert_board"
-    version = 2
+    version = 3
     tables: Mapping[str, str] = {"alerts": ALERTS, "alert_recipients": RECIPIENTS}
     walls: Mapping[str, str] = {"alerts": OF_ALERT, "alert_recipients": OF_AGENCY}
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
         found: dict[UUID, list[Any]] = {}
-        told: dict[UUID, tuple[Recipient, ...]] = {}
         cleared: dict[UUID, tuple[UUID, int, datetime, str]] = {}
+        told: set[UUID] = set()
         for stored in page.events:
             match stored.event:
                 case AlertRaised() | AlertReopened() as event:
                     found[event.originator_id] = _found_row(stored, event)
-                    told[event.originator_id] = event.recipients
+                    told.add(event.originator_id)
                     cleared.pop(event.originator_id, None)
                 case AlertCleared() as event:
                     alert_id = event.originator_id
                     cleared[alert_id] = (alert_id, stored.position, event.on, event.reason.value)
+                case AlertEscalated() as event:
+                    told.add(event.originator_id)
         if found:
             await db.execute(build.sql(PUT_ALERTS), page.territory, *zip(*found.values(), strict=True))
-            await db.execute(build.sql(DROP_RECIPIENTS), page.territory, list(told))
-            await _put_recipients(db, build, page.territory, told)
         if cleared:
             await db.execute(build.sql(CLEAR_ALERTS), page.territory, *zip(*cleared.values(), strict=True))
+        await _put_standings(db, build, page)
+        await _put_recipients(db, build, page, told)
         for statement in FORGET if page.erased else ():
             await db.execute(build.sql(statement), page.territory, list(page.erased), list(page.forgotten_alerts))
 
 
-async def _put_recipients(
-    db: Connection, build: Build, territory: str, told: Mapping[UUID, Sequence[Recipient]]
-) -> None:
-    rows = [(alert_id, one.agency, one.role.value, one.sees.value) for alert_id, some in told.items() for one in some]
+async def _put_standings(db: Connection, build: Build, page: Page) -> None:
+    """How the alerts touched stand at the end of the page, whatever was done about them."""
+    positions: dict[UUID, int] = {}
+    changed: dict[UUID, datetime] = {}
+    for stored in page.events:
+        alert_id = stored.event.originator_id
+        if alert_id in page.alerts:
+            positions[alert_id] = stored.position
+            if isinstance(stored.event, AlertStep) and not isinstance(stored.event, AlertDelivered | AlertRead):
+                changed[alert_id] = stored.event.on
+            elif isinstance(stored.event, AlertRaised | AlertReopened | AlertCleared):
+                changed.pop(alert_id, None)  # Its own row says so.
+    rows = [
+        _standing_row(page.alerts[alert_id], position, changed.get(alert_id))
+        for alert_id, position in positions.items()
+        if not page.alerts[alert_id].erased
+    ]
     if rows:
-        await db.execute(build.sql(PUT_RECIPIENTS), territory, *zip(*rows, strict=True))
+        await db.execute(build.sql(STAND), page.territory, *zip(*rows, strict=True))
+
+
+def _standing_row(alert: Alert, position: int, changed: datetime | None) -> tuple[Any, ...]:
+    return (
+        alert.id,
+        position,
+        changed,
+        alert.severity,
+        _json(alert.recipients),
+        _json(alert.responses),
+        level_of(alert),
+        alert.waived_until,
+        alert.waived_by,
+        alert.waiver_code,
+    )
+
+
+async def _put_recipients(db: Connection, build: Build, page: Page, told: Iterable[UUID]) -> None:
+    known = [page.alerts[alert_id] for alert_id in sorted(told) if alert_id in page.alerts]
+    rows = [(alert.id, one.agency, one.role.value, one.sees.value) for alert in known for one in alert.recipients]
+    if rows:
+        await db.execute(build.sql(DROP_RECIPIENTS), page.territory, [alert.id for alert in known])
+        await db.execute(build.sql(PUT_RECIPIENTS), page.territory, *zip(*rows, strict=True))
 
 
 def _found_row(stored: Stored, event: AlertRaised | AlertReopened) -> list[Any]:

@@ -32,10 +32,12 @@ territory = {TERRITORY} AND (
 """Rows about one pathway, for who may read its coded facts. Of a build that holds participants and viewers."""
 
 OF_ALERT = f"""
-territory = {TERRITORY} AND EXISTS (
-    SELECT FROM {{alert_recipients}} r
-    WHERE r.territory = {{table}}.territory AND r.agency = {AGENCY} AND r.alert = {{table}}.alert)"""
-"""Alerts, for the agencies that are told of them."""
+territory = {TERRITORY} AND (
+    EXISTS (
+        SELECT FROM {{alert_recipients}} r
+        WHERE r.territory = {{table}}.territory AND r.agency = {AGENCY} AND r.alert = {{table}}.alert)
+    OR ({EVERYWHERE} AND level = 'coordinator'))"""
+"""Alerts, for the agencies that are told of them, and those that came so high for who coordinates the territory."""
 
 PROTECT = """
 ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;

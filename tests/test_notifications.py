@@ -1,18 +1,31 @@
 """Every agency concerned hears of an alert, once, and learns only what it may."""
 
 from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
 
+import msgspec
+
+from application.alert_histories import alert_now
+from application.event_log import Commit
+from application.message_types import MESSAGE_TYPES, MessageTypes
 from application.messages import OUTBOX_CHANNEL
 from application.rulebook import load_rules
 from application.rules_in_force import RulesInForce
+from domain.alert_pause import AlertWoken, WokenBecause
+from domain.alert_response import Answer
+from domain.alert_steps import AlertAnswered, AlertStep, AlertStepTold
 from domain.consent import GiveConsent, Purpose
 from domain.contact import Channel, RecordContact
 from domain.diagnosis import FoundNeed, RecordDiagnosis
+from domain.ids import uuid7
+from domain.pathway import SYSTEM
 from domain.referent import AssignReferent
 from domain.referral import RequestReferral
 from domain.rules import Calendars
 from infrastructure.database import Pool
-from projections.alert_board import alerts
+from projections.alert_board import Wanted, alerts
+from projections.notifications import Notifications
 from projections.registry import projections
 from tests.support.following import (
     CCAS,
@@ -20,6 +33,7 @@ from tests.support.following import (
     MISSION,
     TERRITORY,
     TRAINING_NEED,
+    Territory,
     all_projections,
     catch_up,
     follower_of,
@@ -45,7 +59,7 @@ async def test_those_who_take_part_are_told_what_it_is_about(database_url: str, 
         place.pass_days(20)
         await catch_up(pool, place)
         async with pool.acquire() as db:
-            [row] = await alerts(db, TERRITORY, MISSION, rule="referral-acknowledged")
+            [row] = await alerts(db, TERRITORY, MISSION, Wanted(rule="referral-acknowledged"))
     raised = "unisson.alert.raised.v1"
     assert await told(pool, "referral-acknowledged") == [
         (CCAS, raised, True),
@@ -166,3 +180,89 @@ async def test_of_two_facts_that_may_not_stand_side_by_side_both_agencies_are_to
         await follower_of(pool, place, projections(place.log, rules, Calendars())).catch_up()
     raised = "unisson.alert.raised.v1"
     assert await told(pool, "same-need-twice") == [(CCAS, raised, True), (MISSION, raised, True)]
+
+
+async def test_a_step_is_told_with_the_alert_as_it_stood_then(database_url: str, pool: Pool) -> None:
+    """Its severity, and whom it concerned, whatever came after; each once, however often it is folded."""
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, AssignReferent(to_agency=HOUSING))
+        await place.act(pathway_id, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        place.pass_days(20)
+        await catch_up(pool, place)
+        alert_id = await pool.fetchval("SELECT alert FROM alerts WHERE rule = 'referral-acknowledged'")
+        await take_step(place, alert_id, AlertAnswered, MISSION, answer=Answer.TAKING)
+        await take_step(place, alert_id, AlertWoken, SYSTEM, of=HOUSING, because=WokenBecause.DUE)
+        for _ in range(2):
+            await catch_up(pool, place)
+    rows = await pool.fetch("SELECT agency, type, severity, pathway FROM outbox ORDER BY position, agency")
+    assert [tuple(row) for row in rows[-3:]] == [
+        (CCAS, "unisson.alert.answered.v1", "warning", pathway_id),
+        (HOUSING, "unisson.alert.answered.v1", "warning", pathway_id),
+        (HOUSING, "unisson.alert.woken.v1", "warning", pathway_id),
+    ]
+
+
+async def take_step(place: Territory, alert_id: UUID, step: type[AlertStep], agency: str, **fields: Any) -> None:
+    """Record one about the alert as it stands."""
+    alert = await alert_now(place.log, TERRITORY, alert_id)
+    assert alert is not None
+    assert alert.finding is not None
+    pathway = await place.pathway(alert.finding.pathway)
+    concerned = {"concerned": alert.recipients} if issubclass(step, AlertStepTold) else {}
+    now = place.clock.now()
+    event = step(
+        originator_id=alert_id,
+        originator_version=alert.version + 1,
+        timestamp=now,
+        agency=agency,
+        on=now,
+        revision=alert.revision,
+        pathway=pathway.id,
+        rule=alert.finding.rule,
+        **concerned,
+        **fields,
+    )
+    await place.log.append(
+        TERRITORY,
+        Commit(stream_id=alert_id, expected_version=alert.version, events=[event], subject=pathway.subject),
+    )
+
+
+RENAMED = msgspec.structs.replace(MESSAGE_TYPES["unisson.alert.raised.v1"], version=2)
+EARLIER = msgspec.structs.replace(MESSAGE_TYPES["unisson.alert.raised.v1"], sunset=date(2026, 5, 1))
+
+
+async def test_two_versions_of_a_type_are_told_side_by_side_until_the_first_ones_sunset(
+    database_url: str, pool: Pool
+) -> None:
+    types = MessageTypes((EARLIER, RENAMED))
+    async with territory(database_url, pool) as place:
+        await endpoint(pool, "every type")
+        await endpoint(pool, "the new one only", RENAMED.type)
+        for days in (100, 300):
+            await place.open()
+            place.pass_days(days)
+            some = [each for each in all_projections(place) if each.name != "notifications"]
+            await follower_of(pool, place, [*some, Notifications(place.log, types)]).catch_up()
+    told = await pool.fetch("SELECT position, type FROM outbox ORDER BY position, type")
+    first, last = (min(row["position"] for row in told), max(row["position"] for row in told))
+    assert [row["type"] for row in told if row["position"] == first] == [EARLIER.type, RENAMED.type]
+    assert [row["type"] for row in told if row["position"] == last] == [RENAMED.type]
+    assert {tuple(row) for row in await pool.fetch(SENT_TO)} == {
+        ("every type", EARLIER.type),
+        ("every type", RENAMED.type),
+        ("the new one only", RENAMED.type),
+    }
+
+
+SENT_TO = """
+SELECT e.url, o.type FROM deliveries d JOIN outbox o USING (territory, message_id)
+JOIN webhook_endpoints e ON e.territory = d.territory AND e.endpoint_id = d.endpoint_id"""
+ENDPOINT = """
+INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, event_types, secret, created_at, status, verified_at)
+VALUES ($1, $2, $3, $4, $5, '', now(), 'active', now())"""
+
+
+async def endpoint(pool: Pool, name: str, *types: str) -> None:
+    await pool.execute(ENDPOINT, TERRITORY, uuid7(), CCAS, name, list(types))
