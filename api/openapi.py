@@ -41,6 +41,7 @@ TAGS = {
     "rights": "The rights of persons: being told what is known, restricting it, having it erased.",
     "alerts": "Interventions found out of step.",
     "inbox": "What an agency has to do.",
+    "calendars": "An agency's appointments, in its people's own calendars.",
     "events": "The history, as a feed.",
     "batches": "Many commands in one request.",
     "exports": "The history, as a file.",

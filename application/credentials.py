@@ -16,7 +16,9 @@ CHECKSUM_LENGTH = 8
 ACCESS_TOKEN = "un_at"  # noqa: S105 (what it begins with, not a secret)
 SESSION = "un_ss"
 BOOTSTRAP = "un_bl"
-MARKS = ("un_live_", "un_test_", *(f"{prefix}_" for prefix in (ACCESS_TOKEN, SESSION, BOOTSTRAP)))
+CALENDAR = "un_cf"
+"""The one that stands in an address: calendar programs know no other way. It reads appointments, and nothing else."""
+MARKS = ("un_live_", "un_test_", *(f"{prefix}_" for prefix in (ACCESS_TOKEN, SESSION, BOOTSTRAP, CALENDAR)))
 """What every credential of ours begins with."""
 
 
