@@ -85,7 +85,7 @@ async def must_still_be_in(request: ApiRequest) -> None:
 async def identify(scope: Scope, runtime: Runtime, *, again: bool = False) -> tuple[Caller, Proof]:
     """Raises InvalidKey, InvalidToken, SessionOver, CrossSite, KeyInUrl, InvalidAgent.
 
-    `again`: a proof of possession, which serves once, has served for this request already.
+    `again`: a proof of possession, which serves once, has served for this request already; a session is not used anew.
     """
     if holds_key(scope):
         raise KeyInUrl
@@ -99,7 +99,7 @@ async def identify(scope: Scope, runtime: Runtime, *, again: bool = False) -> tu
     if session is None:
         raise InvalidKey
     must_be_same_site(scope, headers)
-    return await _by_session(session, headers, runtime)
+    return await _by_session(session, headers, runtime, again=again)
 
 
 async def _by_key(token: str, scope: Scope, runtime: Runtime) -> tuple[Caller, Proof]:
@@ -136,8 +136,8 @@ async def _by_token(shown: str, scope: Scope, runtime: Runtime, *, bound: bool, 
     return caller, Proof(expires_at=token.expires_at, member_id=token.member_id)
 
 
-async def _by_session(shown: str, headers: dict[str, str], runtime: Runtime) -> tuple[Caller, Proof]:
-    session = await runtime.sessions.identify(shown)
+async def _by_session(shown: str, headers: dict[str, str], runtime: Runtime, *, again: bool) -> tuple[Caller, Proof]:
+    session = await runtime.sessions.identify(shown, used=not again)
     roles = await runtime.members.roles(session.territory, session.member_id, session.agency)
     caller = Caller(
         territory=session.territory,

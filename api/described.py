@@ -25,6 +25,8 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     """Answers with an ETag and takes If-None-Match."""
     waits: bool = False
     """Can wait for the projection it reads: `Prefer: wait`, `at_least`."""
+    resumed: bool = False
+    """Takes Last-Event-ID."""
     also: tuple[str, ...] = ()
     """Other media types of a success."""
     lines: bool = False

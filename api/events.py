@@ -6,8 +6,6 @@ Only what is already folded into the projections is shown, so that what a reader
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
-from uuid import UUID
 
 import msgspec
 from litestar import Router, get
@@ -16,10 +14,12 @@ from litestar.types import ASGIApp
 
 from api.authentication import must_still_be_in
 from api.described import described
+from api.event_header import EventHeader, view_of
 from api.queries import Limit, Position, QueryReader, WaitSeconds
 from api.reading import reading
 from api.replies import NDJSON, encode, reply
 from api.request import ApiRequest
+from api.stream import EVENT_STREAM, follow
 from application.access import Caller
 from application.event_log import Header
 from domain.errors import DomainError
@@ -43,22 +43,6 @@ class FeedQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     wait: WaitSeconds = 0.0
 
 
-class EventHeader(msgspec.Struct, kw_only=True):
-    """The clear part of an event. What it says is read from the pathway."""
-
-    position: int
-    type: str
-    dataschema: str
-    pathway_id: UUID
-    version: int
-    """Of the pathway, after it."""
-    recorded_at: datetime
-    agency: str
-    actor: str | None
-    correlation_id: UUID | None
-    causation_id: UUID | None
-
-
 class Feed(msgspec.Struct, kw_only=True):
     items: list[EventHeader]
     next_after: int
@@ -68,13 +52,16 @@ class Feed(msgspec.Struct, kw_only=True):
 FEED_QUERY = QueryReader(FeedQuery)
 
 
-@get("/", name="read-events", opt=described(answer=Feed, query=FeedQuery, also=(NDJSON,)))
+@get("/", name="read-events", opt=described(answer=Feed, query=FeedQuery, also=(NDJSON, EVENT_STREAM)))
 async def read_events(request: ApiRequest) -> ASGIApp:
     """Follow the events of one's pathways.
 
     With `wait`, an empty answer is held back until there is something, or the time is over. With `Accept:
     application/x-ndjson`, everything there is comes as one stream, an event a line; the last line says where to go on.
+    With `Accept: text/event-stream`, it is `/v1/stream`.
     """
+    if EVENT_STREAM in (request.header("accept") or ""):
+        return follow(request)
     query = FEED_QUERY.read(request)
     if NDJSON in (request.header("accept") or ""):
         return ASGIStreamingResponse(iterator=lines(request, query.after), media_type=NDJSON)
@@ -108,23 +95,7 @@ async def _visible(request: ApiRequest, headers: list[Header]) -> list[EventHead
     caller: Caller = request.user
     async with reading(request) as db:
         streams = await visible(db, caller.territory, caller.agency, (header.stream_id for header in headers))
-    return [_view(header) for header in headers if header.stream_id in streams]
-
-
-def _view(header: Header) -> EventHeader:
-    topic, _, version = header.topic.partition("@")
-    return EventHeader(
-        position=header.position,
-        type=topic,
-        dataschema=f"/schemas/events/{topic}/{version or 1}",
-        pathway_id=header.stream_id,
-        version=header.stream_version,
-        recorded_at=header.recorded_at,
-        agency=header.agency,
-        actor=header.actor,
-        correlation_id=header.correlation_id,
-        causation_id=header.causation_id,
-    )
+    return [view_of(header) for header in headers if header.stream_id in streams]
 
 
 async def _shown_up_to(request: ApiRequest) -> int:

@@ -6,7 +6,8 @@ from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp
 
 from api.described import described
-from api.events import EventHeader, lines
+from api.event_header import EventHeader
+from api.events import lines
 from api.queries import Position, QueryReader
 from api.replies import NDJSON
 from api.request import ApiRequest

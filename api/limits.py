@@ -49,6 +49,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Being answered at once; beyond, 429, so that no key takes the service from the others."""
     waits_of_one_key: int = 100
     """Kept waiting at once; beyond, 429."""
+    streams: int = 1_000
+    """Open at once in one process; beyond, 503."""
+    streams_of_one_agency: int = 100
+    """In one process; beyond, 429."""
     requests_per_second: float = 500.0
     """Of one API key, in one process, over time. A large body counts as several requests."""
     burst: int = 1_000

@@ -19,6 +19,7 @@ from api.described import Described
 from api.key_in_url import KeyInUrl
 from api.replies import NDJSON
 from api.request import ApiRequest
+from api.stream_frames import PLACE
 from application.access import Scope, ScopeRequired
 from application.api_keys import InvalidKey
 from application.authorisation import Forbidden
@@ -48,6 +49,7 @@ TAGS = {
     "agencies": "The directory of partner services.",
     "rules": "What being in step means in a territory.",
     "webhooks": "Being told.",
+    "mail": "Being told by mail.",
     "mandates": "What auditors may look at, and until when.",
     "audit": "The past as it was known, for auditors of cases.",
     "members": "People, and their roles.",
@@ -257,6 +259,7 @@ def _parameters(route: Route, components: Json) -> Iterator[Json]:
     if described.versioned:
         names.append("IfMatchRequired" if described.version_required else "IfMatch")
     names += ["IfNoneMatch"] if described.cached else []
+    names += ["LastEventId"] if described.resumed else []
     names += ["Prefer"] if described.waits or described.repeatable else []
     yield from ({"$ref": f"#/components/parameters/{name}"} for name in names)
 
@@ -392,6 +395,9 @@ PARAMETERS: Json = {
         pattern=f"^\\*$|{VERSION}",
     ),
     "IfNoneMatch": _header_parameter("If-None-Match", "The ETag already held."),
+    "LastEventId": _header_parameter(
+        "Last-Event-ID", "The id of the last event that came: go on from there.", pattern=PLACE.pattern
+    ),
     "Prefer": _header_parameter(
         "Prefer",
         "`wait=<seconds>` for a read to show what was just recorded; `return=representation` or `return=minimal`, "

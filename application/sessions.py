@@ -73,15 +73,18 @@ class Sessions:
         await self._store.add(digest_of(shown), session)
         return shown
 
-    async def identify(self, shown: str) -> Session:
-        """Raises SessionOver: always the same refusal, whatever is wrong."""
+    async def identify(self, shown: str, *, used: bool = True) -> Session:
+        """Raises SessionOver: always the same refusal, whatever is wrong.
+
+        `used`: by somebody, just now. An answer that goes on by itself says nothing of whether anybody is there.
+        """
         if not is_credential(SESSION, shown):
             raise SessionOver
         digest, now = digest_of(shown), self._clock.now()
         session = await self._believed.get(digest)
         if session is None or session.is_over(now):
             raise SessionOver
-        if now - session.seen_at >= NOTED_EVERY:
+        if used and now - session.seen_at >= NOTED_EVERY:
             await self._store.seen(digest, now)
             self._believed.forget(digest)
         return session

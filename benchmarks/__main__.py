@@ -15,6 +15,7 @@ BENCHMARKS = (
     "integrity",
     "row_security",
     "flood",
+    "stream",
 )
 
 

@@ -43,7 +43,7 @@ async def _main(folder: Path) -> None:
         connection = await connect(server.url)
         await migrate(connection)
         await connection.close()
-        flooder, *others = await _keys(server.url, 1 + OTHERS)
+        flooder, *others = await issue_keys(server.url, 1 + OTHERS)
         place = folder / "limited"
         async with serving("limited", server.url, place, folder):
             flood, *honest = [await _requests(place, key) for key in (flooder, *others)]
@@ -72,7 +72,8 @@ def _report(quiet: list[Paced], loud: list[Paced], flooded: list[Paced]) -> None
     report(at_most("others' p99 under the flood beside without it", p99_ms / baseline_ms, "x", 2))
 
 
-async def _keys(url: str, number: int) -> list[str]:
+async def issue_keys(url: str, number: int) -> list[str]:
+    """Of so many agencies."""
     tokens = []
     async with create_pool(url) as pool:
         for agency in range(number):

@@ -78,7 +78,7 @@ async def _run(name: str, run: int, url: str, folder: Path, key: str) -> Result:
 
 
 @asynccontextmanager
-async def serving(name: str, url: str, place: Path, folder: Path) -> AsyncIterator[None]:
+async def serving(name: str, url: str, place: Path, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.http_servers", name, url, str(place), str(folder)),
         stdout=asyncio.subprocess.PIPE,
@@ -86,7 +86,7 @@ async def serving(name: str, url: str, place: Path, folder: Path) -> AsyncIterat
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         await process.wait()

@@ -39,6 +39,18 @@ def unisson(url: str, place: Path, folder: Path, per_second: float = 1e9, burst:
     _serve(config_of(app, limits), place)
 
 
+def streaming(url: str, place: Path, folder: Path) -> None:
+    """All that `unisson serve` runs, open to many streams of one agency."""
+    from api.app import create_app
+    from api.limits import Limits
+    from api.server import config_of
+    from infrastructure.settings import Settings
+
+    many = 1_000_000
+    limits = Limits(requests_per_second=many, burst=many, streams_of_one_agency=many, waits_of_one_key=many)
+    _serve(config_of(create_app(Settings(data_dir=folder, database_url=url), limits=limits), limits), place)
+
+
 def limited(url: str, place: Path, folder: Path) -> None:
     """The same with a small quota for each key."""
     unisson(url, place, folder, QUOTA, 2 * QUOTA)
@@ -148,7 +160,7 @@ def _serve(config: uvicorn.Config, place: Path) -> None:
     server.run(sockets=[listen_on_file(place)])
 
 
-SERVERS = {"unisson": unisson, "limited": limited, "bare": bare, "stock": stock}
+SERVERS = {"unisson": unisson, "streaming": streaming, "limited": limited, "bare": bare, "stock": stock}
 
 if __name__ == "__main__":
     name, url, place, folder = sys.argv[1:]

@@ -22,8 +22,8 @@ from tests.support.hmis import ENROLLMENT, Export, during
 
 HOW_TO = DOCS / "how-to"
 RULEBOOK = DOCS / "reference" / "rulebook.md"
-APART = {"try-the-demo", "import-an-hmis-export", "use-your-own-postgresql", "receive-webhooks"}
-"""Pages that need something of their own; `tests/test_webhook_docs.py` holds the last one."""
+APART = {"try-the-demo", "import-an-hmis-export", "use-your-own-postgresql", "receive-webhooks", "follow-the-stream"}
+"""Pages that need something of their own; `tests/test_webhook_docs.py` and `tests/test_stream.py` hold the last two."""
 GOING_ON = sorted({page.stem for page in HOW_TO.glob("*.md")} - APART)
 """Pages that go on from where the demonstration left."""
 EVERY_PAGE = pytest.mark.parametrize("page", pages(), ids=name_of)

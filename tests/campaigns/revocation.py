@@ -29,7 +29,8 @@ from domain.clock import SystemClock
 from domain.roles import Role
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.logs import configure_logs
-from tests.support.readers import HeldStream, Reader, Webhooks, listing, patient, streaming
+from tests.support.endpoints import verify
+from tests.support.readers import HeldStream, Reader, Webhooks, listing, patient, server_sent, streaming
 from tests.support.service import CCAS, TERRITORY, Agency
 from tests.support.signing import Software
 from tests.support.town import GUEST, PATIENCE_SECONDS, MovableClock, Town, id_of, town
@@ -108,6 +109,7 @@ def of_feed(town: Town, client: Agency, after: int) -> list[Reader]:
         "feed": streaming(client, "/v1/events"),
         "export": streaming(client, "/v1/exports/events.ndjson"),
         "long poll": listing(client, "/v1/events", wait=1),
+        "stream": server_sent(client, "/v1/stream"),
     }
     return [Reader(how, town.clock, ask, after) for how, ask in asks.items()]
 
@@ -178,6 +180,7 @@ async def guest(town: Town, watched: str, told: Webhooks, after: int) -> Way:
     client, here = await town.here.agency(GUEST), town.here.runtime
     registered = await here.webhooks.register(TERRITORY, GUEST, told.url, (), SystemClock().now())
     told.secrets.append(registered.secret)
+    await verify(here.pool, here.webhooks, registered)
     there = await town.elsewhere(town.key)
     readers = [*of_feed(town, client, after), *of_pathway(town, client, watched, after), told.reader]
     return Way(

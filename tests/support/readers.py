@@ -5,14 +5,18 @@ import json
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from api.demo.receiver import Answer, Delivery, Receiver
+from api.demo.receiver import CHALLENGE, Answer, Delivery, Receiver
 from domain.clock import Clock
+from tests.support.server_sent import Refused, following
 from tests.support.service import Agency
 
 PAUSE_SECONDS = 0.2
+STREAMED_SECONDS = 1.5
+"""How long a stream is followed before it is left and begun again from where it was."""
 NDJSON = "application/x-ndjson"
 SMALL_BUFFER = 4096
 FAR = 1_000_000
@@ -64,6 +68,19 @@ def streaming(client: Agency, address: str) -> Callable[[Reader], Awaitable[None
     return ask
 
 
+def server_sent(client: Agency, address: str) -> Callable[[Reader], Awaitable[None]]:
+    async def ask(reader: Reader) -> None:
+        with suppress(TimeoutError, Refused):
+            async with (
+                asyncio.timeout(STREAMED_SECONDS),
+                following(client, address=address, after=reader.after) as stream,
+            ):
+                while (sent := await stream.next()) is not None:
+                    reader.note(sent.position)
+
+    return ask
+
+
 def listing(client: Agency, address: str, **params: float) -> Callable[[Reader], Awaitable[None]]:
     """Pages of `items`; with `wait`, long polls."""
 
@@ -99,7 +116,7 @@ class Webhooks(Receiver):
 
     async def _note(self, delivery: Delivery) -> Answer:
         event = self.verified(delivery)
-        if event is not None:
+        if event is not None and event.get_type() != CHALLENGE:
             self.reader.note(json.loads(delivery.body)["data"]["position"])
         return await self.accept(delivery)
 
