@@ -19,11 +19,11 @@ from application.mail import (
     DAILY_DEFAULT,
     Address,
     Immediate,
-    Language,
     Mailbox,
     MailboxDisabled,
     MailboxExists,
     MailboxStatus,
+    MailLanguage,
     MailLine,
     MailNotSetUp,
     Preferences,
@@ -46,7 +46,7 @@ class MailboxPreferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     audience: Audience = Audience.TEAM
     """Who reads it: a message for an audience that has no mailbox goes to the one nearest to it."""
-    language: Language = Language.FR
+    language: MailLanguage = MailLanguage.FR
     immediate: Immediate = Immediate.CRITICAL
     """What is written about at once, also in quiet hours; all else waits for the digest."""
     daily_max: Annotated[int, msgspec.Meta(ge=1, le=200)] = DAILY_DEFAULT
@@ -92,7 +92,7 @@ class MailboxView(msgspec.Struct, kw_only=True):
     address: str | None
     """Null in the answer to a command."""
     audience: Audience
-    language: Language
+    language: MailLanguage
     immediate: Immediate
     daily_max: int
     digest_hour: int

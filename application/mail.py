@@ -27,7 +27,7 @@ Address = Annotated[
 """In plain ASCII, so that it cannot add a header or a recipient."""
 
 
-class Language(StrEnum):
+class MailLanguage(StrEnum):
     FR = "fr"
     EN = "en"
 
@@ -68,7 +68,7 @@ class MailState(StrEnum):
 class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     audience: Audience = Audience.TEAM
     """Who reads it."""
-    language: Language = Language.FR
+    language: MailLanguage = MailLanguage.FR
     immediate: Immediate = Immediate.CRITICAL
     daily_max: int = DAILY_DEFAULT
     """New alerts that are not critical in one digest; the others wait for the next."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.mail import Language, MailKind
+from application.mail import MailKind, MailLanguage
 from application.mail_content import Content, News, Waiting
 
 
@@ -21,7 +21,7 @@ class Part(msgspec.Struct, frozen=True):
 class Letter(msgspec.Struct, frozen=True):
     """One mail, before it takes a form."""
 
-    language: Language
+    language: MailLanguage
     subject: str
     parts: tuple[Part, ...]
 
@@ -152,11 +152,11 @@ ENGLISH = Words(
     unsubscribe="Stop receiving these mails",
 )
 
-WORDS: Mapping[Language, Words] = {Language.FR: FRENCH, Language.EN: ENGLISH}
+WORDS: Mapping[MailLanguage, Words] = {MailLanguage.FR: FRENCH, MailLanguage.EN: ENGLISH}
 
 
 def letter_of(
-    kind: MailKind, content: Content, language: Language, *, daily_max: int, address: str, unsubscribe: str
+    kind: MailKind, content: Content, language: MailLanguage, *, daily_max: int, address: str, unsubscribe: str
 ) -> Letter:
     """`address` is where this service is reached, `unsubscribe` the link of this mailbox."""
     words = WORDS[language]
@@ -171,7 +171,7 @@ def letter_of(
     return Letter(language, words.subjects[kind], parts)
 
 
-def code_letter(code: str, language: Language) -> Letter:
+def code_letter(code: str, language: MailLanguage) -> Letter:
     words = WORDS[language]
     sentences = (words.greeting, words.code.format(code=code), words.not_asked)
     return Letter(language, words.subjects[MailKind.CODE], tuple(map(Part, sentences)))

@@ -138,11 +138,13 @@ def _code(error: Exception) -> str:
     match error:
         case aiosmtplib.SMTPAuthenticationError(code=code):
             return f"authentication_{code}"
-        case aiosmtplib.SMTPResponseException(code=code):
+        case aiosmtplib.SMTPResponseException(code=code) if code > 0:
             return f"server_{code}"
+        case aiosmtplib.SMTPResponseException():
+            return "not_smtp"
         case TimeoutError():
             return "timeout"
-        case ssl.SSLError():
+        case _ if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
             return "certificate"
         case aiosmtplib.SMTPServerDisconnected():
             return "connection_lost"

@@ -9,7 +9,7 @@ from email.utils import getaddresses
 import pytest
 from structlog.testing import capture_logs
 
-from application.mail import Immediate, Language, Mailbox, MailboxDisabled, MailboxStatus, UnknownMail
+from application.mail import Immediate, Mailbox, MailboxDisabled, MailboxStatus, MailLanguage, UnknownMail
 from application.messages import Audience, Message
 from domain.ids import uuid7
 from infrastructure.database import Pool
@@ -149,7 +149,7 @@ async def test_several_alerts_of_one_pathway_are_told_together(rig: Rig) -> None
 
 async def test_an_agency_reads_it_in_the_language_of_each_mailbox(rig: Rig) -> None:
     await rig.confirmed()
-    await rig.confirmed(LEAD, language=Language.EN)
+    await rig.confirmed(LEAD, language=MailLanguage.EN)
     alert = await rig.put(severity="critical")
     await rig.worker().drain()
     by_subject = {mail["Subject"]: text_of(mail) for mail in rig.server.mails}

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.mail import Language, MailKind
+from application.mail import MailKind, MailLanguage
 from application.mail_content import NEWS, TO_LOOK_AT, Content, News, choose, choose_urgent, content_of
 from application.mail_text import WORDS, Letter, as_html, as_text, code_letter, letter_of
 from application.message_types import MESSAGE_TYPES
@@ -41,7 +41,7 @@ def message(
     )
 
 
-def letter(content: Content, language: Language = Language.FR, kind: MailKind = MailKind.DIGEST) -> Letter:
+def letter(content: Content, language: MailLanguage = MailLanguage.FR, kind: MailKind = MailKind.DIGEST) -> Letter:
     return letter_of(kind, content, language, daily_max=20, address=ADDRESS, unsubscribe=LINK)
 
 
@@ -125,7 +125,7 @@ def test_both_languages_say_the_same_of_the_same(kind: MailKind) -> None:
     pathway = uuid4()
     told = [message(name, n, pathway=pathway) for n, name in enumerate(sorted(NEWS))]
     content = content_of(told, held_back=7)
-    french, english = (letter(content, language, kind) for language in Language)
+    french, english = (letter(content, language, kind) for language in MailLanguage)
     assert [[link for _, link in part.links] for part in french.parts] == [
         [link for _, link in part.links] for part in english.parts
     ]
@@ -164,8 +164,8 @@ class Read(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("language", Language)
-def test_the_page_is_plain_and_says_its_language(language: Language) -> None:
+@pytest.mark.parametrize("language", MailLanguage)
+def test_the_page_is_plain_and_says_its_language(language: MailLanguage) -> None:
     read = Read(as_html(letter(content_of([message()]), language)))
     assert read.attributes["lang"] == language.value
     assert read.tags.count("h1") == 1
@@ -183,13 +183,13 @@ def test_text_and_page_lead_to_the_same_places() -> None:
 def test_a_page_closes_what_an_address_might_open() -> None:
     content = content_of([message()])
     written = letter_of(
-        MailKind.DIGEST, content, Language.EN, daily_max=20, address='https://x/"><script>', unsubscribe=LINK
+        MailKind.DIGEST, content, MailLanguage.EN, daily_max=20, address='https://x/"><script>', unsubscribe=LINK
     )
     assert "<script>" not in as_html(written)
 
 
 def test_the_mail_with_the_code_holds_nothing_else() -> None:
-    said = as_text(code_letter("01234567", Language.EN))
+    said = as_text(code_letter("01234567", MailLanguage.EN))
     assert "01234567" in said
     assert "http" not in said
 

@@ -47,6 +47,8 @@ def test_a_key_may_be_held_elsewhere() -> None:
         ("UNISSON_ALLOWED_ORIGINS", "*", "regex"),
         ("UNISSON_ALLOWED_ORIGINS", "https://a.example/", "regex"),
         ("UNISSON_ALLOWED_ORIGINS", "https://a.example https://b.example", "regex"),
+        ("UNISSON_SMTP_SECURITY", "ssl", "starttls|tls|none"),
+        ("UNISSON_MAIL_FROM", "a@b.example\nBcc: c@d.example", "regex"),
         ("UNISSON_WEATHER", "fair", "known are UNISSON_DATA_DIR"),
     ],
 )
@@ -55,6 +57,19 @@ def test_what_cannot_be_used_is_refused_by_name(variable: str, value: str, probl
         read_settings({variable: value})
     assert refused.value.variable == variable
     assert problem in refused.value.problem
+
+
+@pytest.mark.parametrize(
+    ("given", "variable"),
+    [
+        ({"UNISSON_SMTP_HOST": "mail.example.org"}, "UNISSON_MAIL_FROM"),
+        ({"UNISSON_SMTP_USER": "unisson", "UNISSON_SMTP_SECURITY": "none"}, "UNISSON_SMTP_SECURITY"),
+    ],
+)
+def test_a_mail_server_needs_a_sender_and_no_password_goes_in_clear(given: dict[str, str], variable: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings(given)
+    assert refused.value.variable == variable
 
 
 @pytest.mark.parametrize("field", Settings.__struct_fields__)
