@@ -9,9 +9,9 @@ from litestar.params import FromPath
 
 from api.audit import REFUSALS, KnownPages, MomentPages, look, moment_asked, moment_of, page_of
 from api.described import described
-from api.inbox import ToDo
+from api.inbox import ToDo, to_do_view
 from api.queries import QueryReader
-from api.replayed import MomentView, Seen, moment_view, to_do_view
+from api.replayed import MomentView, Seen, moment_view
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from application.access import Scope

@@ -8,11 +8,16 @@ from litestar import Router, get
 
 from api.described import described
 from api.freshness import shown
+from api.inbox_cards import list_cards
+from api.inbox_due_soon import list_due_soon
+from api.inbox_summaries import list_summaries
 from api.queries import Cursor, Limit, Position, QueryReader, next_page
 from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from projections.agency_inbox import BEFORE_ANY, AgencyInbox, ItemKind, inbox
+from domain.alert_escalation import EscalationLevel
+from domain.rules.rule import Severity
+from projections.agency_inbox import BEFORE_ANY, AgencyInbox, InboxItem, ItemKind, inbox
 
 
 class InboxQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +39,10 @@ class ToDo(msgspec.Struct, kw_only=True):
     """What it is about: a kind of intervention, a rule; empty for a bare notice."""
     since: datetime
     due: datetime | None
+    severity: Severity | None = None
+    """Of an alert."""
+    level: EscalationLevel | None = None
+    """Up to where an alert was escalated, as nobody answered it."""
 
 
 class InboxPage(msgspec.Struct, kw_only=True):
@@ -42,6 +51,18 @@ class InboxPage(msgspec.Struct, kw_only=True):
     items: list[ToDo]
     next: str | None
     """`cursor` of the next page; null at the end."""
+
+
+def to_do_view(item: InboxItem) -> ToDo:
+    return as_view(
+        item,
+        ToDo,
+        id=item.item,
+        pathway_id=item.pathway,
+        kind=ItemKind(item.kind),
+        severity=None if item.severity is None else Severity(item.severity),
+        level=None if item.level is None else EscalationLevel(item.level),
+    )
 
 
 INBOX_QUERY = QueryReader(InboxQuery)
@@ -66,7 +87,7 @@ async def read_inbox(request: ApiRequest) -> Reply:
             after=after,
             limit=query.limit,
         )
-    items = [as_view(each, ToDo, id=each.item, pathway_id=each.pathway, kind=ItemKind(each.kind)) for each in found]
+    items = [to_do_view(each) for each in found]
     full = len(found) == query.limit
     place = cursors.seal(caller, path, query, (found[-1].since, found[-1].item)) if full else None
     if place is not None:
@@ -74,4 +95,4 @@ async def read_inbox(request: ApiRequest) -> Reply:
     return reply(InboxPage(items=items, next=place), headers=headers)
 
 
-routes = Router("/inbox", route_handlers=[read_inbox], tags=["inbox"])
+routes = Router("/inbox", route_handlers=[read_inbox, list_cards, list_due_soon, list_summaries], tags=["inbox"])

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.inbox import ToDo
+from api.inbox import to_do_view
 from api.pathways import view
 from api.replies import as_view
 from api.timeline import FactNow, obligation_view
@@ -27,7 +27,7 @@ from domain.pathway import Pathway
 from domain.rules import CompiledRules, Obligation, Rule
 from domain.rules.rule import Forbid
 from domain.true_on import as_true_on, holds_on
-from projections.agency_inbox import InboxItem, ItemKind
+from projections.agency_inbox import InboxItem
 from projections.alert_board import AlertRow
 from projections.replayed import AlertThen, alert_then, inbox_then
 
@@ -187,10 +187,6 @@ def moment_view(moment: Moment) -> MomentView:
 def facts_view(seen: Seen) -> list[FactNow]:
     contested = {str(entry_id) for entry_id in seen.pathway.rights.contested}
     return [as_view(fact, FactNow, contested=fact.fact_id in contested) for fact in seen.facts]
-
-
-def to_do_view(item: InboxItem) -> ToDo:
-    return as_view(item, ToDo, id=item.item, pathway_id=item.pathway, kind=ItemKind(item.kind))
 
 
 def _alert_view(row: AlertRow) -> ReplayedAlert:

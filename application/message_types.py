@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self, TypeAlias
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from application.messages import Audience, Message
 
@@ -39,14 +39,21 @@ class Data(Protocol):
     def of(cls, message: Message) -> Self: ...
 
 
+Position: TypeAlias = Annotated[int, Meta(ge=0, description="Of the event, in the territory's log.")]
+FirstPosition: TypeAlias = Annotated[
+    int, Meta(ge=0, description="Of the first event that it sums up, in the territory's log.")
+]
+NoPosition: TypeAlias = Annotated[int, Meta(ge=0, description="0: it is of no event.")]
+PathwayOfParticipant: TypeAlias = Annotated[UUID, Meta(description="Only for an agency that takes part in it.")]
+PathwayInCharge: TypeAlias = Annotated[UUID, Meta(description="Only for an agency in charge of it.")]
+
+
 class AboutAlert(msgspec.Struct, frozen=True, kw_only=True):
     """An alert of your concern changed."""
 
-    position: int
-    """Of the event, in the territory's log."""
+    position: Position
     alert_id: UUID
-    pathway_id: UUID | UnsetType = UNSET
-    """Only for an agency that takes part in the pathway."""
+    pathway_id: PathwayOfParticipant | UnsetType = UNSET
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -56,13 +63,12 @@ class AboutAlert(msgspec.Struct, frozen=True, kw_only=True):
 class AboutEscalation(msgspec.Struct, frozen=True, kw_only=True):
     """An alert of your concern waits too long."""
 
-    position: int
-    """Of the event, in the territory's log."""
+    position: Position
     alert_id: UUID
-    level: str
-    """To whom it went up: `lead`, `coordinator`, or `rule` where the rule itself says so."""
-    pathway_id: UUID | UnsetType = UNSET
-    """Only for an agency that takes part in the pathway."""
+    level: Annotated[
+        str, Meta(description="How high it went: `lead`, `coordinator`, or `rule` where the rule itself says to whom.")
+    ]
+    pathway_id: PathwayOfParticipant | UnsetType = UNSET
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -77,8 +83,7 @@ class AboutEscalation(msgspec.Struct, frozen=True, kw_only=True):
 class AboutSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts were recorded of which nobody was told one by one."""
 
-    position: int
-    """Of the last event that it sums up, in the territory's log."""
+    position: FirstPosition
     summary_id: UUID
 
     @classmethod
@@ -89,8 +94,7 @@ class AboutSummary(msgspec.Struct, frozen=True, kw_only=True):
 class AboutPathway(msgspec.Struct, frozen=True, kw_only=True):
     """A pathway of your concern is no more."""
 
-    position: int
-    """Of the event, in the territory's log."""
+    position: Position
     pathway_id: UUID
 
     @classmethod
@@ -101,11 +105,9 @@ class AboutPathway(msgspec.Struct, frozen=True, kw_only=True):
 class AboutBrokenGlass(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody broke the glass."""
 
-    position: int
-    """Of the event, in the territory's log."""
+    position: Position
     break_glass_id: UUID
-    pathway_id: UUID | UnsetType = UNSET
-    """Only for an agency in charge of the pathway."""
+    pathway_id: PathwayInCharge | UnsetType = UNSET
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -115,8 +117,7 @@ class AboutBrokenGlass(msgspec.Struct, frozen=True, kw_only=True):
 class AboutAccesses(msgspec.Struct, frozen=True, kw_only=True):
     """Something is to be read in the accesses of your agency or territory."""
 
-    position: int
-    """Of the event, in the territory's log."""
+    position: Position
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -126,8 +127,7 @@ class AboutAccesses(msgspec.Struct, frozen=True, kw_only=True):
 class AboutTest(msgspec.Struct, frozen=True, kw_only=True):
     """You asked for it. Nothing happened."""
 
-    position: int
-    """0: it is of no event."""
+    position: NoPosition
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -137,8 +137,7 @@ class AboutTest(msgspec.Struct, frozen=True, kw_only=True):
 class AboutChallenge(msgspec.Struct, frozen=True, kw_only=True):
     """Give the challenge back, and this endpoint is told what happens from then on."""
 
-    position: int
-    """0: it is of no event."""
+    position: NoPosition
     endpoint_id: UUID
     challenge: str
 
@@ -150,8 +149,7 @@ class AboutChallenge(msgspec.Struct, frozen=True, kw_only=True):
 class AboutEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook endpoint of yours changed by itself."""
 
-    position: int
-    """0: it is of no event."""
+    position: NoPosition
     endpoint_id: UUID
 
     @classmethod
@@ -162,8 +160,7 @@ class AboutEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 class AboutMailbox(msgspec.Struct, frozen=True, kw_only=True):
     """A mailbox of yours changed by itself."""
 
-    position: int
-    """0: it is of no event."""
+    position: NoPosition
     mailbox_id: UUID
 
     @classmethod
@@ -188,6 +185,8 @@ class MessageType(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears of it."""
     audience: Audience = Audience.TEAM
     """Who of an agency is meant, unless the message says otherwise."""
+    of_event: bool = True
+    """Told with an event of the log, at whose place it stands in the stream. Others do not come by the stream."""
     asks_to_act: bool = False
     """Somebody is waited for: of a critical alert it is urgent."""
     since: str = "0.1.0"
@@ -320,6 +319,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutSummary,
             when="an import, a calendar or a rule made alerts of which nobody was told one by one; once a day",
             to="every agency that these alerts concern",
+            of_event=False,
         ),
         MessageType(
             name="webhook.challenge",
@@ -327,6 +327,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutChallenge,
             when="a webhook endpoint was registered, or a new challenge was asked for it; `subject` is the endpoint",
             to="the endpoint that has to prove that it wants to be told",
+            of_event=False,
         ),
         MessageType(
             name="webhook.test",
@@ -334,6 +335,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutTest,
             when="you asked for a test; `subject` is the endpoint",
             to="the endpoint that it was asked for",
+            of_event=False,
         ),
         MessageType(
             name="webhook.disabled",
@@ -342,6 +344,7 @@ MESSAGE_TYPES = MessageTypes(
             when="a webhook endpoint of your agency was disabled because it failed for days or answered 410",
             to="the agency whose endpoint it is",
             audience=Audience.LEAD,
+            of_event=False,
         ),
         MessageType(
             name="mailbox.disabled",
@@ -350,6 +353,7 @@ MESSAGE_TYPES = MessageTypes(
             when="a mailbox of your agency was disabled because the mail server said for good that there is none",
             to="the agency whose mailbox it is",
             audience=Audience.LEAD,
+            of_event=False,
         ),
         MessageType(
             name="person.erased",
@@ -357,6 +361,7 @@ MESSAGE_TYPES = MessageTypes(
             data=AboutPathway,
             when="the person of a pathway that your agency knew of was erased: delete your copies too (GDPR art. 19)",
             to="every agency that the pathway was known to",
+            of_event=False,
         ),
         MessageType(
             name="glass.broken",

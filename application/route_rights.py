@@ -48,7 +48,7 @@ RIGHTS: Mapping[str, Action | None] = {
     "resume-alert": A.ANSWER_ALERT,
     "dispute-alert": A.ANSWER_ALERT,
     "explain-alert": A.LIST_CASES,
-    "list-alert-acts": A.LIST_CASES,
+    "list-alert-acts": A.READ_ALERTS,
     "read-inbox": A.LIST_CASES,
     "make-calendar-feed": A.LIST_CASES,
     "list-calendar-feeds": A.LIST_CASES,

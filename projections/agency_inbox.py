@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Sees
+from domain.alert import Alert, Role, Sees
+from domain.alert_escalation import level_of
+from domain.escalation import is_told
 from domain.ledger import Current, point_order
 from domain.pathway import Pathway
 from projections.projection import Build, Connection, Page
@@ -25,6 +27,8 @@ CREATE TABLE {agency_inbox} (
     agency    text COLLATE "C" NOT NULL,
     kind      text COLLATE "C" NOT NULL,
     code      text COLLATE "C" NOT NULL,  -- What it is about: a kind of intervention, a rule.
+    severity  text COLLATE "C",           -- Of an alert.
+    level     text COLLATE "C",           -- Up to where an alert went, as nobody answered it.
     PRIMARY KEY (territory, agency, item)
 );
 CREATE INDEX ON {agency_inbox} (territory, agency, since, item);
@@ -32,21 +36,22 @@ CREATE INDEX ON {agency_inbox} (territory, pathway);
 CREATE INDEX ON {agency_inbox} (territory, item)"""
 
 ITEMS_OF = """
-SELECT agency, item, pathway, since, due, kind, code FROM {agency_inbox}
+SELECT agency, item, pathway, since, due, kind, code, severity, level FROM {agency_inbox}
 WHERE territory = $1 AND pathway = ANY($2::uuid[]) AND kind <> 'alert'"""
 DROP_ITEMS = """
 DELETE FROM {agency_inbox} i USING unnest($2::text[], $3::uuid[]) AS done (agency, item)
 WHERE i.territory = $1 AND i.agency = done.agency AND i.item = done.item"""
 DROP_ALERTS = "DELETE FROM {agency_inbox} WHERE territory = $1 AND item = ANY($2::uuid[]) AND kind = 'alert'"
 PUT_ITEMS = """
-INSERT INTO {agency_inbox} (territory, agency, item, pathway, since, due, kind, code)
+INSERT INTO {agency_inbox} (territory, agency, item, pathway, since, due, kind, code, severity, level)
 SELECT $1, * FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::text[],
-    $8::text[])
+    $8::text[], $9::text[], $10::text[])
 ON CONFLICT (territory, agency, item) DO UPDATE SET pathway = excluded.pathway, since = excluded.since,
-    due = excluded.due, kind = excluded.kind, code = excluded.code"""
+    due = excluded.due, kind = excluded.kind, code = excluded.code, severity = excluded.severity,
+    level = excluded.level"""
 FORGET = "DELETE FROM {agency_inbox} WHERE territory = $1 AND (pathway = ANY($2::uuid[]) OR item = ANY($3::uuid[]))"
 INBOX_PAGE = """
-SELECT agency, item, pathway, since, due, kind, code FROM agency_inbox
+SELECT agency, item, pathway, since, due, kind, code, severity, level FROM agency_inbox
 WHERE territory = $1 AND agency = $2 AND (since, item) > ($3, $4) AND (due IS NULL OR due <= $5)
     AND ($6::text IS NULL OR kind = $6)
 ORDER BY since, item LIMIT $7"""
@@ -73,6 +78,8 @@ class InboxItem(NamedTuple):
     due: datetime | None
     kind: str
     code: str
+    severity: str | None = None
+    level: str | None = None
 
 
 async def inbox(
@@ -92,7 +99,7 @@ async def inbox(
 
 class AgencyInbox:
     name = "agency_inbox"
-    version = 1
+    version = 2
     tables: Mapping[str, str] = {"agency_inbox": INBOX}
     walls: Mapping[str, str] = {"agency_inbox": OF_AGENCY}
 
@@ -118,39 +125,41 @@ async def _fold_pathways(db: Connection, build: Build, page: Page) -> None:
 
 
 async def _fold_alerts(db: Connection, build: Build, page: Page) -> None:
-    """An alert is in the inbox of all whom it concerns while it is open; a quiet one in none, a hidden one later."""
-    touched: dict[UUID, list[InboxItem]] = {}
-    for stored in page.events:
-        match stored.event:
-            case AlertRaised() | AlertReopened() as event:
-                told = not (event.quiet or event.hidden)
-                found = event.finding
-                touched[event.originator_id] = list(alert_items(event, found.pathway, found.rule)) if told else []
-            case AlertDisclosed() as event if not event.quiet:
-                touched[event.originator_id] = list(alert_items(event, event.pathway, event.rule))
-            case AlertCleared() as event:
-                touched[event.originator_id] = []
-    if touched:
-        await db.execute(build.sql(DROP_ALERTS), page.territory, list(touched))
-    fresh = [item for items in touched.values() for item in items]
-    if fresh:
-        await db.execute(build.sql(PUT_ITEMS), page.territory, *zip(*fresh, strict=True))
+    if page.alerts:
+        await db.execute(build.sql(DROP_ALERTS), page.territory, list(page.alerts))
+    items = [item for alert_id, alert in sorted(page.alerts.items()) for item in alert_items(alert_id, alert)]
+    if items:
+        await db.execute(build.sql(PUT_ITEMS), page.territory, *zip(*items, strict=True))
     if page.erased:
         await db.execute(build.sql(FORGET), page.territory, list(page.erased), list(page.forgotten_alerts))
 
 
-def alert_items(event: AlertRaised | AlertReopened | AlertDisclosed, pathway: UUID, rule: str) -> Iterator[InboxItem]:
-    """Of an alert that is told."""
-    for one in event.recipients:
+def alert_items(alert_id: UUID, alert: Alert) -> Iterator[InboxItem]:
+    """Of all whom it concerns while it is open: not of whoever snoozed it, of nobody while it is waived or untold."""
+    if is_told(alert) and alert.waived_until is None:
+        for item in items_of_all(alert_id, alert):
+            if alert.response_of(item.agency).snoozed_until is None:
+                yield item
+
+
+def items_of_all(alert_id: UUID, alert: Alert) -> Iterator[InboxItem]:
+    """Of all whom it concerns, whatever became of it."""
+    assert alert.finding is not None
+    assert alert.changed is not None
+    called = {one.agency: step.on for step in reversed(alert.escalated) for one in step.recipients}
+    level = level_of(alert)
+    for one in alert.recipients:
         sees_content = one.sees is Sees.CONTENT
         yield InboxItem(
             one.agency,
-            event.originator_id,
-            pathway if sees_content else None,
-            event.on,
+            alert_id,
+            alert.finding.pathway if sees_content else None,
+            called[one.agency] if one.role is Role.COORDINATOR else alert.changed[0],
             None,
             ItemKind.ALERT.value,
-            rule if sees_content else "",
+            alert.finding.rule if sees_content else "",
+            alert.severity,
+            None if level is None else level.value,
         )
 
 

@@ -19,6 +19,7 @@ from projections.officers import Officers
 from projections.pathway_timeline import PathwayTimeline
 from projections.person_index import PersonIndex
 from projections.projection import Projection
+from projections.quiet_alerts import QuietAlerts
 from projections.retention_clocks import RetentionClocksView
 from projections.rule_health import RuleHealth
 from projections.rulebook import Rulebook
@@ -46,6 +47,7 @@ def projections(
         AlertBoard(),
         RuleHealth(),
         AlertTimersView(log, rules, calendars),
+        QuietAlerts(log, calendars),
         ErasureList(),
         Officers(),
         RetentionClocksView(),

@@ -9,9 +9,11 @@ from datetime import datetime
 import msgspec
 
 from application.event_log import Stored
-from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, AlertStatus, Recipient, Role, Sees
+from domain.alert import Alert, AlertCleared, AlertRaised, AlertReopened, AlertStatus, Recipient, Role, Sees
+from domain.alert_escalation import level_of
+from domain.alert_steps import AlertDelivered, AlertRead, AlertStep
 from domain.pathway import Pathway
-from projections.agency_inbox import InboxItem, alert_items, items_of
+from projections.agency_inbox import InboxItem, alert_items, items_of, items_of_all
 from projections.alert_board import AlertRow
 
 
@@ -20,15 +22,16 @@ class AlertThen(msgspec.Struct, frozen=True, kw_only=True):
 
     row: AlertRow
     """In whose capacity it is read says `told_to`; here, as nobody's."""
-    raised: AlertRaised | AlertReopened
-    """The last time."""
-    inbox: tuple[InboxItem, ...]
-    """Whose inboxes it was in."""
+    alert: Alert
+
+    @property
+    def inbox(self) -> tuple[InboxItem, ...]:
+        """Whose inboxes it was in."""
+        return tuple(alert_items(self.row.alert, self.alert))
 
     def items(self) -> tuple[InboxItem, ...]:
         """As it would stand in the inboxes of all whom it concerns."""
-        finding = self.raised.finding
-        return tuple(alert_items(self.raised, finding.pathway, finding.rule))
+        return tuple(items_of_all(self.row.alert, self.alert))
 
     def told_to(self, agency: str) -> AlertRow | None:
         """As the agency was told of it; None when it did not concern it."""
@@ -39,17 +42,12 @@ class AlertThen(msgspec.Struct, frozen=True, kw_only=True):
 def alert_then(history: Sequence[Stored]) -> AlertThen | None:
     """None when none of its events can be read any more."""
     row: AlertRow | None = None
-    raised: AlertRaised | AlertReopened | None = None
-    inbox: tuple[InboxItem, ...] = ()
+    alert: Alert | None = None
     for stored in history:
+        alert = stored.event.mutate(alert)
         match stored.event:
             case AlertRaised() | AlertReopened() as event:
-                row, raised = _raised(stored, event), event
-                found = event.finding
-                is_told = not (event.quiet or event.hidden)
-                inbox = tuple(alert_items(event, found.pathway, found.rule)) if is_told else ()
-            case AlertDisclosed() as event if not event.quiet:
-                inbox = tuple(alert_items(event, event.pathway, event.rule))
+                row = _raised(stored, event)
             case AlertCleared() as event if row is not None:
                 row = msgspec.structs.replace(
                     row,
@@ -58,14 +56,34 @@ def alert_then(history: Sequence[Stored]) -> AlertThen | None:
                     changed_at=event.on,
                     reason=event.reason.value,
                 )
-                inbox = ()
-    return None if row is None or raised is None else AlertThen(row=row, raised=raised, inbox=inbox)
+            case AlertStep() as event if row is not None and not isinstance(event, AlertDelivered | AlertRead):
+                row = msgspec.structs.replace(row, changed_at=event.on)
+    if row is None or alert is None:
+        return None
+    return AlertThen(row=_standing(row, alert, history[-1].position), alert=alert)
 
 
 def inbox_then(pathway: Pathway, alerts: Iterable[InboxItem], now: datetime) -> list[InboxItem]:
     """What everyone had to do about a pathway, longest waiting first: what is due after `now` is not there yet."""
     items = [item for item in (*items_of(pathway), *alerts) if item.due is None or item.due <= now]
     return sorted(items, key=lambda item: (item.since, item.item, item.agency))
+
+
+def _standing(row: AlertRow, alert: Alert, position: int) -> AlertRow:
+    """With whatever was done about it."""
+    if alert.erased:
+        return row
+    return msgspec.structs.replace(
+        row,
+        position=position,
+        severity=alert.severity,
+        recipients=alert.recipients,
+        responses=alert.responses,
+        level=level_of(alert),
+        waived_until=alert.waived_until,
+        waived_by=alert.waived_by,
+        waiver_code=alert.waiver_code,
+    )
 
 
 def _raised(stored: Stored, event: AlertRaised | AlertReopened) -> AlertRow:

@@ -131,8 +131,9 @@ async def _seen(runtime: Runtime, lens: Lens, asked: Asked) -> AsyncIterator[See
 def _shown(asked: Asked, seen: Seen, moment: Moment) -> Iterator[dict[str, Any]]:
     import msgspec
 
+    from api.inbox import to_do_view
     from api.pathways import view
-    from api.replayed import facts_view, to_do_view
+    from api.replayed import facts_view
     from api.timeline import obligation_view, timeline_event
     from application.agency_sight import openings_to
     from projections.pathway_timeline import timeline_row
