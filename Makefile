@@ -41,8 +41,9 @@ check: .venv/dev.stamp ## Style, types, layers; hashes, licences, known vulnerab
 bench: .venv/dev.stamp ## Measure against peers in the same run, one JSON object a line
 	@.venv/bin/python -m benchmarks $(ARGS)
 
-docs: .venv/dev.stamp ## Write the OpenAPI document that the documentation refers to
+docs: .venv/dev.stamp ## Write the OpenAPI and AsyncAPI documents that the documentation refers to
 	.venv/bin/unisson openapi --output docs/reference/openapi.json
+	.venv/bin/unisson asyncapi --output docs/reference/asyncapi.json
 
 lock: $(UV) ## Resolve the dependencies again, with hashes and without any index address
 	$(COMPILE) pyproject.toml --group dev --group bench -o requirements/dev.lock

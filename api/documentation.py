@@ -12,7 +12,7 @@ from litestar import Router, get
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from api import message_schemas, openapi, schemas
+from api import asyncapi, message_schemas, openapi, schemas
 from api.problems import MEDIA_TYPE, NotFound, catalogue, language_of, title
 from api.replies import encode
 from api.request import ApiRequest
@@ -69,6 +69,17 @@ async def read_openapi() -> ASGIResponse:
 @cache
 def _document() -> bytes:
     return encode(openapi.document())
+
+
+@get("/asyncapi.json", name="asyncapi")
+async def read_asyncapi() -> ASGIResponse:
+    """The AsyncAPI document: what agencies are told, and by which channel."""
+    return ASGIResponse(body=_messages_document(), headers=PUBLIC)
+
+
+@cache
+def _messages_document() -> bytes:
+    return encode(asyncapi.document())
 
 
 @get("/docs", name="docs")
@@ -147,10 +158,13 @@ async def list_message_schemas() -> ASGIResponse:
 @get("/schemas/messages/{name:str}/{version:int}", name="message-schema")
 async def message_schema(name: FromPath[str], version: FromPath[int]) -> ASGIResponse:
     """The JSON Schema of what one version of one type of message carries."""
-    schema = message_schemas.schema_of(name, version)
-    if schema is None:
+    kind = message_schemas.kind_of(name, version)
+    if kind is None:
         raise NotFound
-    return ASGIResponse(body=encode(schema), media_type="application/schema+json", headers=PUBLIC)
+    headers = PUBLIC | message_schemas.sunset_header(kind)
+    return ASGIResponse(
+        body=encode(message_schemas.schema(kind)), media_type="application/schema+json", headers=headers
+    )
 
 
 @get("/schemas/rule", name="rule-schema")
@@ -184,6 +198,7 @@ routes = Router(
     "/",
     route_handlers=[
         read_openapi,
+        read_asyncapi,
         docs,
         static,
         problems,

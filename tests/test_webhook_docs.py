@@ -12,10 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from application.message_types import TEST_MESSAGE
 from application.messages import Message
 from application.webhooks import DeliveryState, DisabledReason
-from domain.alert import TOLD_TOPICS
 from domain.ids import uuid7
 from infrastructure.outbox import RETRY_AFTER
 from infrastructure.outgoing_http import OutgoingHttp
@@ -96,11 +94,6 @@ def test_every_state_is_explained(name: str) -> None:
 @pytest.mark.parametrize("reason", [reason.value for reason in DisabledReason])
 def test_every_reason_to_disable_is_explained(reason: str) -> None:
     assert f"`{reason}`" in REFERENCE
-
-
-@pytest.mark.parametrize("type_", [*(f"unisson.{topic}.v1" for topic in sorted(TOLD_TOPICS)), TEST_MESSAGE])
-def test_every_type_is_explained(type_: str) -> None:
-    assert f"| `{type_}` |" in REFERENCE
 
 
 def test_the_schedule_of_the_page_is_the_one_kept() -> None:

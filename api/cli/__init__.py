@@ -30,6 +30,7 @@ COMMANDS = {
     "witness": ("Témoigner du journal d'une autre installation.", "Witness the log of another installation."),
     "database": ("Donner l'adresse de la base à d'autres outils.", "Give the database's address to other tools."),
     "openapi": ("Écrire la description de l'API.", "Write the API's description."),
+    "asyncapi": ("Écrire la description des messages.", "Write the description of the messages."),
 }
 """Every command, in the order of the help page, with what it is for."""
 
