@@ -9,7 +9,7 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.alerts import ALERT_QUERY, BOARD, AlertQuery
+from api.alerts import ALERT_QUERY, BOARD, AlertQuery, coordinates
 from api.conditions import etag
 from api.described import described
 from api.explanations import rule_of
@@ -18,11 +18,12 @@ from api.pathways import UPDATES
 from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from application.access import Caller
+from application.access import Caller, Scope
+from application.acts.aside import PATHS, aside
 from application.acts.proposed import Proposal, proposals
 from application.acts.sketch import Asks, Blank, Way
 from application.acts.words import label_of
-from application.authorisation import Forbidden, authorise
+from application.authorisation import Forbidden, authorise, may_ever
 from application.decision_table import Action
 from application.key_vault import KeyRestricted
 from domain.alert import AlertStatus, Finding, Role, Sees
@@ -91,18 +92,35 @@ async def list_alert_acts(request: ApiRequest, alert_id: FromPath[UUID]) -> Repl
     runtime, caller = request.runtime, request.user
     headers = await shown(request, BOARD, ALERT_QUERY.read(request).at_least, with_alerts=True)
     async with reading(request) as db:
-        row = await alert(db, caller.territory, caller.agency, alert_id)
+        row = await alert(db, caller.territory, caller.agency, alert_id, coordinates=coordinates(request))
     if row is None or row.sees is not Sees.CONTENT:
         raise UnknownAlert
     pathway = await runtime.rights.read(caller.territory, row.pathway)
-    if caller.agency not in pathway.participants:
+    if caller.agency not in pathway.participants and not coordinates(request):
         raise UnknownAlert  # No longer: the log knows before any view does.
     if pathway.is_restricted:
         raise KeyRestricted
-    found = await _proposals(request, row, pathway) if row.status is AlertStatus.OPEN else []
-    may_write = _may_write(caller, pathway, request)
-    items = [_view(each, pathway, permitted=may_write and caller.agency in each.agencies) for each in found]
+    items = await _items(request, row, pathway) if row.status is AlertStatus.OPEN else []
     return reply(AlertActs(alert_id=alert_id, items=items), headers=headers)
+
+
+async def _items(request: ApiRequest, row: AlertRow, pathway: Pathway) -> list[ActView]:
+    runtime, caller = request.runtime, request.user
+    may_write = _may_write(caller, pathway, request)
+    acts = [
+        _act_view(each, pathway, permitted=may_write and _is_of(caller, each))
+        for each in await _proposals(request, row, pathway)
+    ]
+    may_answer = Scope.WRITE in caller.scopes and may_ever(caller, Action.ANSWER_ALERT)
+    beside = aside(row.recipients, runtime.clock.now(), runtime.calendars.of(caller.territory).tz)
+    return acts + [
+        _view(each, f"/v1/alerts/{row.alert}/{PATHS[each.command]}", permitted=may_answer and _is_of(caller, each))
+        for each in beside
+    ]
+
+
+def _is_of(caller: Caller, proposal: Proposal) -> bool:
+    return caller.agency in proposal.agencies
 
 
 async def _proposals(request: ApiRequest, row: AlertRow, pathway: Pathway) -> list[Proposal]:
@@ -123,6 +141,8 @@ async def _proposals(request: ApiRequest, row: AlertRow, pathway: Pathway) -> li
 
 
 def _may_write(caller: Caller, pathway: Pathway, request: ApiRequest) -> bool:
+    if Scope.WRITE not in caller.scopes:
+        return False
     try:
         authorise(caller, Action.WRITE_CASE, pathway, at=request.runtime.clock.now())
     except Forbidden:
@@ -130,17 +150,23 @@ def _may_write(caller: Caller, pathway: Pathway, request: ApiRequest) -> bool:
     return True
 
 
-def _view(proposal: Proposal, pathway: Pathway, *, permitted: bool) -> ActView:
-    spec, label = BY_NAME[proposal.command], label_of(proposal.command, proposal.body.get("status"), proposal.way)
+def _act_view(proposal: Proposal, pathway: Pathway, *, permitted: bool) -> ActView:
+    spec = BY_NAME[proposal.command]
     place = spec.path.replace("{entry_id}", str(proposal.entry))
+    if_match = etag(pathway.version) if spec.name in UPDATES else None
+    return _view(proposal, f"/v1/pathways/{pathway.id}{place}", permitted=permitted, if_match=if_match)
+
+
+def _view(proposal: Proposal, url: str, *, permitted: bool, if_match: str | None = None) -> ActView:
+    label = label_of(proposal.command, proposal.body.get("status"), proposal.way)
     return as_view(
         proposal,
         ActView,
         label_fr=label.fr,
         label_en=label.en,
         method="POST",
-        url=f"/v1/pathways/{pathway.id}{place}",
-        if_match=etag(pathway.version) if spec.name in UPDATES else None,
+        url=url,
+        if_match=if_match,
         blanks=_blank_views(proposal.blanks),
         permitted=permitted,
     )

@@ -83,8 +83,8 @@ def day(pointer: str = "/on", *, required: bool = False) -> Blank:
     return Blank(pointer=pointer, asks=Asks.DAY, required=required)
 
 
-def text(pointer: str = "/reason") -> Blank:
-    return Blank(pointer=pointer, asks=Asks.TEXT)
+def text(pointer: str = "/reason", *, required: bool = True) -> Blank:
+    return Blank(pointer=pointer, asks=Asks.TEXT, required=required)
 
 
 def code(pointer: str, choices: Sequence[str]) -> Blank:

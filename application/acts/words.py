@@ -29,9 +29,11 @@ SAID: Mapping[tuple[str, str], Words] = {
     ("move-accompaniment", "cancelled"): Words("Annuler l'accompagnement prévu", "Cancel the planned accompaniment"),
     ("move-transfer", "accepted"): Words("Accepter le transfert", "Accept the transfer"),
     ("move-transfer", "rejected"): Words("Refuser le transfert, avec un motif", "Refuse the transfer, with a reason"),
+    ("waive-alert", ""): Words("Dire pourquoi il est juste d'en rester là", "Say why it is right to leave it so"),
+    ("dispute-alert", ""): Words("Signaler que l'alerte est erronée", "Say that the alert is wrong"),
     ("move-transfer", "cancelled"): Words("Annuler la demande de transfert", "Cancel the request for a transfer"),
 }
-"""Of commands that say more than one thing, by the state that they lead to."""
+"""Of commands that say more than one thing, by the state that they lead to; and of those about the alert itself."""
 OF_WAY: Mapping[Way, Words] = {
     Way.CORRECT: Words("Corriger la date, si elle est fausse", "Correct the date, if it is wrong"),
     Way.RETRACT: Words("Annuler l'enregistrement, s'il est une erreur", "Take the entry back, if it is a mistake"),
@@ -41,5 +43,5 @@ OF_WAY: Mapping[Way, Words] = {
 def label_of(command: str, status: str | None, way: Way) -> Words:
     if way in OF_WAY:
         return OF_WAY[way]
-    spec = BY_NAME[command]
-    return SAID.get((command, status or ""), Words(spec.summary_fr, spec.summary))
+    said = SAID.get((command, status or ""))
+    return said or Words(BY_NAME[command].summary_fr, BY_NAME[command].summary)

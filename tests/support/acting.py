@@ -24,7 +24,10 @@ def _value(blank: dict[str, Any], now: datetime, another_agency: str) -> str:
         case "day":
             return blank["not_after"] or now.date().isoformat()
         case "instant":
-            return (now - timedelta(minutes=5 if blank["pointer"] == "/start" else 1)).isoformat()
+            latest = (
+                now if blank["not_after"] is None else datetime.fromisoformat(f"{blank['not_after']}T12:00:00+00:00")
+            )
+            return (latest - timedelta(minutes=5 if blank["pointer"] == "/start" else 1)).isoformat()
         case "agency":
             return another_agency
         case "text":
