@@ -1,8 +1,9 @@
 """Timers of alerts on a real log: what is due is recorded once, whatever was stopped, lost or answered meanwhile."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from domain.alert import Recipient, Role, Sees
 from domain.alert_commands import Acknowledge, Snooze, Waive
 from domain.alert_escalation import AlertEscalated, EscalationLevel
 from domain.alert_pause import AlertWaiverEnded, AlertWoken, WaiverCode, WokenBecause
-from domain.referral import MoveReferral, ReferralStatus
+from domain.referral import MoveReferral, ReferralStatus, RequestReferral
 from infrastructure.database import Pool
 from projections.check import Checked, check
 from projections.rebuild import rebuild
 from tests.support.answering import alert_of, answer, history, name_coordinator, pass_time, unanswered
-from tests.support.following import CCAS, MISSION, Territory, all_projections, follower_of, territory
+from tests.support.eventually import PATIENCE_SECONDS
+from tests.support.following import CCAS, MISSION, TRAINING_NEED, Territory, all_projections, follower_of, territory
 
 METROPOLE = "metropole-montpellier"
 DAY = timedelta(days=1)
@@ -166,3 +168,30 @@ async def test_a_crash_between_the_step_and_the_rows_records_it_once(pool: Pool,
     place.log = real
     await pass_time(pool, place)
     assert await levels(place, alert_id) == [EscalationLevel.LEAD]
+
+
+ESCALATED = "SELECT count(*) FROM events WHERE topic = 'alert.escalated'"
+
+
+async def test_killed_in_the_midst_of_many_every_one_is_called_upon_once(
+    database_url: str, pool: Pool, place: Territory
+) -> None:
+    for _ in range(80):
+        pathway = await place.open()
+        await place.act(pathway, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+    await pass_time(pool, place, 20 * DAY)
+    alerts = [row["alert"] for row in await pool.fetch("SELECT alert FROM alerts WHERE rule LIKE 'referral%'")]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.follow_forever", database_url, "1.0", stdout=asyncio.subprocess.PIPE
+    )
+    while await pool.fetchval(ESCALATED) == 0:  # For its clock, today's, they are long due.
+        await asyncio.sleep(0.002)
+    process.kill()
+    await process.wait()
+    place.clock.set(datetime.now(UTC))
+    async with follower_of(pool, place, all_projections(place), lease_s=1.0, poll_s=0.05):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not all([EscalationLevel.LEAD in await levels(place, alert) for alert in alerts]):
+                await asyncio.sleep(0.05)
+    leads = [(await levels(place, alert)).count(EscalationLevel.LEAD) for alert in alerts]
+    assert leads == [1] * 80
