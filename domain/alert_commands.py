@@ -79,9 +79,9 @@ class AlertCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if not act.is_concerned_by(alert):
             raise UnknownAlert
         if alert.status is AlertStatus.CLEARED:
-            raise AlertOver(status=alert.status.value)
+            raise AlertOver
         if self.revision not in (None, alert.revision):
-            raise OtherRevision(revision=alert.revision)
+            raise OtherRevision(alert.revision)
 
 
 class Acknowledge(AlertCommand, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class AnswerAlert(AlertCommand, frozen=True, kw_only=True):
         if self.answer is Answer.NOT_CONCERNED and self.reason is None:
             raise ReasonNeeded(field="/reason")
         if self.answer is Answer.TAKING and alert.taken_by not in (None, act.agency):
-            raise AlreadyTaken(**({"taken_by": alert.taken_by} if act.sees is Sees.CONTENT else {}))
+            raise AlreadyTaken(by=alert.taken_by if act.sees is Sees.CONTENT else None)
         if alert.response_of(act.agency).answer is not self.answer or self.reason is not None:
             alert.tell(AlertAnswered, act, answer=self.answer, until=self._until(alert, act), reason=self.reason)
 

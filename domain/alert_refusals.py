@@ -24,6 +24,12 @@ class OtherRevision(DomainError):
     code = "other_revision"
     title_fr = "L'alerte a été émise de nouveau depuis : regardez-la telle qu'elle est maintenant."
 
+    def __init__(self, present: int) -> None:
+        super().__init__(
+            f"{self.title()} The present revision is {present}.",
+            detail_fr=f"{self.title_fr} La révision actuelle est la {present}.",
+        )
+
 
 class AlreadyTaken(DomainError):
     """Another agency has just taken it: answer `in_support` if you help, `not_concerned` if you need not."""
@@ -33,6 +39,12 @@ class AlreadyTaken(DomainError):
         "Un autre service vient de la prendre : répondez `in_support` si vous l'aidez, "
         "`not_concerned` si vous n'avez pas à le faire."
     )
+
+    def __init__(self, by: str | None) -> None:
+        """`by` is left out for whoever may not know which agencies are concerned."""
+        super().__init__(
+            f"{self.title()} It is {by}." if by else None, detail_fr=f"{self.title_fr} C'est {by}." if by else None
+        )
 
 
 class ReasonNeeded(DomainError):
@@ -76,6 +88,13 @@ class TooFar(DomainError):
     code = "too_far"
     status = 422
     title_fr = "Cette date est trop lointaine."
+
+    def __init__(self, *, days_most: int, field: str) -> None:
+        super().__init__(
+            f"{self.title()} It is at most {days_most} days from now.",
+            detail_fr=f"{self.title_fr} Elle est dans {days_most} jours au plus.",
+            field=field,
+        )
 
 
 class NothingPutAside(DomainError):

@@ -9,9 +9,9 @@ import pytest
 from api.cli import main
 from api.cli.failure import Status
 from domain.clock import SettableClock
+from tests.support.alerted import alerts_of, unanswered
 from tests.support.command_line import Ran, unisson
 from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY, running
-from tests.test_http_alerts import alerts_of, unanswered
 
 Here = dict[str, str]
 

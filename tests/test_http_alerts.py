@@ -1,6 +1,5 @@
 """Alerts and the inbox over HTTP: each agency sees what it may, and no more."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from domain.clock import SettableClock
 from domain.roles import Role
+from tests.support.alerted import alerts_of, unanswered
 from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, NOW, Agency, Service, running
 
 
@@ -33,28 +33,6 @@ async def ccas(service: Service) -> Agency:
 @pytest.fixture
 async def mission(service: Service) -> Agency:
     return await service.agency(MISSION_LOCALE)
-
-
-async def unanswered(ccas: Agency, clock: SettableClock) -> tuple[str, str]:
-    """A referral that nobody answered in time, in a pathway otherwise in step: its pathway and its id."""
-    pathway = await ccas.opened()
-    await ccas.command(f"{pathway}/referents", {})
-    await ccas.command(f"{pathway}/diagnoses", {"needs": [{"theme": HOUSING}]})
-    await ccas.command(f"{pathway}/consents", {"purpose": "sharing", "to_agency": MISSION_LOCALE})
-    referral = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
-    await ccas.get("/v1/inbox", params={"at_least": referral.headers["x-position"]})
-    clock.advance(timedelta(days=21))
-    return pathway, referral.json()["id"]
-
-
-async def alerts_of(agency: Agency, **params: str) -> list[dict[str, Any]]:
-    """Once there are some."""
-    async with asyncio.timeout(10):
-        while True:
-            items: list[dict[str, Any]] = (await agency.get("/v1/alerts", params=params)).json()["items"]
-            if items:
-                return items
-            await asyncio.sleep(0.05)
 
 
 async def test_an_unanswered_referral_alerts_both_agencies_with_its_evidence(

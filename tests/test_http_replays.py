@@ -14,8 +14,8 @@ from application.access import Caller, Means, Scope
 from domain.clock import SettableClock
 from domain.compartments import Compartment
 from domain.roles import Role
+from tests.support.alerted import alerts_of, unanswered
 from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY, Agency, Service, running
-from tests.test_http_alerts import alerts_of, unanswered
 
 DEPARTMENT = "departement-34"
 

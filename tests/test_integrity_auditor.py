@@ -15,8 +15,8 @@ from infrastructure.log_bundle import write_bundle
 from infrastructure.note_folder import NoteFolder
 from infrastructure.sealer import Sealer
 from infrastructure.signing_key import LogKey
+from tests.support.alerted import alerts_of, unanswered
 from tests.support.service import CCAS, NOW, TERRITORY, running
-from tests.test_http_alerts import alerts_of, unanswered
 from tests.test_http_replays import Audit, audited, code, mandate, somebody
 
 CANARY = "Zénobie Quetzalcoatl"
