@@ -18,19 +18,22 @@ from api.request import ApiRequest
 from application import outcomes
 from application.access import Scope
 from application.webhooks import (
+    Attempt,
+    ChallengeFailed,
     DeliveryLine,
     DeliveryState,
     DisabledReason,
     EndpointDisabled,
     EndpointRefused,
     EndpointStatus,
+    EndpointUnverified,
+    TooManyChallenges,
     TooManyEndpoints,
     UnknownEndpoint,
     UnknownMessage,
 )
-from domain.command import Instant
-from domain.dates import FIRST_YEAR, YEARS_AHEAD, ImplausibleDate
 from domain.errors import DomainError
+from infrastructure.webhooks import cloud_event
 
 EventType = Annotated[str, msgspec.Meta(pattern="^[a-z0-9.-]{1,100}$(?!\\n)")]
 
@@ -43,15 +46,16 @@ class RegisterEndpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Empty: every type."""
 
 
-class ReplayMessages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Send again one message, or all that the endpoint missed since a time: exactly one of the two."""
+class ReplayMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Send one message again, even one that was delivered."""
 
-    message_id: UUID | None = None
-    since: Instant | None = None
+    message_id: UUID
 
-    def __post_init__(self) -> None:
-        if (self.message_id is None) == (self.since is None):
-            raise ValueError("Expected exactly one of message_id and since")
+
+class GiveChallengeBack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the endpoint received in `data.challenge`."""
+
+    challenge: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +70,9 @@ class EndpointView(msgspec.Struct, kw_only=True):
     event_types: tuple[str, ...]
     status: EndpointStatus
     disabled_reason: DisabledReason | None
+    challenge_until: datetime | None
+    """Until when the challenge sent last may be given back; null when nothing is asked of it."""
+    verified_at: datetime | None
     consecutive_failures: int
     last_success_at: datetime | None
     created_at: datetime
@@ -90,6 +97,23 @@ class Queued(msgspec.Struct, kw_only=True):
     message_id: UUID | None = None
 
 
+class DeliveryView(msgspec.Struct, kw_only=True):
+    """A message to this endpoint and what became of it."""
+
+    message_id: UUID
+    type: str
+    subject_id: UUID
+    state: DeliveryState
+    due_at: datetime | None
+    """When the next attempt may start; null when there is none to come, or when it is due at once."""
+    created_at: datetime
+    settled_at: datetime | None
+    attempts: tuple[Attempt, ...]
+    """The latest thirty, in order."""
+    body: msgspec.Raw
+    """The CloudEvent as anybody might read it: without the pathway, or what a challenge asks for."""
+
+
 class DeliveriesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     state: DeliveryState | None = None
     limit: Limit = 50
@@ -104,27 +128,50 @@ class Deliveries(msgspec.Struct, kw_only=True):
 
 
 ENDPOINT = BodyReader(RegisterEndpoint)
-REPLAY = BodyReader(ReplayMessages)
+REPLAY = BodyReader(ReplayMessage)
+CHALLENGE = BodyReader(GiveChallengeBack)
 NOTHING = BodyReader(Nothing)
 DELIVERIES_QUERY = QueryReader(DeliveriesQuery)
 
 
-async def once(request: ApiRequest, raw: bytes, status: int, work: Callable[[], Awaitable[msgspec.Struct]]) -> Reply:
-    """Do the work unless this very request was answered before. Secrets are never remembered."""
+class Named(msgspec.Struct, frozen=True):
+    """Of an answer, the part that names what was made."""
+
+    id: UUID
+
+
+async def once(
+    request: ApiRequest,
+    raw: bytes,
+    status: int,
+    work: Callable[[], Awaitable[msgspec.Struct]],
+    *,
+    place: str | None = None,
+) -> Reply:
+    """Do the work unless this very request was answered before. Secrets are never remembered.
+
+    `place`: where what was made is found by its id.
+    """
     known = outcomes.Request(
         caller=request.user, idempotency_key=idempotency_key(request), fingerprint=fingerprint(request, raw)
     )
     recalled = await request.runtime.outcomes.begin(known)
     if recalled is not None:
-        return reply(msgspec.Raw(recalled), status=status, headers={"Idempotency-Replayed": "true"})
+        headers = {"Idempotency-Replayed": "true"} | _location(place, recalled)
+        return reply(msgspec.Raw(recalled), status=status, headers=headers)
     try:
         answer = await work()
     except DomainError:  # A refusal did nothing. After any other failure nobody knows: the key stays reserved a while.
         await request.runtime.outcomes.give_up(known)
         raise
     kept = msgspec.structs.replace(answer, secret=None) if "secret" in answer.__struct_fields__ else answer
-    await request.runtime.outcomes.settle(known, encode(kept))
-    return reply(answer, status=status)
+    encoded = encode(kept)
+    await request.runtime.outcomes.settle(known, encoded)
+    return reply(answer, status=status, headers=_location(place, encoded))
+
+
+def _location(place: str | None, answer: bytes) -> dict[str, str]:
+    return {} if place is None else {"Location": f"{place}/{msgspec.json.decode(answer, type=Named).id}"}
 
 
 @post(
@@ -136,11 +183,11 @@ async def once(request: ApiRequest, raw: bytes, status: int, work: Callable[[], 
         status=201,
         body=RegisterEndpoint,
         repeatable=True,
-        refusals=(EndpointRefused, TooManyEndpoints),
+        refusals=(EndpointRefused, TooManyEndpoints, TooManyChallenges),
     ),
 )
 async def register_endpoint(request: ApiRequest) -> Reply:
-    """Register an address to be told at. The answer holds the signing secret, this once."""
+    """Register an address to be told at. The answer holds the signing secret, this once; a challenge goes out."""
     body, raw = await ENDPOINT.read(request)
 
     async def register() -> EndpointView:
@@ -170,6 +217,57 @@ async def read_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Rep
     caller = request.user
     found = await request.runtime.webhooks.endpoint(caller.territory, caller.agency, endpoint_id)
     return reply(as_view(found, EndpointView, id=found.endpoint_id, secret=None))
+
+
+@post(
+    "/{endpoint_id:uuid}/challenges",
+    name="challenge-webhook-endpoint",
+    status_code=202,
+    opt=described(
+        Scope.MANAGE,
+        answer=EndpointView,
+        status=202,
+        body=Nothing,
+        repeatable=True,
+        refusals=(UnknownEndpoint, EndpointDisabled, TooManyChallenges),
+    ),
+)
+async def challenge_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
+    """Send a new challenge to an endpoint that is not verified yet."""
+    _, raw = await NOTHING.read(request)
+
+    async def challenge() -> EndpointView:
+        caller, runtime = request.user, request.runtime
+        found = await runtime.webhooks.challenge(caller.territory, caller.agency, endpoint_id, runtime.clock.now())
+        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+
+    return await once(request, raw, 202, challenge)
+
+
+@post(
+    "/{endpoint_id:uuid}/verifications",
+    name="verify-webhook-endpoint",
+    status_code=200,
+    opt=described(
+        Scope.MANAGE,
+        answer=EndpointView,
+        body=GiveChallengeBack,
+        repeatable=True,
+        refusals=(UnknownEndpoint, EndpointDisabled, ChallengeFailed),
+    ),
+)
+async def verify_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
+    """Verify an endpoint by the challenge that it received, where it cannot give it back by itself."""
+    body, raw = await CHALLENGE.read(request)
+
+    async def verify() -> EndpointView:
+        caller, runtime = request.user, request.runtime
+        found = await runtime.webhooks.verify(
+            caller.territory, caller.agency, endpoint_id, body.challenge, runtime.clock.now()
+        )
+        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+
+    return await once(request, raw, 200, verify)
 
 
 @post(
@@ -215,7 +313,7 @@ async def disable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> 
     opt=described(Scope.MANAGE, answer=EndpointView, body=Nothing, repeatable=True, refusals=(UnknownEndpoint,)),
 )
 async def enable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
-    """Send there again, from now on."""
+    """Send there again, from now on; to an endpoint that never was verified, once it is."""
     _, raw = await NOTHING.read(request)
 
     async def enable() -> EndpointView:
@@ -236,7 +334,7 @@ async def enable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> R
         status=202,
         body=Nothing,
         repeatable=True,
-        refusals=(UnknownEndpoint, EndpointDisabled),
+        refusals=(UnknownEndpoint, EndpointDisabled, EndpointUnverified),
     ),
 )
 async def test_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
@@ -253,29 +351,25 @@ async def test_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Rep
 
 @post(
     "/{endpoint_id:uuid}/replays",
-    name="replay-webhook-messages",
+    name="replay-webhook-message",
     status_code=202,
     opt=described(
         Scope.MANAGE,
         answer=Queued,
         status=202,
-        body=ReplayMessages,
+        body=ReplayMessage,
         repeatable=True,
-        refusals=(UnknownEndpoint, UnknownMessage, EndpointDisabled, ImplausibleDate),
+        refusals=(UnknownEndpoint, UnknownMessage, EndpointDisabled, EndpointUnverified),
     ),
 )
-async def replay_messages(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
-    """Send again one message, or all that this endpoint missed since a time, under the same message ids."""
+async def replay_message(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Reply:
+    """Send one message again, under the same message id, even when it was delivered."""
     body, raw = await REPLAY.read(request)
-
-    if body.since is not None and not FIRST_YEAR <= body.since.year <= request.runtime.clock.now().year + YEARS_AHEAD:
-        raise ImplausibleDate(field="/since")  # At either end of the calendar it has no time in UTC.
 
     async def replay() -> Queued:
         caller = request.user
-        messages = await request.runtime.webhooks.replay(
-            caller.territory, caller.agency, endpoint_id, message_id=body.message_id, since=body.since
-        )
+        webhooks = request.runtime.webhooks
+        messages = await webhooks.replay(caller.territory, caller.agency, endpoint_id, body.message_id)
         return Queued(messages=messages, message_id=body.message_id)
 
     return await once(request, raw, 202, replay)
@@ -299,18 +393,34 @@ async def list_deliveries(request: ApiRequest, endpoint_id: FromPath[UUID]) -> R
     return reply(Deliveries(items=lines, next=place), headers=headers)
 
 
+@get(
+    "/{endpoint_id:uuid}/deliveries/{message_id:uuid}",
+    name="read-webhook-delivery",
+    opt=described(Scope.MANAGE, answer=DeliveryView, refusals=(UnknownEndpoint, UnknownMessage)),
+)
+async def read_delivery(request: ApiRequest, endpoint_id: FromPath[UUID], message_id: FromPath[UUID]) -> Reply:
+    """Read one delivery: each attempt, and the body as anybody might read it."""
+    caller, runtime = request.user, request.runtime
+    found = await runtime.webhooks.delivery(caller.territory, caller.agency, endpoint_id, message_id)
+    body = msgspec.Raw(cloud_event(found.message, runtime.settings.address))
+    return reply(as_view(found, DeliveryView, attempts=found.attempts_made, body=body))
+
+
 routes = Router(
     "/webhook-endpoints",
     route_handlers=[
         register_endpoint,
         list_endpoints,
         read_endpoint,
+        challenge_endpoint,
+        verify_endpoint,
         rotate_secret,
         disable_endpoint,
         enable_endpoint,
         test_endpoint,
-        replay_messages,
+        replay_message,
         list_deliveries,
+        read_delivery,
     ],
     tags=["webhooks"],
 )

@@ -8,10 +8,12 @@ from uuid import UUID
 
 import msgspec
 
+from application.messages import Message
 from domain.errors import DomainError
 
 
 class EndpointStatus(StrEnum):
+    UNVERIFIED = "unverified"  # It has not given its challenge back: nothing else is sent there.
     ACTIVE = "active"
     DISABLED = "disabled"
 
@@ -41,6 +43,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: every type."""
     status: EndpointStatus
     disabled_reason: DisabledReason | None
+    challenge_until: datetime | None
+    """Until when the challenge it was sent last may be given back; None when nothing is asked of it."""
+    verified_at: datetime | None
     consecutive_failures: int
     last_success_at: datetime | None
     created_at: datetime
@@ -72,19 +77,53 @@ class DeliveryLine(msgspec.Struct, frozen=True, kw_only=True):
     settled_at: datetime | None
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One request that was made. One that the end of its process cut short leaves none."""
+
+    at: datetime
+    """When it ended."""
+    milliseconds: int
+    status: int | None
+    error_code: str | None
+    """None: delivered."""
+
+
+class DeliveryDetail(DeliveryLine, frozen=True, kw_only=True):
+    """A line with its attempts, the latest thirty, in order, and the message as anybody might read it."""
+
+    attempts_made: tuple[Attempt, ...]
+    message: Message
+    """Without the pathway: what is kept of a message is not told again by its log."""
+
+
 class Webhooks(Protocol):
     """An agency's endpoints. Another agency's endpoint is an unknown one."""
 
     async def register(
         self, territory: str, agency: str, url: str, event_types: Sequence[str], now: datetime
     ) -> NewEndpoint:
-        """Raises EndpointRefused for an address that may never be called, TooManyEndpoints."""
+        """Unverified, with a challenge on its way.
+
+        Raises EndpointRefused for an address that may never be called, TooManyEndpoints, TooManyChallenges.
+        """
 
     async def endpoints(self, territory: str, agency: str) -> list[Endpoint]:
         """Oldest first."""
 
     async def endpoint(self, territory: str, agency: str, endpoint_id: UUID) -> Endpoint:
         """Raises UnknownEndpoint, as all that follow."""
+
+    async def challenge(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> Endpoint:
+        """Send a new challenge; those before are void. Of a verified endpoint nothing is asked: a no-op.
+
+        Raises EndpointDisabled, TooManyChallenges.
+        """
+
+    async def verify(self, territory: str, agency: str, endpoint_id: UUID, challenge: str, now: datetime) -> Endpoint:
+        """The owner read the challenge in what its address received. For a verified endpoint a no-op.
+
+        Raises EndpointDisabled, ChallengeFailed.
+        """
 
     async def rotate_secret(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> str:
         """A new secret; the one before signs beside it for 24 hours."""
@@ -93,7 +132,7 @@ class Webhooks(Protocol):
         """Nothing more is sent there; what waited is given up, and may be replayed. Again is a no-op."""
 
     async def enable(self, territory: str, agency: str, endpoint_id: UUID) -> Endpoint:
-        """Starts afresh, with no failure counted. Again is a no-op."""
+        """Starts afresh, with no failure counted; unverified if it never was. Again is a no-op."""
 
     async def send_test(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> UUID:
         """Queue a test message; returns its id."""
@@ -110,20 +149,14 @@ class Webhooks(Protocol):
     ) -> list[DeliveryLine]:
         """The latest first; `before` is the `sequence` of the last line of the page before."""
 
-    async def replay(
-        self,
-        territory: str,
-        agency: str,
-        endpoint_id: UUID,
-        *,
-        message_id: UUID | None = None,
-        since: datetime | None = None,
-    ) -> int:
-        """Send again one message, or all that this endpoint missed since a time; returns how many are queued.
+    async def delivery(self, territory: str, agency: str, endpoint_id: UUID, message_id: UUID) -> DeliveryDetail:
+        """Raises UnknownMessage for one that was never for this endpoint."""
 
-        With `message_id`, even one that was delivered. With `since`, those given up, and those that came while the
-        endpoint was disabled. Under the same message id, so that a receiver who had it after all ignores it. One that
-        is still to be sent is not queued again. Raises UnknownMessage.
+    async def replay(self, territory: str, agency: str, endpoint_id: UUID, message_id: UUID) -> int:
+        """Send one message again, even one that was delivered; returns how many are queued, 1 or 0.
+
+        Under the same message id, so that a receiver who had it after all ignores it. One that is still to be sent is
+        not queued again. Raises UnknownMessage, EndpointDisabled, EndpointUnverified.
         """
 
 
@@ -156,6 +189,31 @@ class EndpointDisabled(DomainError):
 
     code = "endpoint_disabled"
     title_fr = "Ce point de réception est désactivé : réactivez-le d'abord."
+
+
+class EndpointUnverified(DomainError):
+    """This webhook endpoint has not given its challenge back: verify it first."""
+
+    code = "endpoint_unverified"
+    title_fr = "Ce point de réception n'a pas renvoyé le défi qui lui a été adressé : vérifiez-le d'abord."
+
+
+class ChallengeFailed(DomainError):
+    """This is not the challenge that was sent last to the endpoint, or it is no longer good: ask for another."""
+
+    code = "challenge_failed"
+    status = 422
+    title_fr = (
+        "Ce n'est pas le dernier défi adressé à ce point de réception, ou il n'est plus valable : demandez-en un autre."
+    )
+
+
+class TooManyChallenges(DomainError):
+    """An agency may have twenty challenges sent in an hour; wait before asking for another."""
+
+    code = "too_many_challenges"
+    status = 429
+    title_fr = "Un service peut faire envoyer vingt défis par heure ; attendez avant d'en demander un autre."
 
 
 class TooManyEndpoints(DomainError):

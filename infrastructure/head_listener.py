@@ -33,14 +33,17 @@ class HeadListener:
         self._pgbouncer = pgbouncer  # In transaction mode nothing is heard: polling does it all.
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
-        self._heard: dict[str, Callable[[str], None]] = {CHANNEL: self._hear_of_append}
+        self._heard: dict[str, list[Callable[[str], None]]] = {CHANNEL: [self._hear_of_append]}
         self._listened: set[str] = set()
         """Channels that the connection listens to by now."""
         self._wanted = asyncio.Event()
 
     def hear(self, channel: str, heard: Callable[[str], None]) -> None:
-        """Call `heard` with each payload. What comes while the connection is lost is not heard: look now and then."""
-        self._heard[channel] = heard
+        """Call `heard` with each payload, beside whoever hears already.
+
+        What comes while the connection is lost is not heard: look now and then.
+        """
+        self._heard.setdefault(channel, []).append(heard)
         self.listening.clear()
         self._wanted.set()
 
@@ -88,7 +91,8 @@ class HeadListener:
             self._connection = None
 
     def _hear(self, _connection: Any, _pid: int, channel: str, payload: Any) -> None:
-        self._heard[channel](str(payload))
+        for heard in self._heard[channel]:
+            heard(str(payload))
 
     def _hear_of_append(self, payload: str) -> None:
         territory, _, position = payload.rpartition(" ")

@@ -3,13 +3,14 @@
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from application.messages import Audience, Message
+from application.message_types import DISABLED_MESSAGE, MESSAGE_TYPES
+from application.messages import OUTBOX_CHANNEL, Audience, Message
 from application.webhooks import DeliveryState, DisabledReason
+from domain.ids import uuid7
 from infrastructure.database import Database, Pool, Record
 from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sent
@@ -26,17 +27,24 @@ CIRCUIT_PAUSE = timedelta(seconds=60)  # Doubled by each failed trial.
 CIRCUIT_PAUSE_MAX = timedelta(hours=1)
 FAILING_MAX = timedelta(days=5)
 
+NOT_ECHOED = "not_echoed"
+
 CLAIM = """
 SELECT c.*, (SELECT e.correlation_id FROM events AS e WHERE e.territory = c.territory AND e.position = c.position)
 FROM claim_deliveries($1, $2, $3, $4) AS c"""
 
 SETTLE = """
 UPDATE deliveries SET state = $5, due_at = coalesce($6, due_at), lease_until = NULL, last_status = $7,
-       last_error_code = $8, settled_at = $9
+       last_error_code = $8, settled_at = CASE WHEN $5 = 'dead' THEN $9::timestamptz END,
+       attempts = one_more_attempt(attempts, $9, $10, $7, $8)
 WHERE territory = $1 AND message_id = $2 AND endpoint_id = $3 AND fence = $4 AND state = 'delivering'
 RETURNING true"""
 
-DELIVERED = "SELECT settle_delivered($1, $2, $3, $4, $5, $6)"
+WITHHOLD = """
+UPDATE deliveries SET state = 'withheld', lease_until = NULL, last_error_code = 'withheld', settled_at = $5
+WHERE territory = $1 AND message_id = $2 AND endpoint_id = $3 AND fence = $4 AND state = 'delivering'"""
+
+DELIVERED = "SELECT settle_delivered($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 LOCK_ENDPOINT = """
 SELECT consecutive_failures, failing_since FROM webhook_endpoints
@@ -48,11 +56,19 @@ WHERE territory = $1 AND endpoint_id = $2"""
 
 DISABLE = """
 UPDATE webhook_endpoints SET status = 'disabled', disabled_reason = $3
-WHERE territory = $1 AND endpoint_id = $2 AND status = 'active'"""
+WHERE territory = $1 AND endpoint_id = $2 AND status <> 'disabled'
+RETURNING agency"""
 
 GIVE_UP_ALL = """
 UPDATE deliveries SET state = 'dead', lease_until = NULL, last_error_code = 'endpoint_disabled', settled_at = $3
 WHERE territory = $1 AND endpoint_id = $2 AND state IN ('pending', 'delivering')"""
+
+TELL_OF_DISABLING = f"""
+WITH told AS (
+    INSERT INTO outbox (territory, message_id, agency, type, subject_id, position, created_at, audience)
+    VALUES ($1, $2, $3, '{DISABLED_MESSAGE}', $4, 0, $5, '{MESSAGE_TYPES[DISABLED_MESSAGE].audience}') RETURNING true
+)
+SELECT pg_notify('{OUTBOX_CHANNEL}', '') FROM told"""
 
 RELEASE = """
 UPDATE deliveries SET state = 'pending', lease_until = NULL, attempt = attempt - 1, due_at = $5
@@ -134,7 +150,8 @@ class Outbox:
             reason = self._reason_to_disable(sent, failing_since, now)
             due = None if reason else self._policy.next_attempt(claim.attempt, sent, now)
             state = DeliveryState.PENDING if due else DeliveryState.DEAD
-            if not await self._settle(db, claim, state, sent, due, None if due else now):
+            values = (state, due, sent.status, sent.error_code, now, sent.milliseconds)
+            if not await db.fetchval(SETTLE, *claim.key, *values):
                 return None
             failures = endpoint["consecutive_failures"] + 1
             pause = self._policy.circuit_open_until(failures, now)
@@ -150,7 +167,7 @@ class Outbox:
 
     async def withhold(self, claim: Claim, now: datetime) -> None:
         """The agency is no longer entitled to it: never sent, and no fault of the endpoint."""
-        await self._settle(self._pool, claim, DeliveryState.WITHHELD, Sent(error_code="withheld"), None, now)
+        await self._pool.execute(WITHHOLD, *claim.key, now)
 
     async def release(self, claim: Claim, due: datetime) -> None:
         """Give it back, untried or interrupted: the attempt does not count."""
@@ -161,26 +178,22 @@ class Outbox:
         return int((await self._pool.execute(FORGET, before, most)).rpartition(" ")[2])
 
     async def _delivered(self, claim: Claim, sent: Sent, now: datetime) -> DeliveryState | None:
-        mine = await self._pool.fetchval(DELIVERED, *claim.key, sent.status, now)
+        """A challenge that was taken and not given back is delivered too: its owner may still tell it."""
+        error = NOT_ECHOED if claim.message.challenge is not None and sent.echoed is None else None
+        values = (sent.status, now, sent.milliseconds, error, sent.echoed)
+        mine = await self._pool.fetchval(DELIVERED, *claim.key, *values)
         return DeliveryState.DELIVERED if mine else None
-
-    async def _settle(
-        self,
-        db: "Database | Pool",
-        claim: Claim,
-        state: DeliveryState,
-        sent: Sent,
-        due: datetime | None,
-        settled_at: datetime | None,
-    ) -> bool:
-        values: tuple[Any, ...] = (*claim.key, state, due, sent.status, sent.error_code, settled_at)
-        return bool(await db.fetchval(SETTLE, *values))
 
 
 async def disable(db: Database, territory: str, endpoint_id: UUID, reason: DisabledReason, now: datetime) -> None:
-    """Nothing more is sent; what waited goes to the dead letters. An endpoint already disabled keeps its reason."""
-    await db.execute(DISABLE, territory, endpoint_id, reason)
+    """Nothing more is sent; what waited goes to the dead letters. An endpoint already disabled keeps its reason.
+
+    Unless its owner asked, the owner is told by other channels.
+    """
+    agency = await db.fetchval(DISABLE, territory, endpoint_id, reason)
     await db.execute(GIVE_UP_ALL, territory, endpoint_id, now)
+    if agency is not None and reason is not DisabledReason.ASKED:
+        await db.execute(TELL_OF_DISABLING, territory, uuid7(), agency, endpoint_id, now)
 
 
 def _claim(row: Record) -> Claim:
@@ -197,6 +210,7 @@ def _claim(row: Record) -> Claim:
         urgent=row["urgent"],
         audience=Audience(row["audience"]),
         level=row["level"],
+        challenge=row["challenge"],
         correlation_id=row["correlation_id"],
     )
     previous = (row["previous_secret"],) if row["previous_secret"] is not None else ()

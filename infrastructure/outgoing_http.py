@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -34,10 +35,15 @@ class Refused(Exception):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What is kept of an answer: never its body, which may hold anything."""
+    """What is kept of an answer, for as long as it takes to look at it: nothing of it is stored or logged."""
 
     status: int
     retry_after: str | None = None
+    body: bytes = b""
+    """As much as came, within the limits."""
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status})"
 
 
 class NameService:
@@ -193,9 +199,7 @@ class OutgoingHttp:
                 extensions={"timeout": {"connect": CONNECT_SECONDS}},
             ) as response,
         ):
-            reply = _reply(response)
-            await _drain(response)
-            return reply
+            return _reply(response, await _body(response))
 
     def _target(self, url: str) -> tuple[httpcore2.URL, str]:
         parts = urlsplit(url)
@@ -209,16 +213,16 @@ class OutgoingHttp:
         return httpcore2.URL(scheme=parts.scheme, host=host, port=port, target=path), parts.netloc
 
 
-def _reply(response: httpcore2.Response) -> Reply:
+def _reply(response: httpcore2.Response, body: bytes) -> Reply:
     retry_after = next((value for name, value in response.headers if name.lower() == b"retry-after"), None)
-    return Reply(response.status, retry_after.decode("latin-1")[:64] if retry_after is not None else None)
+    return Reply(response.status, retry_after.decode("latin-1")[:64] if retry_after is not None else None, body)
 
 
-async def _drain(response: httpcore2.Response) -> None:
+async def _body(response: httpcore2.Response) -> bytes:
     """Reads a short body so that the connection can serve again; a long or broken one closes it. The status stands."""
-    try:
+    body = bytearray()
+    with suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException):
         async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in response.aiter_stream():
-                pass
-    except (TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException):
-        return
+            async for part in response.aiter_stream():
+                body += part
+    return bytes(body)

@@ -10,9 +10,12 @@ from uuid import UUID
 
 import msgspec
 
-from application.message_types import TEST_MESSAGE
-from application.messages import OUTBOX_CHANNEL
+from application.message_types import CHALLENGE_MESSAGE, TEST_MESSAGE
+from application.messages import OUTBOX_CHANNEL, Message
 from application.webhooks import (
+    Attempt,
+    ChallengeFailed,
+    DeliveryDetail,
     DeliveryLine,
     DeliveryState,
     DisabledReason,
@@ -20,7 +23,9 @@ from application.webhooks import (
     EndpointDisabled,
     EndpointRefused,
     EndpointStatus,
+    EndpointUnverified,
     NewEndpoint,
+    TooManyChallenges,
     TooManyEndpoints,
     UnknownEndpoint,
     UnknownMessage,
@@ -29,19 +34,46 @@ from domain.ids import uuid7
 from infrastructure.address_filter import is_allowed
 from infrastructure.database import Database, Pool, Record
 from infrastructure.outbox import disable
+from infrastructure.webhook_challenges import is_same, new_challenge
 from infrastructure.webhook_secret import SecretBox, new_secret
 
 ENDPOINTS_MAX = 10
+CHALLENGES_MAX = 20
+CHALLENGES_PERIOD = timedelta(hours=1)
+CHALLENGE_GOOD_FOR = timedelta(days=4)  # As long as it is tried at the most.
 URL_CHARACTERS_MAX = 2000
 ROTATION = timedelta(hours=24)
 HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)  # A name, or an address.
 
-COLUMNS = """territory, endpoint_id, agency, url, event_types, status, disabled_reason, consecutive_failures,
-last_success_at, created_at"""
+COLUMNS = """territory, endpoint_id, agency, url, event_types, status, disabled_reason, challenge_until,
+verified_at, consecutive_failures, last_success_at, created_at"""
 
-INSERT = f"""
+INSERT = """
 INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, event_types, secret, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {COLUMNS}"""
+VALUES ($1, $2, $3, $4, $5, $6, $7)"""
+
+CHALLENGES = f"""
+SELECT count(*) FROM outbox
+WHERE territory = $1 AND agency = $2 AND type = '{CHALLENGE_MESSAGE}' AND created_at > $3"""
+
+# Old failures say nothing of whether it answers now.
+CHALLENGE = f"""
+UPDATE webhook_endpoints
+SET challenge = $3, challenge_until = $4, consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL
+WHERE territory = $1 AND endpoint_id = $2 RETURNING {COLUMNS}"""
+
+DROP_CHALLENGES = f"""
+UPDATE deliveries AS d
+SET state = 'dead', lease_until = NULL, last_error_code = 'superseded', settled_at = $3
+FROM outbox AS o
+WHERE d.territory = $1 AND d.endpoint_id = $2 AND d.state IN ('pending', 'delivering')
+  AND o.territory = d.territory AND o.message_id = d.message_id AND o.type = '{CHALLENGE_MESSAGE}'"""
+
+ASKED = "SELECT challenge FROM webhook_endpoints WHERE territory = $1 AND endpoint_id = $2 FOR NO KEY UPDATE"
+
+VERIFY = f"""
+UPDATE webhook_endpoints SET status = 'active', verified_at = $3, challenge = NULL, challenge_until = NULL
+WHERE territory = $1 AND endpoint_id = $2 RETURNING {COLUMNS}"""
 
 ROTATE = """
 UPDATE webhook_endpoints SET previous_secret = secret, previous_until = $4, secret = $5
@@ -49,10 +81,11 @@ WHERE territory = $1 AND agency = $2 AND endpoint_id = $3"""
 
 ENABLE = """
 UPDATE webhook_endpoints
-SET status = 'active', disabled_reason = NULL, consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL
+SET status = CASE WHEN verified_at IS NULL THEN 'unverified' ELSE 'active' END, disabled_reason = NULL,
+    consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL
 WHERE territory = $1 AND agency = $2 AND endpoint_id = $3 AND status = 'disabled'"""
 
-TEST = """
+TELL_ONE = """
 INSERT INTO outbox (territory, message_id, agency, type, subject_id, position, created_at, endpoint_id)
 VALUES ($1, $2, $3, $4, $5, 0, $6, $5)"""
 
@@ -65,20 +98,27 @@ WHERE d.territory = $1 AND d.endpoint_id = $2 AND ($3::text IS NULL OR d.state =
   AND ($4::bigint IS NULL OR d.sequence < $4)
 ORDER BY d.sequence DESC LIMIT $5"""
 
-# A message that came while the endpoint was disabled has no delivery yet; one that was given up starts again.
-REPLAY = """
+DETAIL = """
+SELECT d.sequence, d.message_id, o.type, o.subject_id, d.state, d.attempt AS attempts,
+       CASE WHEN d.state = 'pending' AND isfinite(d.due_at) THEN d.due_at END AS due_at,
+       d.last_status, d.last_error_code, o.created_at, d.settled_at, d.attempts AS attempts_made,
+       o.agency, o.position, o.level
+FROM deliveries AS d JOIN outbox AS o USING (territory, message_id)
+WHERE d.territory = $1 AND d.endpoint_id = $2 AND d.message_id = $3"""
+
+# One that came while the endpoint was disabled has no delivery yet.
+REPLAY = f"""
 INSERT INTO deliveries (territory, message_id, endpoint_id, subject_id, pathway)
 SELECT o.territory, o.message_id, e.endpoint_id, o.subject_id, o.pathway
 FROM webhook_endpoints AS e JOIN outbox AS o ON o.territory = e.territory AND o.agency = e.agency
-WHERE e.territory = $1 AND e.endpoint_id = $2 AND o.created_at >= e.created_at
+WHERE e.territory = $1 AND e.endpoint_id = $2 AND o.message_id = $3 AND o.created_at >= e.created_at
+  AND o.type <> '{CHALLENGE_MESSAGE}'
   AND CASE WHEN o.endpoint_id IS NULL
-           THEN e.event_types = '{}' OR o.type = ANY (e.event_types)
+           THEN e.event_types = '{{}}' OR o.type = ANY (e.event_types)
            ELSE o.endpoint_id = e.endpoint_id END
-  AND CASE WHEN $3::uuid IS NULL THEN o.created_at >= $4 ELSE o.message_id = $3 END
-ORDER BY o.position, o.message_id
 ON CONFLICT (territory, message_id, endpoint_id) DO UPDATE
 SET state = 'pending', attempt = 0, due_at = '-infinity', lease_until = NULL, settled_at = NULL
-WHERE deliveries.state = 'dead' OR deliveries.state = 'delivered' AND $3 IS NOT NULL"""
+WHERE deliveries.state IN ('dead', 'delivered')"""
 
 WAKE = f"SELECT pg_notify('{OUTBOX_CHANNEL}', '')"
 
@@ -105,15 +145,39 @@ class PostgresWebhooks:
             if await db.fetchval(held, territory, agency) >= ENDPOINTS_MAX:
                 raise TooManyEndpoints
             types = sorted(set(event_types))
-            row = await db.fetchrow(INSERT, territory, endpoint_id, agency, url, types, sealed, now)
-        return NewEndpoint(_endpoint(row), secret)
+            await db.execute(INSERT, territory, endpoint_id, agency, url, types, sealed, now)
+            endpoint = await _challenge(db, territory, agency, endpoint_id, now)
+        return NewEndpoint(endpoint, secret)
+
+    async def challenge(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> Endpoint:
+        async with self._pool.acquire() as db, db.transaction():
+            endpoint = await one_endpoint(db, territory, agency, endpoint_id)
+            if endpoint.status is EndpointStatus.DISABLED:
+                raise EndpointDisabled
+            if endpoint.status is EndpointStatus.ACTIVE:
+                return endpoint
+            return await _challenge(db, territory, agency, endpoint_id, now)
+
+    async def verify(self, territory: str, agency: str, endpoint_id: UUID, challenge: str, now: datetime) -> Endpoint:
+        async with self._pool.acquire() as db, db.transaction():
+            asked = await db.fetchval(ASKED, territory, endpoint_id)
+            endpoint = await one_endpoint(db, territory, agency, endpoint_id)
+            if endpoint.status is EndpointStatus.DISABLED:
+                raise EndpointDisabled
+            if endpoint.status is EndpointStatus.ACTIVE:
+                return endpoint
+            good = endpoint.challenge_until is not None and now < endpoint.challenge_until
+            if asked is None or not good or not is_same(challenge, asked):
+                raise ChallengeFailed
+            await db.execute(DROP_CHALLENGES, territory, endpoint_id, now)
+            return _endpoint(await db.fetchrow(VERIFY, territory, endpoint_id, now))
 
     async def endpoints(self, territory: str, agency: str) -> list[Endpoint]:
         query = f"SELECT {COLUMNS} FROM webhook_endpoints WHERE territory = $1 AND agency = $2 ORDER BY endpoint_id"
         return [_endpoint(row) for row in await self._pool.fetch(query, territory, agency)]
 
     async def endpoint(self, territory: str, agency: str, endpoint_id: UUID) -> Endpoint:
-        return await _one(self._pool, territory, agency, endpoint_id)
+        return await one_endpoint(self._pool, territory, agency, endpoint_id)
 
     async def rotate_secret(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> str:
         secret = new_secret()
@@ -125,19 +189,20 @@ class PostgresWebhooks:
 
     async def disable(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> Endpoint:
         async with self._pool.acquire() as db, db.transaction():
-            await _one(db, territory, agency, endpoint_id)
+            await one_endpoint(db, territory, agency, endpoint_id)
             await disable(db, territory, endpoint_id, DisabledReason.ASKED, now)
-            return await _one(db, territory, agency, endpoint_id)
+            return await one_endpoint(db, territory, agency, endpoint_id)
 
     async def enable(self, territory: str, agency: str, endpoint_id: UUID) -> Endpoint:
         await self._pool.execute(ENABLE, territory, agency, endpoint_id)
-        return await _one(self._pool, territory, agency, endpoint_id)
+        return await one_endpoint(self._pool, territory, agency, endpoint_id)
 
     async def send_test(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> UUID:
-        await self._must_be_active(territory, agency, endpoint_id)
         message_id = uuid7()
-        await self._pool.execute(TEST, territory, message_id, agency, TEST_MESSAGE, endpoint_id, now)
-        await self._pool.execute(WAKE)
+        async with self._pool.acquire() as db, db.transaction():
+            await must_be_active(db, territory, agency, endpoint_id)
+            await db.execute(TELL_ONE, territory, message_id, agency, TEST_MESSAGE, endpoint_id, now)
+            await db.execute(WAKE)
         return message_id
 
     async def deliveries(
@@ -150,36 +215,45 @@ class PostgresWebhooks:
         before: int | None = None,
         limit: int = 50,
     ) -> list[DeliveryLine]:
-        await _one(self._pool, territory, agency, endpoint_id)
+        await one_endpoint(self._pool, territory, agency, endpoint_id)
         rows = await self._pool.fetch(LINES, territory, endpoint_id, state, before, limit)
         return [msgspec.convert(dict(row), DeliveryLine) for row in rows]
 
-    async def replay(
-        self,
-        territory: str,
-        agency: str,
-        endpoint_id: UUID,
-        *,
-        message_id: UUID | None = None,
-        since: datetime | None = None,
-    ) -> int:
-        await self._must_be_active(territory, agency, endpoint_id)
-        status = await self._pool.execute(REPLAY, territory, endpoint_id, message_id, since)
+    async def delivery(self, territory: str, agency: str, endpoint_id: UUID, message_id: UUID) -> DeliveryDetail:
+        await one_endpoint(self._pool, territory, agency, endpoint_id)
+        row = await self._pool.fetchrow(DETAIL, territory, endpoint_id, message_id)
+        if row is None:
+            raise UnknownMessage
+        return _detail(territory, row)
+
+    async def replay(self, territory: str, agency: str, endpoint_id: UUID, message_id: UUID) -> int:
+        await must_be_active(self._pool, territory, agency, endpoint_id)
+        status = await self._pool.execute(REPLAY, territory, endpoint_id, message_id)
         queued = int(status.rpartition(" ")[2])
         if queued:
             await self._pool.execute(WAKE)
-        if (
-            message_id is not None
-            and not queued
-            and not await self._pool.fetchval(TOLD, territory, message_id, endpoint_id)
-        ):
+        elif not await self._pool.fetchval(TOLD, territory, message_id, endpoint_id):
             raise UnknownMessage
         return queued
 
-    async def _must_be_active(self, territory: str, agency: str, endpoint_id: UUID) -> None:
-        endpoint = await _one(self._pool, territory, agency, endpoint_id)
-        if endpoint.status is EndpointStatus.DISABLED:
-            raise EndpointDisabled
+
+async def must_be_active(db: "Database | Pool", territory: str, agency: str, endpoint_id: UUID) -> None:
+    endpoint = await one_endpoint(db, territory, agency, endpoint_id)
+    if endpoint.status is EndpointStatus.DISABLED:
+        raise EndpointDisabled
+    if endpoint.status is EndpointStatus.UNVERIFIED:
+        raise EndpointUnverified
+
+
+async def _challenge(db: Database, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> Endpoint:
+    """Ask something new of it; what was asked before is void."""
+    if await db.fetchval(CHALLENGES, territory, agency, now - CHALLENGES_PERIOD) >= CHALLENGES_MAX:
+        raise TooManyChallenges
+    await db.execute(DROP_CHALLENGES, territory, endpoint_id, now)
+    row = await db.fetchrow(CHALLENGE, territory, endpoint_id, new_challenge(), now + CHALLENGE_GOOD_FOR)
+    await db.execute(TELL_ONE, territory, uuid7(), agency, CHALLENGE_MESSAGE, endpoint_id, now)
+    await db.execute(WAKE)
+    return _endpoint(row)
 
 
 def check_url(url: str, *, allow_loopback: bool) -> None:
@@ -211,12 +285,25 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-async def _one(db: "Database | Pool", territory: str, agency: str, endpoint_id: UUID) -> Endpoint:
+async def one_endpoint(db: "Database | Pool", territory: str, agency: str, endpoint_id: UUID) -> Endpoint:
     query = f"SELECT {COLUMNS} FROM webhook_endpoints WHERE territory = $1 AND agency = $2 AND endpoint_id = $3"
     row = await db.fetchrow(query, territory, agency, endpoint_id)
     if row is None:
         raise UnknownEndpoint
     return _endpoint(row)
+
+
+def _detail(territory: str, row: Record) -> DeliveryDetail:
+    message = Message(
+        territory=territory,
+        pathway=None,
+        **{
+            name: row[name]
+            for name in ("message_id", "agency", "type", "subject_id", "position", "created_at", "level")
+        },
+    )
+    attempts = msgspec.json.decode(row["attempts_made"], type=tuple[Attempt, ...])
+    return msgspec.convert({**row, "attempts_made": attempts, "message": message}, DeliveryDetail)
 
 
 def _endpoint(row: Record | None) -> Endpoint:

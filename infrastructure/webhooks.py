@@ -1,5 +1,6 @@
 """One message to one endpoint: a CloudEvents body of ids and types, signed after Standard Webhooks, posted once."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,7 @@ from standardwebhooks import Webhook
 from application.message_types import MESSAGE_TYPES, MessageTypes
 from application.messages import Message
 from infrastructure.outgoing_http import OutgoingHttp, Refused, Reply
+from infrastructure.webhook_challenges import is_echo
 
 CONTENT_TYPE = JSONFormat.CONTENT_TYPE
 USER_AGENT = "unisson-webhooks/1"
@@ -27,6 +29,10 @@ class Sent(msgspec.Struct, frozen=True):
     error_code: str | None = None
     """None: delivered. Else a short code; an answer other than 2xx is `status_NNN`."""
     retry_after_seconds: float | None = None
+    echoed: str | None = None
+    """The challenge that was given back."""
+    milliseconds: int = 0
+    """How long it took."""
 
     @property
     def delivered(self) -> bool:
@@ -89,12 +95,13 @@ class Sender:
         self._public_url = public_url
 
     async def send(self, url: str, message: Message, secrets: Sequence[str], now: datetime) -> Sent:
-        body = cloud_event(message, self._public_url)
+        body, started = cloud_event(message, self._public_url), time.perf_counter()
         try:
             reply = await self._http.post(url, body, signed_headers(message, body, secrets, now))
+            sent = _outcome(reply, message.challenge, now)
         except Exception as error:  # noqa: BLE001 (a partner must not be able to stop the worker)
-            return Sent(error_code=_code(error))
-        return _outcome(reply, now)
+            sent = Sent(error_code=_code(error))
+        return msgspec.structs.replace(sent, milliseconds=round((time.perf_counter() - started) * 1000))
 
 
 ERROR_CODES: Mapping[type[Exception], str] = {
@@ -112,9 +119,9 @@ def _code(error: Exception) -> str:
     return next((code for kind, code in ERROR_CODES.items() if isinstance(error, kind)), "failed")
 
 
-def _outcome(reply: Reply, now: datetime) -> Sent:
+def _outcome(reply: Reply, challenge: str | None, now: datetime) -> Sent:
     if 200 <= reply.status < 300:
-        return Sent(reply.status)
+        return Sent(reply.status, echoed=challenge if challenge and is_echo(reply.body, challenge) else None)
     wait = _seconds(reply.retry_after, now) if reply.status in BUSY else None
     return Sent(reply.status, f"status_{reply.status}", wait)
 

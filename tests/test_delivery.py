@@ -5,7 +5,6 @@ import itertools
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,123 +14,35 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from api.demo.receiver import Answer, Delivery, Receiver
-from application.event_log import Commit
 from application.message_types import TEST_MESSAGE
-from application.messages import OUTBOX_CHANNEL, MaySend, Message
+from application.messages import OUTBOX_CHANNEL, Message
+from application.webhook_recoveries import Asked
 from application.webhooks import (
-    DeliveryLine,
     DeliveryState,
     DisabledReason,
     EndpointDisabled,
     EndpointRefused,
     EndpointStatus,
-    NewEndpoint,
     TooManyEndpoints,
     UnknownEndpoint,
     UnknownMessage,
 )
-from domain.clock import SettableClock
 from domain.ids import uuid7
 from infrastructure.database import Pool
-from infrastructure.delivery import LEASE, DeliveryWorker
-from infrastructure.event_log import PostgresEventLog
+from infrastructure.delivery import LEASE
 from infrastructure.head_listener import HeadListener
 from infrastructure.outbox import CIRCUIT_FAILURES, CIRCUIT_PAUSE, RETRY_AFTER, Outbox, RetryPolicy
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.webhook_endpoints import ENDPOINTS_MAX, ROTATION, PostgresWebhooks
-from infrastructure.webhook_secret import SecretBox
-from infrastructure.webhooks import Sender, Sent
-from tests.support.delivering import KEYS, PUBLIC_URL, anybody
-from tests.support.histories import painted
+from infrastructure.webhooks import Sent
 from tests.support.logs import postgres_log
-
-TERRITORY = "FR-34"
-CCAS, SIAO = "ccas-montpellier", "siao-herault"
-RAISED, CLEARED = "unisson.alert.raised.v1", "unisson.alert.cleared.v1"
-INSERT = """
-INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position)
-VALUES ($1, $2, $3, $4, $5, $6, $7)"""
-
-
-class Rig:
-    """A worker, its database and the endpoints of the test. Time moves by hand, from the present on."""
-
-    def __init__(self, pool: Pool, http: OutgoingHttp) -> None:
-        self.pool = pool
-        self.http = http
-        self.secrets = SecretBox(KEYS)
-        self.webhooks = PostgresWebhooks(pool, self.secrets, allow_loopback=True)
-        self.policy = RetryPolicy(jitter=lambda: 0.0)
-        self.clock = SettableClock(datetime.now(UTC))
-        self.outbox = Outbox(pool, self.secrets, self.policy)
-        self.position = 0
-
-    async def endpoint(self, url: str, *types: str, agency: str = CCAS, territory: str = TERRITORY) -> NewEndpoint:
-        return await self.webhooks.register(territory, agency, url, types, self.clock.now())
-
-    async def trusted(self, partner: Receiver, *types: str, agency: str = CCAS) -> UUID:
-        """Register a receiver and give it its secret."""
-        registered = await self.endpoint(partner.url, *types, agency=agency)
-        partner.secrets.append(registered.secret)
-        return registered.endpoint.endpoint_id
-
-    async def put(
-        self, *, agency: str = CCAS, type_: str = RAISED, subject: UUID | None = None, pathway: UUID | None = None
-    ) -> UUID:
-        message_id = uuid7()
-        self.position += 1
-        subject = subject or uuid7()
-        await self.pool.execute(INSERT, TERRITORY, message_id, agency, type_, subject, pathway, self.position)
-        return message_id
-
-    async def put_because_of(self, cause: UUID | None, log: PostgresEventLog, pathway: UUID | None) -> UUID:
-        """With the event that it tells of."""
-        stream_id = uuid7()
-        commit = Commit(stream_id=stream_id, expected_version=0, events=[painted(stream_id, 1)], correlation_id=cause)
-        self.position = (await log.append(TERRITORY, commit)).last_position - 1
-        return await self.put(pathway=pathway)
-
-    def worker(self, may_send: MaySend = anybody, **settings: Any) -> DeliveryWorker:
-        settings = {"poll_seconds": 0.02} | settings
-        return DeliveryWorker(self.outbox, Sender(self.http, PUBLIC_URL), may_send, self.clock, **settings)
-
-    async def lines(self, endpoint_id: UUID, agency: str = CCAS) -> list[DeliveryLine]:
-        """The earliest first."""
-        return (await self.webhooks.deliveries(TERRITORY, agency, endpoint_id, limit=1000))[::-1]
-
-    async def states(self, endpoint_id: UUID, agency: str = CCAS) -> list[str]:
-        return [line.state.value for line in await self.lines(endpoint_id, agency)]
+from tests.support.webhook_rig import CCAS, CLEARED, INSERT, RAISED, SIAO, TERRITORY, Moody, Rig, Silent
 
 
 @pytest.fixture
 async def rig(pool: Pool) -> AsyncIterator[Rig]:
     async with OutgoingHttp(allow_loopback=True, total_seconds=3.0) as http:
         yield Rig(pool, http)
-
-
-class Moody(Receiver):
-    """Answers with these statuses in turn, then accepts for good."""
-
-    def __init__(self, *statuses: int, headers: dict[str, str] | None = None) -> None:
-        self.statuses = list(statuses)
-        self.extra = headers or {}
-        super().__init__(answer=self._next)
-
-    async def _next(self, delivery: Delivery) -> Answer:
-        return Answer(self.statuses.pop(0), self.extra) if self.statuses else await self.accept(delivery)
-
-
-class Silent(Receiver):
-    """Takes the request and never answers."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        super().__init__(answer=self._hang)
-
-    async def _hang(self, _: Delivery) -> Answer:
-        self.asked.set()
-        await asyncio.sleep(60)
-        return Answer()
 
 
 # When.
@@ -151,7 +62,7 @@ async def test_a_worker_is_woken_by_what_is_put_in_the_outbox(rig: Rig, database
         message_id = await rig.webhooks.send_test(TERRITORY, CCAS, endpoint, rig.clock.now())
         await until_received(partner, 1)
         await until_settled(rig, endpoint)
-        await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=message_id)
+        await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id)
         await until_received(partner, 2)
         stopping.set()
         await running
@@ -640,7 +551,14 @@ async def test_the_endpoint_of_another_agency_is_unknown(rig: Rig) -> None:
         webhooks.enable(TERRITORY, SIAO, endpoint),
         webhooks.send_test(TERRITORY, SIAO, endpoint, now),
         webhooks.deliveries(TERRITORY, SIAO, endpoint),
-        webhooks.replay(TERRITORY, SIAO, endpoint, since=now),
+        webhooks.challenge(TERRITORY, SIAO, endpoint, now),
+        webhooks.verify(TERRITORY, SIAO, endpoint, "guessed", now),
+        webhooks.delivery(TERRITORY, SIAO, endpoint, uuid7()),
+        webhooks.replay(TERRITORY, SIAO, endpoint, uuid7()),
+        rig.recoveries.ask(TERRITORY, SIAO, endpoint, Asked(since=now), now),
+        rig.recoveries.recoveries(TERRITORY, SIAO, endpoint),
+        rig.recoveries.recovery(TERRITORY, SIAO, endpoint, uuid7()),
+        rig.recoveries.cancel(TERRITORY, SIAO, endpoint, uuid7(), now),
     ):
         with pytest.raises(UnknownEndpoint):
             await call
@@ -676,29 +594,12 @@ async def test_one_message_may_be_sent_again_even_when_it_was_delivered(rig: Rig
         endpoint = await rig.trusted(partner)
         message_id = await rig.put()
         await rig.worker().drain()
-        assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=message_id) == 1
-        assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=message_id) == 0  # It waits already.
+        assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id) == 1
+        assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id) == 0  # It waits already.
         with pytest.raises(UnknownMessage):
-            await rig.webhooks.replay(TERRITORY, CCAS, endpoint, message_id=uuid7())
+            await rig.webhooks.replay(TERRITORY, CCAS, endpoint, uuid7())
         await rig.worker().drain()
         assert (len(partner.deliveries), list(partner.events)) == (2, [str(message_id)])
-
-
-async def test_all_that_was_missed_may_be_sent_again(rig: Rig) -> None:
-    start = rig.clock.now() - timedelta(minutes=1)
-    async with Moody(204, 410) as partner:
-        endpoint = await rig.trusted(partner)
-        await rig.put()
-        await rig.worker().drain()
-        given_up = await rig.put()
-        await rig.worker().drain()
-        while_disabled = await rig.put()
-        with pytest.raises(EndpointDisabled):
-            await rig.webhooks.replay(TERRITORY, CCAS, endpoint, since=start)
-        await rig.webhooks.enable(TERRITORY, CCAS, endpoint)
-        assert await rig.webhooks.replay(TERRITORY, CCAS, endpoint, since=start) == 2
-        await rig.worker().drain()
-        assert list(partner.events) == [str(given_up), str(while_disabled)]
 
 
 async def test_a_disabled_endpoint_hears_nothing_more(rig: Rig) -> None:

@@ -43,7 +43,9 @@ BODIES: dict[str, Any] = {
     "request-erasure": {"ground": "consent_withdrawn"},
     "restrict-pathway": {"ground": "accuracy_contested"},
     "place-hold": {"ground": "litigation"},
-    "replay-webhook-messages": {"since": NOW.isoformat()},
+    "verify-webhook-endpoint": {"challenge": "guessed"},
+    "replay-webhook-message": {"message_id": str(uuid4())},
+    "ask-for-webhook-recovery": {"since": NOW.isoformat()},
 }
 """Of routes that are no command of the catalogue; `{}` unless named here."""
 QUERIES = {
@@ -251,6 +253,7 @@ async def test_what_another_agency_set_up_is_not_there(service: Service) -> None
         answers = []
         for endpoint in (made.json()["id"], str(uuid4())):
             path = each.path.replace("{endpoint_id:uuid}", endpoint)
+            path = path.replace("{recovery_id:uuid}", str(uuid4())).replace("{message_id:uuid}", str(uuid4()))
             options: dict[str, Any] = {} if each.method in READS else {"json": BODIES.get(each.name, {})}
             headers = {"Idempotency-Key": str(uuid4())}
             answers.append(await other.request(each.method, path, headers=headers, **options))

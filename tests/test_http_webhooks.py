@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
-from api.demo.receiver import Receiver
+from api.demo.receiver import CHALLENGE, Answer, Delivery, Receiver
+from infrastructure.database import Pool
 from infrastructure.delivery import DeliveryWorker
+from tests.support.endpoints import ENDPOINTS, verified
 from tests.support.service import CCAS, TERRITORY, Agency, Service, running
 
-ENDPOINTS = "/v1/webhook-endpoints"
 URL = {"url": "https://partenaire.example/unisson"}
 
 
@@ -27,9 +29,9 @@ async def ccas(service: Service) -> Agency:
 
 
 @pytest.fixture
-async def endpoint(ccas: Agency) -> str:
+async def endpoint(ccas: Agency, pool: Pool) -> str:
     """Its address."""
-    return f"{ENDPOINTS}/{(await ccas.command(ENDPOINTS, URL)).json()['id']}"
+    return await verified(ccas, pool, URL["url"])
 
 
 async def test_an_endpoint_asked_for_six_times_at_once_under_one_key_is_made_once(ccas: Agency) -> None:
@@ -64,15 +66,17 @@ async def test_a_refused_request_may_be_sent_again_under_its_key(ccas: Agency, e
 @pytest.mark.parametrize(
     "since", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "1899-12-31T23:59:59Z", "2199-01-01T00:00:00Z"]
 )
-async def test_a_replay_since_an_implausible_time_is_refused(ccas: Agency, endpoint: str, since: str) -> None:
-    refused = await ccas.command(f"{endpoint}/replays", {"since": since})
+async def test_a_recovery_since_an_implausible_time_is_refused(ccas: Agency, endpoint: str, since: str) -> None:
+    refused = await ccas.command(f"{endpoint}/recoveries", {"since": since})
     assert (refused.status_code, refused.json()["code"]) == (422, "implausible_date")
     assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/since"]
 
 
-async def test_a_replay_of_a_message_that_was_never_for_this_endpoint_is_refused(ccas: Agency, endpoint: str) -> None:
+async def test_a_replay_of_a_message_that_was_never_for_this_endpoint_is_refused(
+    ccas: Agency, pool: Pool, endpoint: str
+) -> None:
     message = (await ccas.command(f"{endpoint}/tests")).json()["message_id"]
-    other = f"{ENDPOINTS}/{(await ccas.command(ENDPOINTS, URL)).json()['id']}"
+    other = await verified(ccas, pool, URL["url"])
     for path, unknown in ((endpoint, str(uuid4())), (other, message)):
         refused = await ccas.command(f"{path}/replays", {"message_id": unknown})
         assert (refused.status_code, refused.json()["code"]) == (404, "unknown_message")
@@ -116,6 +120,117 @@ async def test_a_message_leaves_as_soon_as_it_is_to_be_sent(
         ccas = await service.agency()
         registered = (await ccas.command(ENDPOINTS, {"url": partner.url})).json()
         partner.secrets.append(registered["secret"])
+        path = f"{ENDPOINTS}/{registered['id']}"
+        await ccas.command(f"{path}/challenges")
+        await until_active(ccas, path)
         for count in range(1, 4):
-            await ccas.command(f"{ENDPOINTS}/{registered['id']}/tests")
+            await ccas.command(f"{path}/tests")
             await partner.wait_for(count, timeout_seconds=20)
+
+
+async def until_active(agency: Agency, path: str) -> None:
+    async with asyncio.timeout(20):
+        while (await agency.get(path)).json()["status"] != "active":
+            await asyncio.sleep(0.01)
+
+
+# Verified, and nothing sent before.
+
+
+async def test_an_endpoint_is_verified_over_http_and_only_then_told(ccas: Agency, pool: Pool) -> None:
+    made = (await ccas.command(ENDPOINTS, URL)).json()
+    path = f"{ENDPOINTS}/{made['id']}"
+    assert (made["status"], made["verified_at"]) == ("unverified", None)
+    assert made["challenge_until"] is not None
+    for early in ("tests", "recoveries"):
+        body = {"after_position": 0} if early == "recoveries" else {}
+        refused = await ccas.command(f"{path}/{early}", body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "endpoint_unverified")
+    wrong = await ccas.command(f"{path}/verifications", {"challenge": made["secret"]})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "challenge_failed")
+    again = await ccas.command(f"{path}/challenges")
+    assert (again.status_code, again.json()["status"]) == (202, "unverified")
+    challenge = await pool.fetchval("SELECT challenge FROM webhook_endpoints")
+    assert challenge not in (await ccas.get(path)).text
+    answer = await ccas.command(f"{path}/verifications", {"challenge": challenge})
+    assert (answer.status_code, answer.json()["status"]) == (200, "active")
+    assert answer.json()["verified_at"] is not None
+    assert (await ccas.command(f"{path}/tests")).status_code == 202
+
+
+# The log of deliveries, and recoveries.
+
+
+async def test_a_delivery_is_read_with_its_attempts_and_without_what_it_tells(
+    database_url: str, tmp_path: Path, pool: Pool
+) -> None:
+    async with running(database_url, tmp_path, allow_loopback=True) as service, Refusing() as partner:
+        ccas = await service.agency()
+        path = await verified(ccas, pool, partner.url)
+        message, pathway = uuid4(), UUID((await ccas.opened()).rpartition("/")[2])
+        await pool.execute(TOLD, TERRITORY, message, CCAS, pathway)
+        await asyncio.wait_for(partner.answered.wait(), 20)
+        shown = await until_attempted(ccas, f"{path}/deliveries/{message}")
+        assert (shown["state"], shown["attempts"][0]["status"]) == ("pending", 503)
+        assert shown["attempts"][0]["error_code"] == "status_503"
+        assert shown["attempts"][0]["milliseconds"] >= 0
+        assert shown["body"]["data"].keys() == {"position", "break_glass_id"}
+        assert str(pathway) in partner.bodies[0]
+        assert str(pathway) not in str(shown)
+
+
+async def test_the_log_of_a_challenge_does_not_tell_it(ccas: Agency, pool: Pool) -> None:
+    path = f"{ENDPOINTS}/{(await ccas.command(ENDPOINTS, URL)).json()['id']}"
+    challenge = await pool.fetchval("SELECT challenge FROM webhook_endpoints")
+    [line] = (await ccas.get(f"{path}/deliveries")).json()["items"]
+    shown = await ccas.get(f"{path}/deliveries/{line['message_id']}")
+    assert (shown.status_code, shown.json()["body"]["data"]["challenge"]) == (200, "")
+    assert challenge not in shown.text
+    assert (await ccas.get(f"{path}/deliveries/{uuid4()}")).json()["code"] == "unknown_message"
+
+
+async def test_a_recovery_is_asked_for_followed_and_listed(ccas: Agency, endpoint: str) -> None:
+    for body in ({}, {"since": "2026-01-01T00:00:00Z", "after_position": 1}):
+        assert (await ccas.command(f"{endpoint}/recoveries", body)).status_code == 422
+    body = {"since": "2026-01-01T00:00:00+01:00"}
+    asked = await ccas.command(f"{endpoint}/recoveries", body, Idempotency_Key="once")
+    assert (asked.status_code, asked.json()["state"]) == (202, "queued")
+    again = await ccas.command(f"{endpoint}/recoveries", body, Idempotency_Key="once")
+    assert (again.json()["id"], again.headers["location"]) == (asked.json()["id"], asked.headers["location"])
+    async with asyncio.timeout(20):
+        while (found := (await ccas.get(asked.headers["location"])).json())["state"] != "done":
+            await asyncio.sleep(0.01)
+    assert (found["total"], found["looked_at"], found["queued"]) == (0, 0, 0)
+    assert (await ccas.get(f"{endpoint}/recoveries")).json()["items"] == [found]
+    ended = await ccas.command(f"{asked.headers['location']}/cancellations")
+    assert (ended.status_code, ended.json()) == (200, found)
+    unknown = await ccas.get(f"{endpoint}/recoveries/{uuid4()}")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_recovery")
+
+
+TOLD = """
+WITH told AS (INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position)
+    VALUES ($1, $2, $3, 'unisson.glass.broken.v1', $2, $4, 7) RETURNING true)
+SELECT pg_notify('unisson_outbox', '') FROM told"""
+
+
+class Refusing(Receiver):
+    """Keeps what it is told and answers that it cannot take it."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._refuse)
+        self.bodies: list[str] = []
+        self.answered = asyncio.Event()
+
+    async def _refuse(self, delivery: Delivery) -> Answer:
+        if CHALLENGE not in delivery.body.decode():
+            self.bodies.append(delivery.body.decode())
+            self.answered.set()
+        return Answer(503)
+
+
+async def until_attempted(agency: Agency, path: str) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while not (shown := (await agency.get(path)).json())["attempts"]:
+            await asyncio.sleep(0.01)
+    return dict(shown)

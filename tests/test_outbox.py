@@ -16,6 +16,7 @@ from infrastructure.webhook_endpoints import PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox
 from infrastructure.webhooks import Sent
 from tests.support.delivering import KEYS
+from tests.support.endpoints import verify
 
 TERRITORY = "FR-34"
 AGENCIES = ("ccas-montpellier", "siao-herault")
@@ -47,7 +48,8 @@ class Course:
     async def begin(self) -> None:
         for agency in AGENCIES:
             for _ in range(2):
-                await self.webhooks.register(TERRITORY, agency, "http://127.0.0.1:9/", [], self.clock.now())
+                made = await self.webhooks.register(TERRITORY, agency, "http://127.0.0.1:9/", [], self.clock.now())
+                await verify(self.pool, self.webhooks, made)
 
     async def step(self) -> None:
         match self.random.choices(

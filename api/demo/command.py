@@ -24,6 +24,7 @@ from api.limits import Limits
 from api.runtime import Runtime
 from api.server import listen, serving
 from application.api_keys import issue
+from application.message_types import CHALLENGE_MESSAGE
 from domain.agency import DescribeAgency
 from infrastructure.logs import configure_logs
 from infrastructure.settings import Settings
@@ -106,15 +107,26 @@ async def _scene(
         receivers = {}
         for agency in AGENCIES:
             receiver = await stack.enter_async_context(Receiver())
-            endpoint = await player.post(agency.slug, "/v1/webhook-endpoints", {"url": receiver.url})
-            receiver.secrets.append(endpoint["secret"])
             receivers[agency.slug] = receiver
+            await _tell_at(player, agency.slug, receiver)
         yield runtime, address, player, receivers
+
+
+async def _tell_at(player: Player, agency: str, receiver: Receiver) -> None:
+    """Register the receiver, and have it give back what only its address is sent."""
+    endpoint = await player.post(agency, "/v1/webhook-endpoints", {"url": receiver.url})
+    receiver.secrets.append(endpoint["secret"])
+    place = f"/v1/webhook-endpoints/{endpoint['id']}"
+    await player.post(agency, f"{place}/challenges", {})
+    async with asyncio.timeout(QUIET_SECONDS_MAX):
+        while (await player.get(agency, place))["status"] != "active":
+            await asyncio.sleep(0.01)
 
 
 DUE = "SELECT count(*) FROM pathway_deadlines WHERE next_due <= $1"
 UNSETTLED = """
-SELECT (SELECT count(*) FROM outbox) - (SELECT count(*) FROM deliveries WHERE state = 'delivered')"""
+SELECT (SELECT count(*) FROM outbox WHERE type <> $1)
+     - (SELECT count(*) FROM deliveries JOIN outbox USING (territory, message_id) WHERE state = 'delivered' AND type <> $1)"""
 
 
 async def _quiet(runtime: Runtime) -> None:
@@ -124,7 +136,7 @@ async def _quiet(runtime: Runtime) -> None:
             head = await runtime.log.head(TERRITORY)
             settled = await runtime.follower.caught_up(TERRITORY, head, timeout_s=1.0)
             due = await runtime.pool.fetchval(DUE, runtime.clock.now())
-            unsettled = await runtime.pool.fetchval(UNSETTLED)
+            unsettled = await runtime.pool.fetchval(UNSETTLED, CHALLENGE_MESSAGE)
             if settled and not due and not unsettled and head == await runtime.log.head(TERRITORY):
                 return
             await asyncio.sleep(0.1)

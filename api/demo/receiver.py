@@ -13,6 +13,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook, WebhookVerificationError
 
+CHALLENGE = "unisson.webhook.challenge.v1"
 BODY_BYTES_MAX = 64 * 1024
 REASONS = {200: "OK", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 410: "Gone", 500: "Server Error"}
 
@@ -35,8 +36,8 @@ class Receiver:
     """Use as an async context manager; `url` is where it listens.
 
     `secrets` are those it accepts; while it has none it refuses everything with 401. `events` holds each verified
-    event once, however often it came; `refused` counts what did not verify; the peaks say how many connections were
-    open, and requests being answered, at the same time.
+    event once, however often it came; `refused` counts what did not verify once it had one; the peaks say how many
+    connections were open, and requests being answered, at the same time.
     """
 
     def __init__(self, *secrets: str, answer: Callable[[Delivery], Awaitable[Answer]] | None = None) -> None:
@@ -71,11 +72,16 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/unisson"
 
     async def accept(self, delivery: Delivery) -> Answer:
-        """Verify, then parse; an event already known is answered well and has no second effect."""
+        """Verify, then parse; an event already known is answered well and has no second effect.
+
+        A challenge is given back and is no event: it says that whoever registered this address was meant to.
+        """
         event = self.verified(delivery)
         if event is None:
-            self.refused += 1
+            self.refused += bool(self.secrets)
             return Answer(401)
+        if event.get_type() == CHALLENGE:
+            return Answer(200, body=msgspec.json.encode({"challenge": event.get_data()["challenge"]}))
         self.events.setdefault(event.get_id(), event)
         return Answer()
 

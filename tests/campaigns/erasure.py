@@ -44,6 +44,7 @@ from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.key_file import KeyFile
 from infrastructure.migrate import migrate
 from tests.campaigns.canaries import CONTROL, _files, _run
+from tests.support.endpoints import verify
 from tests.support.erasing import Scene, scene
 from tests.support.following import TERRITORY
 from tests.support.pathways import BIRTH, CCAS, FRANCE_TRAVAIL, MISSION_LOCALE, NOW, SIAO, act_of, ago
@@ -156,6 +157,7 @@ async def used(service: Service, pathway: Pathway, receiver: Receiver) -> None:
     for agency in AGENCIES:
         endpoint = await runtime.webhooks.register(TERRITORY, agency, f"{receiver.url}/{agency}", (), NOW)
         receiver.secrets.append(endpoint.secret)
+        await verify(runtime.pool, runtime.webhooks, endpoint)
     await runtime.follower.caught_up(TERRITORY, await runtime.log.head(TERRITORY), 30)
     place = f"/v1/pathways/{pathway.id}"
     worker, dpo = await service.person(Role.CARE_WORKER), await service.person(Role.DPO, agency="dpd-34")

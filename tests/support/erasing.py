@@ -29,8 +29,8 @@ from projections.forgetting import FollowedReadModels
 from tests.support.following import CCAS, MISSION, MONDAY, TERRITORY, TRAINING_NEED, Territory, all_projections
 
 ENDPOINT = """
-INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, secret, created_at)
-VALUES ($1, $2, $3, 'https://partner.example/hook', '\\x00', now())"""
+INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, secret, status, verified_at, created_at)
+VALUES ($1, $2, $3, 'https://partner.example/hook', '\\x00', 'active', now(), now())"""
 
 
 class Hashes:
