@@ -209,7 +209,8 @@ async def take_step(place: Territory, alert_id: UUID, step: type[AlertStep], age
     assert alert is not None
     assert alert.finding is not None
     pathway = await place.pathway(alert.finding.pathway)
-    concerned = {"concerned": alert.recipients} if issubclass(step, AlertStepTold) else {}
+    if issubclass(step, AlertStepTold):
+        fields["concerned"] = alert.recipients
     now = place.clock.now()
     event = step(
         originator_id=alert_id,
@@ -220,7 +221,6 @@ async def take_step(place: Territory, alert_id: UUID, step: type[AlertStep], age
         revision=alert.revision,
         pathway=pathway.id,
         rule=alert.finding.rule,
-        **concerned,
         **fields,
     )
     await place.log.append(
@@ -260,7 +260,8 @@ SENT_TO = """
 SELECT e.url, o.type FROM deliveries d JOIN outbox o USING (territory, message_id)
 JOIN webhook_endpoints e ON e.territory = d.territory AND e.endpoint_id = d.endpoint_id"""
 ENDPOINT = """
-INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, event_types, secret, created_at, status, verified_at)
+INSERT INTO webhook_endpoints
+    (territory, endpoint_id, agency, url, event_types, secret, created_at, status, verified_at)
 VALUES ($1, $2, $3, $4, $5, '', now(), 'active', now())"""
 
 

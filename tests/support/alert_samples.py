@@ -171,6 +171,6 @@ SILENT = (snoozed(), delivered(), read())
 
 
 def alert_as_raised() -> Alert:
-    alert = raised().event.mutate(None)
-    assert isinstance(alert, Alert)
+    alert: Alert | None = raised().event.mutate(None)
+    assert alert is not None
     return alert
