@@ -55,6 +55,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     calendar: Calendar
     growth: Sequence[Escalation] = ()
     """As its rule lays down."""
+    inhibited_by: Collection[str] = ()
+    """Rules whose alerts explain this one: while one of them stands on the pathway, this one reminds nobody."""
     ladder: Ladder = LADDER
 
 
@@ -97,7 +99,8 @@ def _steps(alert: Alert, beside: Sequence[Alert], course: Course) -> Iterator[St
     if alert.status is AlertStatus.CLEARED:
         return
     yield from _wakings(alert, beside)
-    if alert.waived_until is None and is_told(alert):
+    explained = any(is_told(other) and _rule_of(other) in course.inhibited_by for other in beside)
+    if alert.waived_until is None and is_told(alert) and not explained:
         yield from _growth(alert, course)
         yield from _climb(alert, course)
 
@@ -105,6 +108,10 @@ def _steps(alert: Alert, beside: Sequence[Alert], course: Course) -> Iterator[St
 def is_told(alert: Alert) -> bool:
     """Open, and its recipients know: nothing else can be waited for."""
     return alert.status is AlertStatus.OPEN and not (alert.quiet or alert.hidden or alert.erased)
+
+
+def _rule_of(alert: Alert) -> str:
+    return "" if alert.finding is None else alert.finding.rule
 
 
 def _wakings(alert: Alert, beside: Sequence[Alert]) -> Iterator[SnoozeEnds]:

@@ -18,7 +18,7 @@ from application.rules_in_force import RulesInForce
 from domain.alert import Alert, AlertStatus
 from domain.escalation import LADDER, Course, Ladder
 from domain.rules import Calendars
-from domain.rules.rule import Escalation
+from domain.rules.rule import Rule
 from projections.officers import agencies_of_coordinators
 from projections.projection import Build, Connection, Elapsed, Page
 from projections.rulings import RulesHistory, Rulings, Version
@@ -133,18 +133,19 @@ class AlertTimersView:
 
         def course_of(alert: Alert) -> Course:
             assert alert.finding is not None
-            growth = _growth(history, (alert.finding.rule, alert.finding.version))
-            return Course(calendar=calendar, growth=growth, ladder=self._ladder)
+            rule = _rule(history, (alert.finding.rule, alert.finding.version))
+            if rule is None:
+                return Course(calendar=calendar, ladder=self._ladder)
+            growth, inhibited_by = rule.raises.escalate, rule.inhibited_by
+            return Course(calendar=calendar, growth=growth, inhibited_by=inhibited_by, ladder=self._ladder)
 
         return course_of
 
 
-def _growth(history: RulesHistory, version: Version) -> Sequence[Escalation]:
-    """As the version that found the alert says, in force or not: versions do not change."""
-    for ruling in reversed(list(history.by_position.values())):
-        if version in ruling.rule_of:
-            return ruling.rule_of[version].raises.escalate
-    return ()
+def _rule(history: RulesHistory, version: Version) -> Rule | None:
+    """The version that found the alert, in force or not: versions do not change."""
+    rulings = reversed(list(history.by_position.values()))
+    return next((ruling.rule_of[version] for ruling in rulings if version in ruling.rule_of), None)
 
 
 def _waiting(page: Elapsed, timers: Iterable[Timer]) -> Iterator[Waiting]:
@@ -194,6 +195,6 @@ def _is_over(alert: Alert) -> bool:
 
 
 def _digest(in_force: RulesInForce, calendars: Calendars, ladder: Ladder) -> str:
-    growth = [[rule.slug, rule.version, rule.raises] for rule in in_force.shipped]
-    text = msgspec.json.encode([calendars.digest, dict(ladder), growth], order="deterministic")
+    courses = [[rule.slug, rule.version, rule.raises, rule.inhibited_by] for rule in in_force.shipped]
+    text = msgspec.json.encode([calendars.digest, dict(ladder), courses], order="deterministic")
     return hashlib.sha256(text).hexdigest()

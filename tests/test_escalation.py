@@ -264,6 +264,14 @@ def test_of_what_nobody_was_told_nobody_is_asked(untold: str) -> None:
     assert Case(untold=untold).next() is None
 
 
+def test_while_another_alert_explains_it_it_reminds_nobody() -> None:
+    case, parent = Case(), Case(rule="parent")
+    course = msgspec.structs.replace(PARIS, inhibited_by=("parent",))
+    assert case.next(course, parent.alert) is None
+    assert rises(case.next(course)) == (paris(2026, 1, 9), "lead")
+    assert rises(case.next(course, Case(rule="parent", untold="hidden").alert)) == (paris(2026, 1, 9), "lead")
+
+
 def test_disclosed_it_counts_from_then_on() -> None:
     case = Case(untold="hidden")
     case.disclosed(MONDAY + timedelta(days=7))
