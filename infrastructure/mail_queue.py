@@ -116,8 +116,8 @@ class MailClaim(msgspec.Struct, frozen=True, kw_only=True):
     """1 for the first."""
     created_at: datetime
     preferences: Preferences
-    kept: Kept | None
-    """None: nothing may go there any more."""
+    sealed: bytes | None
+    """Address and secret; None: nothing may go there any more."""
     code_number: int
 
     @property
@@ -160,7 +160,11 @@ class MailQueue:
         return sum(made)
 
     async def claim(self, now: datetime, *, most: int, lease: timedelta) -> list[MailClaim]:
-        return [self._claim(row) for row in await self._pool.fetch(CLAIM, now, most, lease)]
+        return [_claim(row) for row in await self._pool.fetch(CLAIM, now, most, lease)]
+
+    def opened(self, claim: MailClaim) -> Kept | None:
+        """Raises KeyUnwrapFailed for an altered or displaced row, KeyFileUnusable for a key that is not there."""
+        return None if claim.sealed is None else self._box.open(claim.sealed, claim.territory, claim.mailbox_id)
 
     async def messages(self, claim: MailClaim) -> list[Message]:
         """What the mail is made of, in the order of the log; without what was erased since."""
@@ -239,20 +243,6 @@ class MailQueue:
         await db.execute(LEAVE_OUT, row["territory"], row["mailbox_id"], choice.passed)
         return await _make(db, row, MailKind.DIGEST, choice.taken, choice.held_back, due)
 
-    def _claim(self, row: Record) -> MailClaim:
-        may_go = row["status"] == "active" or row["kind"] == MailKind.CODE
-        kept = None
-        if may_go and row["sealed"] is not None:
-            kept = self._box.open(row["sealed"], row["territory"], row["mailbox_id"])
-        names = ("territory", "mail_id", "mailbox_id", "agency", "held_back", "fence", "attempt", "created_at")
-        return MailClaim(
-            **{name: row[name] for name in names},
-            kind=MailKind(row["kind"]),
-            preferences=preferences_in(row),
-            kept=kept,
-            code_number=row["code_number"],
-        )
-
 
 async def _waiting(db: Database, row: Record, kind: MailKind) -> list[Message]:
     """Nothing while another mail of the kind is unsent."""
@@ -275,6 +265,18 @@ async def _make(
 
 async def _settle(db: Database, claim: MailClaim, state: MailState, error_code: str | None, now: datetime) -> bool:
     return bool(await db.fetchval(SETTLE, *claim.key, state, None, error_code, now))
+
+
+def _claim(row: Record) -> MailClaim:
+    may_go = row["status"] == "active" or row["kind"] == MailKind.CODE
+    names = ("territory", "mail_id", "mailbox_id", "agency", "held_back", "fence", "attempt", "created_at")
+    return MailClaim(
+        **{name: row[name] for name in names},
+        kind=MailKind(row["kind"]),
+        preferences=preferences_in(row),
+        sealed=row["sealed"] if may_go else None,
+        code_number=row["code_number"],
+    )
 
 
 def _message(row: Record) -> Message:

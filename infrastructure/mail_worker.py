@@ -97,8 +97,8 @@ class MailWorker:
             if now < self._paused_until:
                 return 0
             claims = await self._queue.claim(now, most=CONCURRENCY if not self._unreached else 1, lease=self._lease)
-        except UNREACHABLE:
-            log.warning("mail.unreachable_database", exc_info=True)
+        except Exception:
+            log.exception("mail.round_failed")  # One mailbox must not be able to stop all others.
             await asyncio.sleep(DATABASE_PAUSE_SECONDS)
             return 0
         async with asyncio.TaskGroup() as attempts:
@@ -135,12 +135,13 @@ class MailWorker:
                 await self._give_back(claim, OWN_FAULT_PAUSE)
 
     async def _write(self, claim: MailClaim) -> None:
-        if claim.kept is None:
+        kept = self._queue.opened(claim)
+        if kept is None:
             await self._queue.given_up(claim, "mailbox_disabled", self._clock.now())
             return
         told: list[Message] = []
         if claim.kind is MailKind.CODE:
-            letter = code_letter(claim.kept.code(claim.code_number), claim.preferences.language)
+            letter = code_letter(kept.code(claim.code_number), claim.preferences.language)
         else:
             told = [each for each in await self._queue.messages(claim) if await self._is_entitled(claim, each)]
             content = content_of(told, claim.held_back)
@@ -153,10 +154,10 @@ class MailWorker:
                 claim.preferences.language,
                 daily_max=claim.preferences.daily_max,
                 address=self._public_url,
-                unsubscribe=self._unsubscribe(claim, claim.kept),
+                unsubscribe=self._unsubscribe(claim, kept),
             )
         started = time.perf_counter()
-        posted = await self._smtp.post(claim.kept.address, self._composed(claim, claim.kept, letter))
+        posted = await self._smtp.post(kept.address, self._composed(claim, kept, letter))
         MAIL_SECONDS.observe(time.perf_counter() - started)
         await self._settle(claim, posted, told)
 

@@ -369,6 +369,18 @@ async def test_a_mail_that_waited_for_the_server_for_days_is_given_up(rig: Rig) 
     assert line.last_error_code == "server_unreachable"
 
 
+async def test_a_row_that_was_altered_stops_nobody_else(rig: Rig) -> None:
+    await rig.confirmed(TEAM)
+    await rig.confirmed(LEAD)
+    await rig.pool.execute(
+        "UPDATE mailboxes SET sealed = (SELECT sealed FROM mailboxes ORDER BY mailbox_id DESC LIMIT 1)"
+    )
+    await rig.put(severity="critical")
+    await rig.worker().drain()
+    assert rig.server.to == [LEAD]
+    assert sorted((await rig.states())[2:]) == ["pending", "sent"]
+
+
 async def test_two_workers_send_a_mail_once(rig: Rig) -> None:
     boxes = [f"agent-{n}@ccas.example" for n in range(6)]
     for address in boxes:
