@@ -12,10 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from application.message_types import CHALLENGE_MESSAGE
 from application.messages import Message
-from application.webhooks import DeliveryState, DisabledReason
+from application.webhook_recoveries import RecoveryState
+from application.webhooks import DeliveryState, DisabledReason, EndpointStatus
 from domain.ids import uuid7
-from infrastructure.outbox import RETRY_AFTER
+from infrastructure.outbox import NOT_ECHOED, RETRY_AFTER
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.webhook_secret import new_secret
 from infrastructure.webhooks import ERROR_CODES, Sender, cloud_event
@@ -40,6 +42,10 @@ def message() -> Message:
     )
 
 
+def challenge() -> Message:
+    return msgspec.structs.replace(message(), type=CHALLENGE_MESSAGE, pathway=None, challenge="canary")
+
+
 async def test_the_receiver_of_the_page_accepts_each_message_once_and_refuses_the_rest(tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL)
     (tmp_path / "receiver.py").write_text(program, "utf-8")
@@ -57,12 +63,14 @@ async def test_the_receiver_of_the_page_accepts_each_message_once_and_refuses_th
         url, told, now = f"http://127.0.0.1:{port}/", message(), datetime.now(UTC)
         async with OutgoingHttp(allow_loopback=True) as http:
             sender = Sender(http, PUBLIC_URL)
+            asked = await sender.send(url, challenge(), [secret], now)
             statuses = [
                 (await sender.send(url, told, [secret], now)).status,
                 (await sender.send(url, told, [secret], now)).status,
                 (await sender.send(url, message(), [new_secret()], now)).status,
                 (await sender.send(url, message(), [secret], now - timedelta(seconds=301))).status,
             ]
+        assert (asked.status, asked.echoed) == (200, "canary")
         assert statuses == [204, 204, 401, 401]
         inbox = sqlite3.connect(tmp_path / "inbox.db")
         assert inbox.execute("SELECT id, body FROM messages").fetchall() == [
@@ -75,13 +83,17 @@ async def test_the_receiver_of_the_page_accepts_each_message_once_and_refuses_th
 
 
 def test_the_example_has_the_fields_that_are_sent() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", REFERENCE, re.DOTALL)
+    example, asked = re.findall(r"```json\n(.*?)```", REFERENCE, re.DOTALL)
     shown, sent = msgspec.json.decode(example), msgspec.json.decode(cloud_event(message(), PUBLIC_URL))
     assert (shown.keys(), shown["data"].keys()) == (sent.keys(), sent["data"].keys())
     assert shown["dataschema"] == sent["dataschema"]
+    sent = msgspec.json.decode(cloud_event(challenge(), PUBLIC_URL))
+    assert msgspec.json.decode(asked).keys() == sent["data"].keys()
 
 
-@pytest.mark.parametrize("code", sorted({*ERROR_CODES.values(), "failed", "endpoint_disabled", "withheld"}))
+@pytest.mark.parametrize(
+    "code", sorted({*ERROR_CODES.values(), "failed", "endpoint_disabled", "withheld", NOT_ECHOED, "superseded"})
+)
 def test_every_error_code_is_explained(code: str) -> None:
     assert f"| `{code}` |" in REFERENCE
 
@@ -89,6 +101,11 @@ def test_every_error_code_is_explained(code: str) -> None:
 @pytest.mark.parametrize("name", [state.value for state in DeliveryState])
 def test_every_state_is_explained(name: str) -> None:
     assert f"| `{name}` |" in REFERENCE
+
+
+@pytest.mark.parametrize("name", [each.value for each in (*EndpointStatus, *RecoveryState)])
+def test_every_state_of_endpoints_and_recoveries_is_explained(name: str) -> None:
+    assert f"`{name}`" in REFERENCE
 
 
 @pytest.mark.parametrize("reason", [reason.value for reason in DisabledReason])

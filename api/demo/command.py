@@ -119,14 +119,15 @@ async def _tell_at(player: Player, agency: str, receiver: Receiver) -> None:
     place = f"/v1/webhook-endpoints/{endpoint['id']}"
     await player.post(agency, f"{place}/challenges", {})
     async with asyncio.timeout(QUIET_SECONDS_MAX):
-        while (await player.get(agency, place))["status"] != "active":
+        while (await player.get(agency, place))["status"] != "active":  # noqa: ASYNC110 (another process may do it)
             await asyncio.sleep(0.01)
 
 
 DUE = "SELECT count(*) FROM pathway_deadlines WHERE next_due <= $1"
 UNSETTLED = """
 SELECT (SELECT count(*) FROM outbox WHERE type <> $1)
-     - (SELECT count(*) FROM deliveries JOIN outbox USING (territory, message_id) WHERE state = 'delivered' AND type <> $1)"""
+     - (SELECT count(*) FROM deliveries JOIN outbox USING (territory, message_id)
+        WHERE state = 'delivered' AND type <> $1)"""
 
 
 async def _quiet(runtime: Runtime) -> None:
