@@ -23,8 +23,8 @@ PAGE = """\
 """
 ASK = """\
 <form method="post">
-<p>Ne plus recevoir de courriels à cette adresse&nbsp;? Votre service en sera informé.</p>
-<p lang="en">Stop receiving mails at this address? Your service will know.</p>
+<p>Ne plus recevoir de courriels à cette adresse&nbsp;? Votre service le verra.</p>
+<p lang="en">Stop receiving mails at this address? Your service will see it.</p>
 <p><button>Ne plus recevoir <span lang="en">/ Stop</span></button></p>
 </form>"""
 DONE = """\

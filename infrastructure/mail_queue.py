@@ -25,11 +25,14 @@ TAKEN_MAX = 5_000
 """Messages that one mail is made of; more wait for the next."""
 
 DUE = f"""
-SELECT b.territory, b.mailbox_id, {", ".join(f"b.{name}" for name in PREFERENCES)}, b.next_digest_at <= $1 AS is_digest
+SELECT b.territory, b.mailbox_id, {", ".join(f"b.{name}" for name in PREFERENCES)}, b.next_digest_at <= $1 AS is_digest,
+       b.urgent_after <= $1 AS is_urgent
 FROM mailboxes AS b
-WHERE b.status = 'active' AND (b.next_digest_at <= $1 OR b.urgent_after <= $1 AND EXISTS (
-    SELECT FROM mail_items AS i
-    WHERE i.territory = b.territory AND i.mailbox_id = b.mailbox_id AND i.state = 'waiting' AND i.at_once))
+WHERE b.status = 'active' AND (b.next_digest_at <= $1 OR b.urgent_after <= $1)
+  AND (b.territory, b.mailbox_id) IN (
+      SELECT d.territory, d.mailbox_id FROM mailboxes AS d WHERE d.status = 'active' AND d.next_digest_at <= $1
+      UNION
+      SELECT i.territory, i.mailbox_id FROM mail_items AS i WHERE i.state = 'waiting' AND i.at_once)
 ORDER BY b.territory, b.mailbox_id LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED"""
 
@@ -95,7 +98,7 @@ WITH old AS (
 )
 DELETE FROM mails AS m USING old WHERE m.territory = old.territory AND m.mail_id = old.mail_id"""
 
-FORGET_MAILBOXES = "DELETE FROM mailboxes WHERE status = 'forgotten' AND created_at < $1"
+FORGET_MAILBOXES = "DELETE FROM mailboxes WHERE status IN ('forgotten', 'unconfirmed') AND created_at < $1"
 
 DISABLED_NOTICE = """
 INSERT INTO outbox (territory, message_id, agency, type, subject_id, position, created_at, audience)
@@ -217,19 +220,19 @@ class MailQueue:
         return MailState.PENDING
 
     async def forget(self, before: datetime, *, most: int = 1000) -> int:
-        """Drop mails settled before a time, and mailboxes forgotten that were registered before it."""
+        """Drop mails settled before a time, and mailboxes registered before it that were forgotten or never confirmed."""
         await self._pool.execute(FORGET_MAILBOXES, before)
         return int((await self._pool.execute(FORGET_MAILS, before, most)).rpartition(" ")[2])
 
     async def _plan(self, db: Database, row: Record, now: datetime) -> int:
         preferences = preferences_in(row)
         calendar = self._calendar_of(row["territory"])
-        made = await self._make_urgent(db, row, now)
+        made = urgent = await self._make_urgent(db, row, now) if row["is_urgent"] else 0
         digest_at = None
         if row["is_digest"]:
             made += await self._make_digest(db, row, preferences, not_before(preferences.hours, calendar, now))
             digest_at = next_digest(preferences.hours, calendar, now)
-        urgent_after = now + URGENT_APART if made else None
+        urgent_after = now + URGENT_APART if urgent else None
         await db.execute(PLANNED, row["territory"], row["mailbox_id"], digest_at, urgent_after)
         return made
 
