@@ -220,7 +220,7 @@ class MailQueue:
         return MailState.PENDING
 
     async def forget(self, before: datetime, *, most: int = 1000) -> int:
-        """Drop mails settled before a time, and mailboxes registered before it that were forgotten or never confirmed."""
+        """Drop mails settled before a time, and mailboxes of before it that were forgotten or never confirmed."""
         await self._pool.execute(FORGET_MAILBOXES, before)
         return int((await self._pool.execute(FORGET_MAILS, before, most)).rpartition(" ")[2])
 
