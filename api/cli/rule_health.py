@@ -20,7 +20,7 @@ def add_to(app: App) -> None:
         health,
         name="health",
         help=say(
-            "Ce que valent les règles : ce qu'elles ont levé, ce qui en a été fait, celles à revoir.",
+            "Ce que valent les règles : leurs alertes, ce qui en a été fait, les règles à revoir.",
             "How the rules fare: what they raised, what was done about it, which to look at again.",
         ),
     )
@@ -69,7 +69,7 @@ def health(
         for line in lines:
             write_line(_said(line))
         if not lines:
-            write_line(say("Rien n'a été levé.", "Nothing was raised."))
+            write_line(say("Aucune alerte.", "No alert."))
 
 
 async def _figures(
@@ -98,8 +98,8 @@ def _day(name: str, given: str | None) -> date | None:
 def _said(line: "Figures") -> str:
     who = "" if line.agency is None else f"  {line.agency}"
     share = "–" if line.acted_on_share is None else f"{line.acted_on_share:.0%}"
-    raised = say(f"{line.raised} levées", f"{line.raised} raised")
-    open_ = say(f"{line.still_open} ouvertes", f"{line.still_open} open")
+    raised = say(f"alertes : {line.raised}", f"{line.raised} raised")
+    open_ = say(f"ouvertes : {line.still_open}", f"{line.still_open} open")
     acted = say(f"suivies d'effet : {share}", f"acted on: {share}")
     review = "  " + say("à revoir", "to review") if line.to_review else ""
     return f"{line.rule}@{line.version}{who}  {raised}  {open_}  {acted}{review}"

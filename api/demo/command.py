@@ -15,6 +15,7 @@ import msgspec
 from api.app import create_app
 from api.demo import report
 from api.demo.clock import PlayedClock
+from api.demo.concert import take_up, telling, told_of
 from api.demo.findings import read_findings
 from api.demo.player import Player, first_moment
 from api.demo.receiver import Receiver
@@ -76,7 +77,12 @@ async def _demonstrate(settings: Settings, options: Options) -> int:
             await _quiet(runtime)
         findings = await read_findings(runtime, stories, player, receivers)
         report.conclude(findings)
-        await report.show_alert(runtime, findings)
+        if (chosen := telling(findings)) is not None:
+            alert_id, alert = chosen
+            await report.show_alert(runtime, alert_id)
+            taker = await take_up(player, alert_id, alert)
+            await _quiet(runtime)
+            report.show_told(taker, told_of(alert_id, receivers))
         await report.show_timeline(player, stories)
         report.show_addresses(address, settings, player, serving=not options.then_exit)
         if not options.then_exit:
@@ -123,7 +129,9 @@ async def _tell_at(player: Player, agency: str, receiver: Receiver) -> None:
             await asyncio.sleep(0.01)
 
 
-DUE = "SELECT count(*) FROM pathway_deadlines WHERE next_due <= $1"
+DUE = """
+SELECT (SELECT count(*) FROM pathway_deadlines WHERE next_due <= $1)
+     + (SELECT count(*) FROM alert_timers WHERE next_due <= $1)"""
 UNSETTLED = """
 SELECT (SELECT count(*) FROM outbox WHERE type <> $1)
      - (SELECT count(*) FROM deliveries JOIN outbox USING (territory, message_id)

@@ -85,7 +85,7 @@ class Player:
     async def post(self, agency: str, path: str, body: Any) -> Any:
         """A write outside the pathways, as one agency."""
         response = await self._clients[agency].post(path, json=body, headers={"Idempotency-Key": path})
-        if not response.is_success:
+        if response.status_code not in {200, 201, 202}:
             raise CallRefusedError(f"{agency} POST {path}: {response.status_code} {response.text}")
         return response.json()
 

@@ -1,8 +1,7 @@
 """What the demonstration prints, for people; progress goes to stderr."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from api.cli.language import language, say
+from api.demo.concert import Told
 from api.demo.findings import Findings
 from api.demo.player import Player
 from api.demo.script import Story
@@ -90,27 +90,52 @@ def _verdict(findings: Findings) -> None:
             out.print(f"[red]✗[/] {title} : {line}")
 
 
-async def show_alert(runtime: Runtime, findings: Findings) -> None:
-    """An open alert, of a training need if there is one, judged again and explained."""
-    alerts = sorted(findings.alerts.items(), key=_eloquence)
-    for alert_id, _ in alerts[:1]:
-        row = await alert_row(runtime, alert_id)
-        explanation = None if row is None else await explanation_of(runtime, row)
-        if row is None or explanation is None:
-            continue
-        french = language() == "fr"
-        out.print(f"\n[bold]{say('Une alerte expliquée', 'An alert explained')}[/]  {alert_id}")
-        out.print(f"  {explanation.fr if french else explanation.en}")
-        out.print(f"  {explanation.window.fr if french else explanation.window.en}")
-        fact = explanation.activation
-        out.print(f"  {say('déclencheur', 'activation')}: {fact['start']}  {fact['type']}  {fact['agency']}")
-        for recipient in row["recipients"]:
-            out.print(f"  → {recipient['agency']}  {recipient['role']}  {recipient['sees']}")
+async def show_alert(runtime: Runtime, alert_id: UUID) -> None:
+    """Judged again, and explained."""
+    row = await alert_row(runtime, alert_id)
+    explanation = None if row is None else await explanation_of(runtime, row)
+    if row is None or explanation is None:
+        return
+    french = language() == "fr"
+    out.print(f"\n[bold]{say('Une alerte expliquée', 'An alert explained')}[/]  {alert_id}")
+    out.print(f"  {explanation.fr if french else explanation.en}")
+    out.print(f"  {explanation.window.fr if french else explanation.window.en}")
+    fact = explanation.activation
+    out.print(f"  {say('déclencheur', 'activation')}: {fact['start']}  {fact['type']}  {fact['agency']}")
+    for recipient in row["recipients"]:
+        out.print(f"  → {recipient['agency']}  {recipient['role']}  {recipient['sees']}")
 
 
-def _eloquence(item: tuple[UUID, dict[str, Any]]) -> tuple[bool, bool, UUID]:
-    alert_id, alert = item
-    return alert["status"] != "open", alert["content"]["rule"] != "need-to-referral", alert_id
+def show_told(taker: str | None, told: Sequence[Told]) -> None:
+    """Who was told what of one alert, and when; nobody of what they did themselves."""
+    if taker is not None:
+        out.print(say(f"  {taker} répond qu'il s'en charge", f"  {taker} answers that it takes it"))
+    table = Table(title=say("Qui a su quoi, et quand", "Who was told what, and when"), title_justify="left")
+    for heading in (say("quand", "when"), say("service", "agency"), say("quoi", "what"), ""):
+        table.add_column(heading)
+    for one in told:
+        notice = "" if one.with_pathway else say("simple avis", "notice only")
+        table.add_row(f"{one.at:%Y-%m-%d %H:%M}", one.agency, _words(one), notice)
+    out.print(table)
+
+
+def _words(told: Told) -> str:
+    match told.what, told.level:
+        case "raised", _:
+            return say("nouvelle alerte", "new alert")
+        case "reopened", _:
+            return say("alerte rouverte", "alert reopened")
+        case "escalated", "lead":
+            return say("sans réponse : au responsable", "unanswered: to the lead")
+        case "escalated", "coordinator":
+            return say("sans réponse : à la coordination", "unanswered: to the coordinator")
+        case "escalated", _:
+            return say("sans réponse : la règle l'aggrave", "unanswered: graver, says its rule")
+        case "answered", _:
+            return say("un service a répondu", "a service answered")
+        case "cleared", _:
+            return say("alerte close", "alert cleared")
+    return told.what
 
 
 async def show_timeline(player: Player, stories: list[Story]) -> None:
