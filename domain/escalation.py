@@ -17,12 +17,10 @@ from domain.alert_response import Answer
 from domain.pathway import SYSTEM
 from domain.rules.calendars import Calendar
 from domain.rules.instants import instant_of, moment_of
-from domain.rules.rule import Escalation, Severity
+from domain.rules.rule import AGENCY_LEAD, COORDINATOR, Escalation, Severity
 from domain.rules.windows import Duration, Unit, day_close, shift_day
 
 GRAVITY: Mapping[str, int] = {severity.value: rank for rank, severity in enumerate(Severity)}
-COORDINATOR, AGENCY_LEAD = "coordinator", "agency_lead"
-"""Whom a step of a rule may `notify`, beside an agency by its short name."""
 
 
 class Rung(msgspec.Struct, frozen=True):
@@ -219,15 +217,14 @@ def called_upon(
     alert: Alert, step: Rises, coordinators: Collection[str], participants: Collection[str]
 ) -> tuple[Recipient, ...]:
     """Whom a step calls upon. Content is only for who takes part in the pathway, whatever the level."""
-    match step.notify:
-        case None:
-            return ()
-        case "agency_lead":
-            return tuple(one for one in alert.recipients if one.agency in alert.owners)
-        case "coordinator":
-            agencies, role = sorted(coordinators), Role.COORDINATOR
-        case agency:
-            agencies, role = [agency], Role.WATCHER
+    if step.notify is None:
+        return ()
+    if step.notify == AGENCY_LEAD:
+        return tuple(one for one in alert.recipients if one.agency in alert.owners)
+    if step.notify == COORDINATOR:
+        agencies, role = sorted(coordinators), Role.COORDINATOR
+    else:
+        agencies, role = [step.notify], Role.WATCHER
     return tuple(
         Recipient(agency, role, Sees.CONTENT if agency in participants else Sees.NOTICE) for agency in agencies
     )

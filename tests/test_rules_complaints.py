@@ -141,6 +141,10 @@ RAISED: list[tuple[Complaint, Any]] = [
     (Complaint.FREEZE_IN_LIMIT, limit(on_suspend="freeze")),
     (Complaint.FORCE_IN_LIMIT, limit(on_close="force")),
     (Complaint.AGENCY_UNFIT, require(route={"owner": "Mission locale"})),
+    (
+        Complaint.NOTIFY_UNFIT,
+        require(severity={"escalate": {"after": "5bd", "to": "critical", "notify": "Le coordinateur"}}),
+    ),
     (Complaint.PLACEHOLDER_UNKNOWN, require(text={"fr": "{secret}"})),
     (Complaint.DOCUMENT_TOO_LARGE, "x" * 1_000_000),
     (Complaint.NOT_UTF8, b"rule: \xff"),

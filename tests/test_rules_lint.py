@@ -211,3 +211,14 @@ def test_an_agency_that_the_territory_does_not_have() -> None:
     assert [(remark.code, remark.path) for remark in found] == [("unknown_agency", "/route/watch/1")]
     assert "nobody" in found[0].fr
     assert "nobody" in found[0].en
+
+
+def test_an_agency_that_is_only_called_upon_later_has_to_be_there_too() -> None:
+    steps = [{"after": f"{days}d", "to": "critical", "notify": who} for days, who in enumerate(CALLED, start=1)]
+    rule = silence(severity={"escalate": steps})
+    assert agencies_named([rule]) == ["nobody"]
+    [found] = remarks([rule], unknown_agencies=["nobody"])
+    assert (found.code, found.path) == ("unknown_agency", "/severity/escalate/2/notify")
+
+
+CALLED = ("coordinator", "agency_lead", "nobody")

@@ -307,6 +307,10 @@ class Complaint(Enum):
         "{given} ne peut pas nommer un organisme : son nom court, $when.agency ou $pathway.referent est attendu.",
         "{given} cannot name an agency: its short name, $when.agency or $pathway.referent is expected.",
     )
+    NOTIFY_UNFIT = (
+        "{given} ne peut pas être appelé : coordinator, agency_lead ou le nom court d'un organisme est attendu.",
+        "{given} cannot be called upon: coordinator, agency_lead or an agency's short name is expected.",
+    )
     PLACEHOLDER_UNKNOWN = (
         "{placeholder} n'est pas connu dans une règle « {kind} » ; écrivez {known}.",
         "{placeholder} is not known in a {kind} rule; write {known}.",

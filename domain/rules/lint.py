@@ -16,7 +16,7 @@ from domain.rules.empty_windows import may_be_empty
 from domain.rules.evaluate import evaluate
 from domain.rules.reading import pointer
 from domain.rules.refusal import RuleRefused
-from domain.rules.rule import Forbid, Require, Rule, RuleState, Silence
+from domain.rules.rule import AGENCY_LEAD, COORDINATOR, Forbid, Require, Rule, RuleState, Silence
 from domain.rules.subsumption import Wider
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}", re.ASCII)
@@ -155,6 +155,11 @@ def _recipients(rule: Rule) -> Iterator[tuple[str, str]]:
     """Those that are named, with their places."""
     places = [("/route/owner", rule.route.owner)]
     places += [(f"/route/watch/{index}", agency) for index, agency in enumerate(rule.route.watch)]
+    places += [
+        (f"/severity/escalate/{index}/notify", step.notify)
+        for index, step in enumerate(rule.raises.escalate)
+        if step.notify not in (COORDINATOR, AGENCY_LEAD)
+    ]
     return ((path, agency) for path, agency in places if isinstance(agency, str))
 
 

@@ -96,10 +96,14 @@ class Exemption(msgspec.Struct, frozen=True, kw_only=True):
     within: Window
 
 
+COORDINATOR, AGENCY_LEAD = "coordinator", "agency_lead"
+
+
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
     after: Duration
     to: Severity
     notify: str | None = None
+    """COORDINATOR, AGENCY_LEAD, or an agency's short name."""
 
 
 class Raise(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from domain.rules.complaints import Complaint, Said, Words, shown
 from domain.rules.document.windows import read_span
 from domain.rules.reading import Fields, listed, text
 from domain.rules.refusal import RuleRefused
-from domain.rules.rule import Escalation, Raise, Route, Severity
+from domain.rules.rule import AGENCY_LEAD, COORDINATOR, Escalation, Raise, Route, Severity
 from domain.rules.values import Of, Reference
 from domain.rules.where import parse_reference
 
@@ -66,7 +66,10 @@ def _escalation(fields: Fields) -> Escalation:
     after = read_span(fields, "after")
     if after is None:
         raise RuleRefused(fields.path, Complaint.KEY_MISSING, key="after")
-    step = Escalation(after=after, to=fields.choice("to", Severity), notify=fields.text("notify", None))
+    notify = fields.text("notify", None)
+    if notify not in (None, COORDINATOR, AGENCY_LEAD) and not AGENCY.fullmatch(notify):
+        raise RuleRefused(fields.at("notify"), Complaint.NOTIFY_UNFIT, given=shown(notify))
+    step = Escalation(after=after, to=fields.choice("to", Severity), notify=notify)
     fields.finish()
     return step
 
