@@ -73,15 +73,15 @@ async def _measure(shape: Shape, place: Path, keys: list[str], pid: int) -> None
     reading.stdin.write(msgspec.json.encode(plan) + b"\n")
     assert await reading.stdout.readline() == b"ready\n"
     idle_mib = _resident_mib(pid)
-    paced = await _load(place, requests)
+    paced = await _load(place, requests, f"of-{shape.agencies}")
     result = msgspec.json.decode(await reading.stdout.read(), type=Result)
     await reading.wait()
     assert set(paced.by_status) == {"201"}, paced.by_status
     _report(shape, result, paced, (before_mib, idle_mib, _resident_mib(pid)))
 
 
-async def _load(place: Path, requests: list[Request]) -> Paced:
-    plan = Pace(str(place), CONNECTIONS, PER_SECOND, SECONDS, requests, "stream")
+async def _load(place: Path, requests: list[Request], name: str) -> Paced:
+    plan = Pace(str(place), CONNECTIONS, PER_SECOND, SECONDS, requests, name)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.paced_load"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )

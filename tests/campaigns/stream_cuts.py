@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from random import Random
 
@@ -34,7 +34,9 @@ SIAO = "siao-34"
 MOTIVE = "Found unconscious; the hospital asks whom to call."
 AT_ONCE = 10
 """Events recorded together; after which, now and then, somebody breaks the glass."""
-BYTES_LEAST, BYTES_MOST = 150, 12_000
+BYTES_LEAST, BYTES_OF_EVENT = 150, 450
+QUIET_SECONDS = 0.5
+"""After which a reader is cut off too: there may be less to come than was to be read."""
 TOLD = "SELECT message_id::text FROM outbox WHERE territory = $1 AND agency = $2"
 
 
@@ -84,21 +86,23 @@ async def campaign(database_url: str, folder: Path, *, cuts: int, events: int, s
         agency = await service.agency(CCAS)
         recording = Recording(service, agency, events)
         task = asyncio.create_task(recording.run())
-        taken, last_id = await cut_again_and_again(await service.agency(CCAS), Random(seed), cuts)  # noqa: S311 (cuts, not secrets)
+        taken, last_id = await cut_again_and_again(await service.agency(CCAS), Random(seed), cuts, events // cuts)  # noqa: S311 (cuts, not secrets)
         await task
         async with following(agency, last_id=last_id) as stream:
             taken += await stream.take_until(recording.last)
         return figures(taken, cuts, await expected(service, agency))
 
 
-async def cut_again_and_again(reader: Agency, random: Random, cuts: int) -> tuple[list[Sent], str]:
+async def cut_again_and_again(reader: Agency, random: Random, cuts: int, each: int) -> tuple[list[Sent], str]:
+    """After about `each` so many events, wherever that is."""
     taken: list[Sent] = []
     last_id = "0"
     for _ in range(cuts):
-        cut_after = random.randint(BYTES_LEAST, BYTES_MOST)
+        cut_after = random.randint(BYTES_LEAST, 2 * each * BYTES_OF_EVENT)
         async with following(reader, last_id=last_id, cut_after=cut_after) as stream:
-            while (sent := await stream.next()) is not None:
-                taken.append(sent)
+            with suppress(TimeoutError):
+                while (sent := await asyncio.wait_for(stream.next(), QUIET_SECONDS)) is not None:
+                    taken.append(sent)
             last_id = stream.last_id
     return taken, last_id
 

@@ -36,7 +36,7 @@ LIMITS = Limits(
 PHONE = {"channel": "phone"}
 TELL = f"""
 WITH told AS (INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position)
-    VALUES ($1, $2, $3, 'unisson.alert.raised.v1', $2, $4, $5) RETURNING true)
+    VALUES ($1, $2, $3, 'unisson.glass.broken.v1', $2, $4, $5) RETURNING true)
 SELECT pg_notify('{OUTBOX_CHANNEL}', '') FROM told"""
 
 
