@@ -1,5 +1,6 @@
 """The acts that would clear an alert, over HTTP: ready to send but for what only people know."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -129,7 +130,8 @@ async def _proposals(request: ApiRequest, row: AlertRow, pathway: Pathway) -> li
     rule = await rule_of(runtime, territory, row.rule, row.version)
     if rule is None:
         return []
-    return proposals(
+    return await asyncio.to_thread(  # A long pathway takes a tenth of a second: nobody else waits for it.
+        proposals,
         rule,
         as_view(row, Finding),
         pathway,

@@ -305,3 +305,11 @@ async def test_an_address_in_any_other_place_is_refused_like_every_credential(se
     token = path.rpartition("/")[2]
     answer = await agency.get("/v1/alerts", params={"rule": token})
     assert (answer.status_code, answer.json()["code"]) == (400, "key_in_url")
+
+
+async def test_an_address_stands_in_no_metric(service: Service, agency: Agency) -> None:
+    _, path = await feed_of(agency, whose="agency")
+    await shown(service, path)
+    told = (await (await service.client()).get("/metrics")).text
+    assert 'route="/calendar/{file_name' in told
+    assert "un_cf" not in told

@@ -1,5 +1,6 @@
 """The acts that would clear an alert, best first: each was tried, and each says whose it is to do."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from domain.rules.rule import RuleState
 
 MOST: Mapping[Way, int] = {Way.DO: 6, Way.PREPARE: 2, Way.CHANGE: 3, Way.CORRECT: 2, Way.RETRACT: 2}
 """Of each way: beyond that, a list helps nobody."""
+WAYS = tuple(Way)
 FIRST_STEPS = frozenset({"assign-referent", "request-referral"})
 """What does not put right by itself what another agency's answer then does."""
 
@@ -34,7 +36,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     agencies: tuple[str, ...]
     """Whose it is to do, by name."""
     clears: bool
-    """Whether it cleared the alert when it was tried; a correction may do so on other days than those tried."""
+    """Whether it cleared the alert when it was tried. A first step does not; a correction may, by the date given."""
 
 
 def proposals(
@@ -65,24 +67,23 @@ def proposals(
     alone = compile_rules([msgspec.structs.replace(rule, state=RuleState.ACTIVE)])
     calendar = calendars.of(activation.territory)
     trials = Trials(situation, alone, calendars, calendar, now, position)
-    found = list(_proposed(trials, finding, calendar))
-    return [each for way in Way for each in [one for one in found if one.way is way][: MOST.get(way, 0)]]
+    return sorted(_proposed(trials, finding, calendar), key=lambda each: WAYS.index(each.way))
 
 
 def _proposed(trials: Trials, finding: Finding, calendar: Calendar) -> Iterator[Proposal]:
     """What clears; first steps where nothing else does; and corrections of a date, which only people know."""
     days = list(days_to_try(trials.today, _window(finding, calendar), _day(trials.situation.activation, calendar)))
-    agencies, is_done_at_once = sorted(trials.situation.pathway.participants), False
+    agencies, found = sorted(trials.situation.pathway.participants), Counter[Way]()
     for sketch in sketches(trials.situation):
+        if found[sketch.way] == MOST[sketch.way]:
+            continue
         tried = [one for agency in agencies if (one := trials.tried(sketch, days, agency)) is not None]
-        clearing = [one for one in tried if one.clears]
-        is_done_at_once = is_done_at_once or (bool(clearing) and sketch.way is Way.DO)
-        if clearing or (tried and sketch.way is Way.CORRECT):
-            yield _proposal(sketch, clearing or tried)
-        elif sketch.command in FIRST_STEPS and not is_done_at_once:
-            leading = [one for one in tried if _leads_on(trials, one)]
-            if leading:
-                yield _proposal(msgspec.structs.replace(sketch, way=Way.PREPARE), leading)
+        way, fit = sketch.way, [one for one in tried if one.clears or sketch.way is Way.CORRECT]
+        if not fit and sketch.command in FIRST_STEPS and not found[Way.DO]:
+            way, fit = Way.PREPARE, [one for one in tried if _leads_on(trials, one)]
+        if fit and found[way] < MOST[way]:
+            found[way] += 1
+            yield _proposal(msgspec.structs.replace(sketch, way=way), fit)
 
 
 def _leads_on(trials: Trials, first: Tried) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from application.acts.sketch import Asks, Blank, Situation, Sketch
+from application.acts.sketch import Asks, Blank, Situation, Sketch, Way
 from domain import themes_v1
 from domain.catalogue import BY_NAME
 from domain.command import Act, Command
@@ -74,15 +74,16 @@ class Trials:
     def tried(self, sketch: Sketch, days: Iterable[Day], agency: str, pathway: Pathway | None = None) -> Tried | None:
         """What comes of it in that agency's hands: on the first day that clears, or else on the first allowed.
 
-        None when it may not do it on any of them.
+        None when it may not do it on any of them. Of a correction only whether it is allowed is asked.
         """
         allowed: Tried | None = None
         for each in days if any(blank.asks in DATES for blank in sketch.blanks) else list(days)[:1]:
             after = self._decided(sketch, each.day, agency, pathway or self.situation.pathway)
             if after is None:
                 continue
-            tried = Tried(sketch, agency, each, self._clears(after), after)
-            if tried.clears:
+            clears = sketch.way is not Way.CORRECT and self._clears(after)
+            tried = Tried(sketch, agency, each, clears, after)
+            if clears or sketch.way is Way.CORRECT:
                 return tried
             allowed = allowed or tried
         return allowed

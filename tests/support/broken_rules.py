@@ -4,10 +4,16 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from random import Random
 
+import msgspec
+
 from api.demo.faults import FAULTS, HOUSER, LICENCE, SHELTER, SHELTER_THEME
 from api.demo.life import HOUSING, Life
 from api.demo.script import Story
-from api.demo.territory import TRAINING_THEMES
+from api.demo.territory import TERRITORY, TRAINING_THEMES
+from domain.catalogue import BY_NAME
+from domain.command import Act
+from domain.opening import OpenPathway, open_pathway
+from domain.pathway import Pathway
 
 CHILDCARE = "famille--garde-denfants"
 
@@ -104,3 +110,23 @@ def _train(life: Life, day: int) -> None:
     start = life.day(day)
     body = {"theme": TRAINING_THEMES[0], "status": "started", "start": str(start)}
     life.call(start, life.opener, "record-training", body)
+
+
+def lived(story: Story) -> Pathway:
+    """The pathway at the end of a story, as the log would give it back."""
+    pathway: Pathway | None = None
+    for call in story.calls:
+        spec = BY_NAME[call.command]
+        command = spec.command(msgspec.json.decode(msgspec.json.encode(call.body), type=spec.body), call.entry)
+        act = Act(agency=call.agency, agent=None, at=call.at, today=call.at.date())
+        if isinstance(command, OpenPathway):
+            pathway = open_pathway(command, TERRITORY, act, pathway_id=act.new_id(), subject=act.new_id())
+        else:
+            assert pathway is not None
+            command.decide(pathway, act)
+        assert pathway is not None
+        for version in range(1, pathway.version + 1):
+            pathway.ledger.stamp(version, version, call.at)
+    assert pathway is not None
+    pathway.collect_events()
+    return pathway
