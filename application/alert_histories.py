@@ -1,7 +1,7 @@
 """Alerts as they stood, from their own streams: what a step about one leaves to be known from those before it."""
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from application.event_log import EventLog, Stored
@@ -30,12 +30,12 @@ async def alerts_at(log: EventLog, territory: str, moments: Collection[Moment]) 
 
 
 async def alert_now(log: EventLog, territory: str, alert_id: UUID) -> Alert | None:
-    """None when it was never raised, or its person was erased."""
+    """None when there is no such alert, or its person was erased."""
     return _folded(await log.read_stream(territory, alert_id))
 
 
 def _folded(history: Iterable[Stored]) -> Alert | None:
-    alert: Alert | None = None
+    folded: Any = None
     for stored in history:
-        alert = stored.event.mutate(alert)
-    return None if alert is None or alert.erased else alert
+        folded = stored.event.mutate(folded)
+    return folded if isinstance(folded, Alert) and not folded.erased else None

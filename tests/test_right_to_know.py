@@ -144,8 +144,9 @@ async def test_of_an_erased_person_nothing_is_told(place: Place, agency: str) ->
 
 
 async def test_an_alert_that_is_not_there_is_told_to_nobody(place: Place) -> None:
-    place.alert = uuid7()
-    assert not await place.tells(HOUSING)
+    for other in (uuid7(), place.pathway):
+        place.alert = other
+        assert not await place.tells(HOUSING)
 
 
 async def test_of_a_restricted_pathway_nothing_is_told_of_what_it_holds(place: Place) -> None:
