@@ -1,4 +1,4 @@
-"""Acts are tried before they are proposed: on copies, on days that count, in the hands of each agency. No server here."""
+"""Acts are tried before they are proposed: on copies, on days that count, in the hands of each agency."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
