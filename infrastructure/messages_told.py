@@ -1,10 +1,10 @@
 """Messages in the order of the log, for who reads them as a stream."""
 
-from application.message_types import DISABLED_MESSAGE, ERASED_MESSAGE, SUMMARY_MESSAGE, TEST_MESSAGE
+from application.message_types import MESSAGE_TYPES
 from application.messages import Audience, Message
 from infrastructure.database import Pool, Record
 
-LATE = (DISABLED_MESSAGE, ERASED_MESSAGE, SUMMARY_MESSAGE, TEST_MESSAGE)
+LATE = tuple(each.type for each in MESSAGE_TYPES if not each.of_event)
 """Told of no event, or long after the one that they name: no reader who goes by position would find them."""
 
 BETWEEN = """
