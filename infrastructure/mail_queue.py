@@ -11,7 +11,7 @@ from application.mail import MailboxDisabled, MailKind, MailState, Preferences
 from application.mail_content import choose, choose_urgent
 from application.messages import Message
 from domain.ids import uuid7
-from domain.quiet_hours import next_digest, not_before
+from domain.quiet_hours import may_write, next_digest, not_before
 from infrastructure.database import Database, Pool, Record
 from infrastructure.mailbox_seal import Kept, MailboxBox
 from infrastructure.mailboxes import PREFERENCES, CalendarOf, disable_mailbox, preferences_in
@@ -229,9 +229,11 @@ class MailQueue:
         calendar = self._calendar_of(row["territory"])
         made = urgent = await self._make_urgent(db, row, now) if row["is_urgent"] else 0
         digest_at = None
-        if row["is_digest"]:
-            made += await self._make_digest(db, row, preferences, not_before(preferences.hours, calendar, now))
+        if row["is_digest"] and may_write(preferences.hours, calendar, now):
+            made += await self._make_digest(db, row, preferences, now)
             digest_at = next_digest(preferences.hours, calendar, now)
+        elif row["is_digest"]:  # Its hour passed unseen; now people sleep.
+            digest_at = not_before(preferences.hours, calendar, now)
         urgent_after = now + URGENT_APART if urgent else None
         await db.execute(PLANNED, row["territory"], row["mailbox_id"], digest_at, urgent_after)
         return made
@@ -241,10 +243,10 @@ class MailQueue:
         await db.execute(NOT_AT_ONCE, row["territory"], row["mailbox_id"], later)
         return await _make(db, row, MailKind.URGENT, taken, 0, now)
 
-    async def _make_digest(self, db: Database, row: Record, preferences: Preferences, due: datetime) -> int:
+    async def _make_digest(self, db: Database, row: Record, preferences: Preferences, now: datetime) -> int:
         choice = choose(await _waiting(db, row, MailKind.DIGEST), preferences.daily_max)
         await db.execute(LEAVE_OUT, row["territory"], row["mailbox_id"], choice.passed)
-        return await _make(db, row, MailKind.DIGEST, choice.taken, choice.held_back, due)
+        return await _make(db, row, MailKind.DIGEST, choice.taken, choice.held_back, now)
 
 
 async def _waiting(db: Database, row: Record, kind: MailKind) -> list[Message]:
@@ -256,12 +258,12 @@ async def _waiting(db: Database, row: Record, kind: MailKind) -> list[Message]:
 
 
 async def _make(
-    db: Database, row: Record, kind: MailKind, messages: Sequence[UUID], held_back: int, due: datetime
+    db: Database, row: Record, kind: MailKind, messages: Sequence[UUID], held_back: int, now: datetime
 ) -> int:
     if not messages:
         return 0
     mail_id, place = uuid7(), (row["territory"], row["mailbox_id"])
-    await db.execute(MAKE, row["territory"], mail_id, row["mailbox_id"], kind, held_back, due)
+    await db.execute(MAKE, row["territory"], mail_id, row["mailbox_id"], kind, held_back, now)
     await db.execute(TAKE, *place, mail_id, list(messages))
     return 1
 
