@@ -15,11 +15,16 @@ from application.webhooks import DeliveryState
 from domain.clock import Clock
 from infrastructure.delivery_metrics import ATTEMPTS, DEAD, IN_FLIGHT, SECONDS
 from infrastructure.outbox import Claim, Outbox
+from infrastructure.outgoing_http import SOCKETS_MAX
 from infrastructure.webhooks import Sender, Sent
 
 log = structlog.get_logger()
 
 CONCURRENCY = 128
+SLOW_SECONDS = 0.5
+"""An attempt that lasts longer leaves its place to another: partners that hang do not use up all places."""
+UNDER_WAY_MAX = SOCKETS_MAX
+"""Quick and slow together."""
 PER_ENDPOINT = 4
 POLL_SECONDS = 0.5
 LEASE = timedelta(seconds=60)  # Well over the longest attempt, so that nobody else tries at the same time.
@@ -57,6 +62,8 @@ class DeliveryWorker:
         self._poll_seconds = poll_seconds
         self._awake = asyncio.Event()
         self._attempts: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
+        """Of these, those that have lasted for long."""
 
     def wake(self) -> None:
         """Something was put in the outbox: do not wait for the next look."""
@@ -95,7 +102,8 @@ class DeliveryWorker:
                 log.warning("outbox.unreachable", exc_info=True)
 
     async def _start_what_is_due(self) -> int:
-        free = self._concurrency - len(self._attempts)
+        quick = len(self._attempts) - len(self._slow)
+        free = min(self._concurrency - quick, UNDER_WAY_MAX - len(self._attempts))
         if free <= 0:
             return 0
         try:
@@ -107,13 +115,23 @@ class DeliveryWorker:
             await asyncio.sleep(DATABASE_PAUSE_SECONDS)
             return 0
         for claim in claims:
-            attempt = asyncio.create_task(self._attempt(claim))
-            self._attempts.add(attempt)
-            attempt.add_done_callback(self._ended)
+            self._start(claim)
         return len(claims)
 
-    def _ended(self, attempt: asyncio.Task[None]) -> None:
+    def _start(self, claim: Claim) -> None:
+        attempt = asyncio.create_task(self._attempt(claim))
+        self._attempts.add(attempt)
+        patience = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._is_slow, attempt)
+        attempt.add_done_callback(lambda _: self._ended(attempt, patience))
+
+    def _is_slow(self, attempt: asyncio.Task[None]) -> None:
+        self._slow.add(attempt)
+        self._awake.set()
+
+    def _ended(self, attempt: asyncio.Task[None], patience: asyncio.TimerHandle) -> None:
+        patience.cancel()
         self._attempts.discard(attempt)
+        self._slow.discard(attempt)
         self._awake.set()  # Room, and perhaps a later message of the same subject.
 
     async def _rest(self, stop: asyncio.Task[bool]) -> None:

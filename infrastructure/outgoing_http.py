@@ -24,6 +24,8 @@ TOTAL_SECONDS = 15.0
 REPLY_BYTES_MAX = 16 * 1024
 READ_BYTES = 4096
 LOOKUPS_AT_ONCE = 32
+SOCKETS_MAX = 1024
+IDLE_SOCKETS_MAX = 64
 IDLE_SECONDS = 4.0  # Below the 5 s after which common servers close an idle connection.
 DRAIN_SECONDS = 1.0
 
@@ -163,7 +165,7 @@ class OutgoingHttp:
         allow_loopback: bool = False,
         resolve: Resolve | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        sockets_max: int = 256,
+        sockets_max: int = SOCKETS_MAX,
         total_seconds: float = TOTAL_SECONDS,
         through: AsyncNetworkBackend | None = None,
     ) -> None:
@@ -174,7 +176,7 @@ class OutgoingHttp:
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=ssl_context or httpcore2.default_ssl_context(),
             max_connections=sockets_max,
-            max_keepalive_connections=sockets_max // 4,
+            max_keepalive_connections=IDLE_SOCKETS_MAX,
             keepalive_expiry=IDLE_SECONDS,
             network_backend=GuardedBackend(resolve or self._names, allow_loopback=allow_loopback, through=through),
         )

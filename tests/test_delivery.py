@@ -348,17 +348,23 @@ async def test_an_endpoint_that_fails_for_five_days_is_disabled(rig: Rig) -> Non
         assert set(await rig.states(registered)) == {"dead"}
 
 
-async def test_a_partner_that_hangs_does_not_delay_the_others(rig: Rig) -> None:
-    async with Silent() as hanging, Receiver() as sound:
+async def test_partners_that_hang_leave_the_others_their_places(rig: Rig) -> None:
+    """Two who hang hold all eight places, and for longer than the sound one needs for everything."""
+    patient = OutgoingHttp(allow_loopback=True, total_seconds=50.0)
+    async with Silent() as hanging, Silent() as hanging_too, Receiver() as sound, patient:
         await rig.trusted(hanging, agency=SIAO)
-        await rig.trusted(sound)
-        for _ in range(50):
+        await rig.trusted(hanging_too, agency="mission-locale")
+        for _ in range(8):
             await rig.put(agency=SIAO)
-            await rig.put()
+            await rig.put(agency="mission-locale")
         stopping = asyncio.Event()
-        running = asyncio.create_task(rig.worker(concurrency=8).run(stopping))
-        await sound.wait_for(50, timeout_seconds=2.5)
-        assert hanging.connections_peak <= 4
+        running = asyncio.create_task(Rig(rig.pool, patient).worker(concurrency=8).run(stopping))
+        await asyncio.wait_for(asyncio.gather(hanging.asked.wait(), hanging_too.asked.wait()), 20)
+        await rig.trusted(sound)
+        for _ in range(20):
+            await rig.put()
+        await sound.wait_for(20, timeout_seconds=40)
+        assert (hanging.busy, hanging_too.busy) == (4, 4), "not one of them has ended"
         stopping.set()
         await running
 

@@ -1,0 +1,189 @@
+"""kill -9 of the process that delivers, again and again: nothing is lost, and order is kept.
+
+    python -m tests.campaigns.webhook_kills [DELIVERIES] [KILLS]
+
+Prints what was found as JSON; 10,000 deliveries and 20 kills by default. Partners refuse some of the requests, and take
+others while they say that they did not.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+from collections import defaultdict
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from api.demo.receiver import Answer, Delivery, Receiver
+from domain.clock import SystemClock
+from domain.ids import uuid7
+from infrastructure.database import Pool, connect, create_pool
+from infrastructure.embedded_postgres import EmbeddedPostgres
+from infrastructure.logs import configure_logs
+from infrastructure.migrate import migrate
+from infrastructure.webhook_endpoints import PostgresWebhooks
+from infrastructure.webhook_secret import SecretBox
+from tests.support.delivering import KEYS
+from tests.support.endpoints import verify
+
+TERRITORY, AGENCY = "FR-34", "ccas-montpellier"
+ENDPOINTS = 4
+PATHWAYS = 40
+REFUSED = 0.02
+TAKEN_AND_REFUSED = 0.02
+PATIENCE_SECONDS = 600.0
+LEASE_SECONDS = 2.0
+INSERT = """
+INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position)
+SELECT $1, m, $2, 'unisson.alert.raised.v1', s, p, n FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[])
+    AS t (m, s, p, n)"""
+LEFT = "SELECT count(*) FROM deliveries WHERE state IN ('pending', 'delivering')"
+ENDED = "SELECT state, count(*) AS number FROM deliveries GROUP BY state ORDER BY state"
+
+
+class Figures(msgspec.Struct, kw_only=True):
+    """What a campaign found."""
+
+    deliveries: int
+    kills: int
+    states: dict[str, int]
+    requests: int
+    repeated: int
+    """Requests for what the partner had taken already: known by their id, and without effect."""
+    lost: int
+    """Neither taken by the partner nor among the dead letters."""
+    out_of_order: int
+    """Of a pathway, first taken after a later one."""
+
+    @property
+    def sound(self) -> bool:
+        return not (self.lost or self.out_of_order)
+
+
+class Taking(Receiver):
+    """Remembers in which order it first took the messages of each pathway."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__(answer=self._take)
+        self.taken: dict[str, list[int]] = defaultdict(list)
+        self.requests = 0
+        self.refusals = 0
+        self._chance = chance
+
+    async def _take(self, delivery: Delivery) -> Answer:
+        self.deliveries.clear()
+        self.requests += 1
+        fate = self._chance.random()
+        if fate < REFUSED:
+            self.refusals += 1
+            return Answer(503)
+        event = self.verified(delivery)
+        if event is not None and event.get_id() not in self.events:
+            told = msgspec.json.decode(delivery.body)["data"]
+            self.taken[told["pathway_id"]].append(told["position"])
+        answer = await self.accept(delivery)
+        return answer if fate > REFUSED + TAKEN_AND_REFUSED else Answer(500)
+
+    @property
+    def out_of_order(self) -> int:
+        return sum(later < earlier for positions in self.taken.values() for earlier, later in pairwise(positions))
+
+
+async def campaign(url: str, deliveries: int, kills: int, seed: int = 1) -> Figures:
+    chance = random.Random(seed)  # noqa: S311 (a course that can be run again)
+    async with create_pool(url) as pool:
+        partners = [Taking(chance) for _ in range(ENDPOINTS)]
+        for partner in partners:
+            await partner.__aenter__()
+        try:
+            await _register(pool, partners)
+            await _put(pool, deliveries // ENDPOINTS, chance)
+            await _deliver_and_kill(pool, url, kills, deliveries)
+            return await _figures(pool, partners, kills)
+        finally:
+            for partner in partners:
+                await partner.__aexit__()
+
+
+async def _register(pool: Pool, partners: list[Taking]) -> None:
+    webhooks = PostgresWebhooks(pool, SecretBox(KEYS), allow_loopback=True)
+    for partner in partners:
+        made = await webhooks.register(TERRITORY, AGENCY, partner.url, (), SystemClock().now())
+        await verify(pool, webhooks, made)
+        partner.secrets.append(made.secret)
+
+
+async def _put(pool: Pool, messages: int, chance: random.Random) -> None:
+    pathways = [uuid7() for _ in range(PATHWAYS)]
+    ids = [uuid7() for _ in range(messages)]
+    of = [chance.choice(pathways) for _ in range(messages)]
+    await pool.execute(INSERT, TERRITORY, AGENCY, ids, [uuid7() for _ in ids], of, list(range(1, messages + 1)))
+
+
+async def _deliver_and_kill(pool: Pool, url: str, kills: int, deliveries: int) -> None:
+    """Kills at even shares of the work done, wherever the process then is."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for kill in range(1, kills + 1):
+            process = await _worker(url)
+            await _until_left(pool, deliveries * (kills + 1 - kill) // (kills + 1))
+            process.kill()
+            await process.wait()
+        process = await _worker(url)
+        await _until_left(pool, 0)
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _worker(url: str) -> asyncio.subprocess.Process:
+    command = (sys.executable, "-m", "tests.support.delivering", url, str(LEASE_SECONDS))
+    return await asyncio.create_subprocess_exec(*command)
+
+
+async def _until_left(pool: Pool, most: int) -> None:
+    while await pool.fetchval(LEFT) > most:
+        await asyncio.sleep(0.02)
+
+
+async def _figures(pool: Pool, partners: list[Taking], kills: int) -> Figures:
+    states = {row["state"]: row["number"] for row in await pool.fetch(ENDED)}
+    rows = await pool.fetch("SELECT message_id FROM outbox ORDER BY position")
+    dead = {row["message_id"] for row in await pool.fetch("SELECT message_id FROM deliveries WHERE state = 'dead'")}
+    lost = sum(
+        str(row["message_id"]) not in partner.events and row["message_id"] not in dead
+        for row in rows
+        for partner in partners
+    )
+    requests = sum(partner.requests for partner in partners)
+    known = sum(len(partner.events) + partner.refusals for partner in partners)
+    return Figures(
+        deliveries=sum(states.values()),
+        kills=kills,
+        states=states,
+        requests=requests,
+        repeated=requests - known,
+        lost=lost,
+        out_of_order=sum(partner.out_of_order for partner in partners),
+    )
+
+
+async def main(deliveries: int, kills: int) -> int:
+    configure_logs("error")
+    with tempfile.TemporaryDirectory(prefix="unisson-kills-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        async with EmbeddedPostgres(folder) as server:
+            connection = await connect(server.url)
+            await migrate(connection)
+            await connection.close()
+            found = await campaign(server.url, deliveries, kills)
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    return 0 if found.sound else 1
+
+
+if __name__ == "__main__":
+    numbers = [int(each) for each in sys.argv[1:]]
+    sys.exit(asyncio.run(main(*(numbers + [10_000, 20][len(numbers) :]))))
