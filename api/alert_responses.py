@@ -1,4 +1,4 @@
-"""What an agency does about an alert over HTTP: acknowledge it, answer it, put it aside, take it up again, dispute it."""
+"""Responses to an alert over HTTP: acknowledge it, answer it, put it aside, take it up again, dispute it."""
 
 from typing import Any
 from uuid import UUID

@@ -12,6 +12,7 @@ from api.stream_hub import StreamHub
 from application.accesses import Accesses
 from application.agencies import Agencies
 from application.alert_answers import AlertDesk
+from application.alert_notes import AlertNotes
 from application.alert_receipts import Receipts
 from application.api_keys import ApiKeys, Gatekeeper
 from application.backtest.jobs import Jobs
@@ -69,6 +70,7 @@ class Runtime:
     follower: Follower
     pathways: Pathways
     alert_desk: AlertDesk
+    alert_notes: AlertNotes
     receipts: Receipts
     contents: Contents
     accesses: Accesses

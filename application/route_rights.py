@@ -41,6 +41,7 @@ RIGHTS: Mapping[str, Action | None] = {
     "list-pathways": A.LIST_CASES,
     "list-alerts": A.READ_ALERTS,
     "read-alert": A.READ_ALERTS,
+    "read-alert-history": A.READ_ALERTS,
     "acknowledge-alert": A.ANSWER_ALERT,
     "answer-alert": A.ANSWER_ALERT,
     "waive-alert": A.ANSWER_ALERT,
