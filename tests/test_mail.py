@@ -15,6 +15,7 @@ from domain.ids import uuid7
 from infrastructure.database import Pool
 from infrastructure.mail_queue import RETRY_AFTER, URGENT_APART
 from infrastructure.mail_worker import LEASE
+from tests.campaigns.mail_kills import campaign
 from tests.support.eventually import becomes
 from tests.support.mail_server import MailServer, html_of, text_of
 from tests.support.mailing import CCAS, SIAO, TERRITORY, Rig, code_in
@@ -405,6 +406,12 @@ async def test_a_worker_that_is_killed_loses_nothing(rig: Rig, database_url: str
     rig.clock.set(datetime.now(UTC) + LEASE)
     await rig.worker().drain()
     assert len(rig.server.mails) == 1
+
+
+async def test_workers_that_are_killed_again_and_again_lose_nobodys_mail(pool: Pool, database_url: str) -> None:
+    """The long one is python -m tests.campaigns.mail_kills."""
+    found = await campaign(pool, database_url, mailboxes=30, kills=2)
+    assert found.sound, found
 
 
 async def test_a_worker_is_woken_and_stops_in_the_middle_of_a_mail(rig: Rig) -> None:

@@ -19,6 +19,7 @@ class MailServer:
         self,
         *answers: str | None,
         data: str = "250 OK",
+        answer_seconds: float = 0,
         starttls: ssl.SSLContext | None = None,
         tls: ssl.SSLContext | None = None,
         login: tuple[str, str] | None = None,
@@ -29,6 +30,7 @@ class MailServer:
         self.asked = asyncio.Event()
         self.answers = list(answers)
         self.data = data
+        self.answer_seconds = answer_seconds
         self.hang_after_data = 0
         """Mails that are kept, and never answered."""
         self.port = 0
@@ -81,6 +83,7 @@ class MailServer:
         return answer or ""
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        await asyncio.sleep(self.answer_seconds)
         if self.data.startswith("250"):
             assert isinstance(envelope.content, bytes)
             mail = message_from_bytes(envelope.content, policy=default)
@@ -90,6 +93,7 @@ class MailServer:
         if self.hang_after_data:
             self.hang_after_data -= 1
             await asyncio.sleep(60)
+        await asyncio.sleep(self.answer_seconds)
         return self.data
 
 

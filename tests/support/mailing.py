@@ -15,6 +15,7 @@ from domain.clock import Clock, SettableClock, SystemClock
 from domain.ids import uuid7
 from domain.rules.calendars import Calendars
 from infrastructure.database import Pool, create_pool
+from infrastructure.logs import configure_logs
 from infrastructure.mail_queue import MailQueue, MailRetries
 from infrastructure.mail_worker import MailWorker
 from infrastructure.mailbox_seal import MailboxBox
@@ -118,6 +119,7 @@ def code_in(server: MailServer) -> str:
 
 
 async def main(url: str, port: int) -> None:
+    configure_logs("error")
     async with create_pool(url) as pool:
         queue = MailQueue(pool, MailboxBox(KEYS), CALENDARS.of)
         worker = worker_for(queue, port, SystemClock(), lease=timedelta(seconds=1))
