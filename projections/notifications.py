@@ -3,12 +3,13 @@
 A step with effects: it has no tables of its own and is never rebuilt.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
 from application.alert_histories import alerts_at
 from application.event_log import EventLog, Stored
 from application.message_types import MESSAGE_TYPES, MessageTypes
+from application.messages import Audience
 from domain.access_log import BudgetSpent
 from domain.break_glass import GlassBroken
 from projections.alert_news import moment_of, news_of
@@ -54,17 +55,19 @@ async def _of_officers(db: Connection, page: Page) -> list[News]:
     return told + [each for stored in spent for each in news_of_spent_budget(stored, officers)]
 
 
-def news_of_broken_glass(stored: Stored, page: Page, officers: Iterable[str]) -> Iterator[News]:
-    """To those in charge of the pathway, and, without the pathway, to those who review it."""
+def news_of_broken_glass(stored: Stored, page: Page, officers: Collection[str]) -> Iterator[News]:
+    """To the leads of those in charge of the pathway, and, without the pathway, to those who review it."""
     pathway = page.pathways.get(stored.event.originator_id)
     in_charge = () if pathway is None or pathway.erased else sorted(pathway.in_charge)
     assert isinstance(stored.event, GlassBroken)
     for agency in sorted({*in_charge, *officers}):
         about = stored.event.originator_id if agency in in_charge else None
-        yield News(stored, "glass.broken", agency, stored.event.break_glass_id, about)
+        audience = None if agency in officers else Audience.LEAD
+        yield News(stored, "glass.broken", agency, stored.event.break_glass_id, about, audience=audience)
 
 
-def news_of_spent_budget(stored: Stored, officers: Iterable[str]) -> Iterator[News]:
-    """To the agency of whoever was stopped, and to the officers."""
+def news_of_spent_budget(stored: Stored, officers: Collection[str]) -> Iterator[News]:
+    """To the lead of whoever was stopped, and to the officers."""
     for agency in sorted({stored.event.agency, *officers}):
-        yield News(stored, "access.budget-spent", agency, stored.event.originator_id, None)
+        audience = None if agency in officers else Audience.LEAD
+        yield News(stored, "access.budget-spent", agency, stored.event.originator_id, None, audience=audience)

@@ -9,9 +9,10 @@ import msgspec
 from application.alert_histories import alert_now
 from application.event_log import Commit
 from application.message_types import MESSAGE_TYPES, MessageTypes
-from application.messages import OUTBOX_CHANNEL
+from application.messages import OUTBOX_CHANNEL, Audience
 from application.rulebook import load_rules
 from application.rules_in_force import RulesInForce
+from domain.access_log import BudgetSpent
 from domain.alert_pause import AlertWoken, WokenBecause
 from domain.alert_response import Answer
 from domain.alert_steps import AlertAnswered, AlertStep, AlertStepTold
@@ -25,8 +26,10 @@ from domain.referral import RequestReferral
 from domain.rules import Calendars
 from infrastructure.database import Pool
 from projections.alert_board import Wanted, alerts
-from projections.notifications import Notifications
+from projections.news import rows_of
+from projections.notifications import Notifications, news_of_spent_budget
 from projections.registry import projections
+from tests.support.alert_samples import stored
 from tests.support.following import (
     CCAS,
     HOUSING,
@@ -267,3 +270,11 @@ VALUES ($1, $2, $3, $4, $5, '', now(), 'active', now())"""
 
 async def endpoint(pool: Pool, name: str, *types: str) -> None:
     await pool.execute(ENDPOINT, TERRITORY, uuid7(), CCAS, name, list(types))
+
+
+def test_of_a_spent_budget_the_officers_are_told_and_the_lead_of_whoever_was_stopped() -> None:
+    spent = stored(BudgetSpent, 7, CCAS, day=date(2026, 3, 2), of_agency=False, persons_most=200)
+    told = {each.agency: each.audience for each in news_of_spent_budget(spent, ["dpd-34"])}
+    assert told == {CCAS: Audience.LEAD, "dpd-34": None}
+    (row,) = (row for each in news_of_spent_budget(spent, [CCAS]) for row in rows_of(each, MESSAGE_TYPES))
+    assert (row.type, row.audience) == ("unisson.access.budget-spent.v1", Audience.COORDINATOR)
