@@ -135,7 +135,7 @@ def _options(spec: ResponseSpec) -> dict[str, Any]:
         repeatable=True,
         versioned=True,
         refusals=(*ALWAYS, *spec.refusals),
-        summary=(spec.body.__doc__ or "").strip().partition("\n")[0],
+        summary=(spec.body.__doc__ or "").strip().partition("\n")[0].removesuffix("."),
         summary_fr=spec.summary_fr,
     )
 

@@ -19,7 +19,7 @@ from domain.alert import Role as AlertRole
 from domain.alert_escalation import EscalationLevel
 from domain.alert_pause import WaiverCode
 from domain.alert_refusals import UnknownAlert
-from domain.alert_response import NO_RESPONSE, Answer, Channel, Wrong
+from domain.alert_response import NO_RESPONSE, AlertChannel, Answer, Wrong
 from domain.command import Instant
 from domain.roles import Role
 from projections.alert_board import BEFORE_ANY, AlertBoard, AlertRow, Listed, Wanted, alert, alerts
@@ -64,7 +64,7 @@ class ResponseView(msgspec.Struct, kw_only=True):
 
     agency: str
     delivered_at: datetime | None
-    delivered_by: Channel | None
+    delivered_by: AlertChannel | None
     """The first channel that reached it."""
     read_at: datetime | None
     acknowledged_at: datetime | None

@@ -20,7 +20,7 @@ from api.stream_frames import BEAT, Frame, Place, mark, opening, place_in
 from api.stream_hub import Followed
 from api.stretch import Stretch, Viewer
 from application.message_types import MESSAGE_TYPES, Subject
-from domain.alert_response import Channel
+from domain.alert_response import AlertChannel
 from domain.errors import DomainError
 from infrastructure.delivery import UNREACHABLE
 
@@ -35,11 +35,20 @@ UNBUFFERED = {"X-Accel-Buffering": "no"}
 """What comes late because a proxy collects it is of no use."""
 
 
+Types = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=2_000,
+        pattern=r"^[a-z0-9.,-]+$(?!\n)",
+        description="Of these types only, separated by commas: `referral.requested,unisson.alert.raised.v1`.",
+    ),
+]
+
+
 class StreamQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     after: Position | None = None
     """Go on from there. Left out, with no `Last-Event-ID`: from now on; 0: from the beginning."""
-    types: Annotated[str, msgspec.Meta(max_length=2_000, pattern=r"^[a-z0-9.,-]+$(?!\n)")] | None = None
-    """Of these types only, separated by commas: `referral.requested,unisson.alert.raised.v1`."""
+    types: Types | None = None
 
 
 STREAM_QUERY = QueryReader(StreamQuery)
@@ -152,7 +161,7 @@ class Stream:
             if MESSAGE_TYPES[message.type].subject is Subject.ALERT:
                 at, position = runtime.clock.now(), message.position
                 runtime.receipts.add(
-                    message.territory, message.subject_id, message.agency, Channel.STREAM, at, position=position
+                    message.territory, message.subject_id, message.agency, AlertChannel.STREAM, at, position=position
                 )
 
     def _wants(self, frame: Frame) -> bool:

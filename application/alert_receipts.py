@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from application.event_log import EventLog
-from domain.alert_response import Channel
+from domain.alert_response import AlertChannel
 
 ADDED_MAX = 20_000
 SEEN_MAX = 100_000
@@ -27,7 +27,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     alert_id: UUID
     agency: str
-    channel: Channel
+    channel: AlertChannel
     at: datetime
     position: int
     """Of the event that the message tells of: it says which revision."""
@@ -44,14 +44,14 @@ class Arrivals(Protocol):
     """What the channels that keep a record have delivered about alerts."""
 
     async def after(
-        self, territory: str, channel: Channel, at: datetime, message_id: UUID, *, limit: int
+        self, territory: str, channel: AlertChannel, at: datetime, message_id: UUID, *, limit: int
     ) -> Sequence[Settled]:
         """In the order of their times, then of their messages' ids, beyond this place."""
 
-    async def place(self, territory: str, channel: Channel) -> datetime | None:
+    async def place(self, territory: str, channel: AlertChannel) -> datetime | None:
         """Up to where they have been recorded; None before the first."""
 
-    async def move(self, territory: str, channel: Channel, at: datetime) -> None:
+    async def move(self, territory: str, channel: AlertChannel, at: datetime) -> None:
         """Never backwards."""
 
 
@@ -60,7 +60,7 @@ class Recorder(Protocol):
         """Record those that are the first of their agency and revision; returns how many were."""
 
 
-RECORDED_BY_THEIR_TABLES = (Channel.WEBHOOK, Channel.MAIL)
+RECORDED_BY_THEIR_TABLES = (AlertChannel.WEBHOOK, AlertChannel.MAIL)
 LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 FIRST_ID = UUID(int=0)
 
@@ -73,10 +73,10 @@ class Receipts:
         self._arrivals = arrivals
         self._recorder = recorder
         self._added: deque[tuple[str, Delivery]] = deque(maxlen=ADDED_MAX)
-        self._seen: OrderedDict[tuple[Channel, UUID], None] = OrderedDict()
+        self._seen: OrderedDict[tuple[AlertChannel, UUID], None] = OrderedDict()
 
     def add(
-        self, territory: str, alert_id: UUID, agency: str, channel: Channel, at: datetime, *, position: int
+        self, territory: str, alert_id: UUID, agency: str, channel: AlertChannel, at: datetime, *, position: int
     ) -> None:
         """Remember a delivery until the next turn. The oldest give way when far too many wait."""
         delivery = Delivery(alert_id=alert_id, agency=agency, channel=channel, at=at, position=position)
@@ -101,7 +101,7 @@ class Receipts:
             self._added.extendleft(reversed(waiting))
             raise
 
-    async def _record_settled(self, territory: str, channel: Channel) -> int:
+    async def _record_settled(self, territory: str, channel: AlertChannel) -> int:
         place = await self._arrivals.place(territory, channel)
         at, message_id, recorded = (LONG_AGO if place is None else place - AGAIN), FIRST_ID, 0
         while page := await self._arrivals.after(territory, channel, at, message_id, limit=PAGE_ROWS):
@@ -115,7 +115,7 @@ class Receipts:
                 break
         return recorded
 
-    def _remember(self, channel: Channel, settled: Iterable[Settled]) -> None:
+    def _remember(self, channel: AlertChannel, settled: Iterable[Settled]) -> None:
         for each in settled:
             self._seen[channel, each.message_id] = None
         while len(self._seen) > SEEN_MAX:

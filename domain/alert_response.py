@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Channel(StrEnum):
+class AlertChannel(StrEnum):
     WEBHOOK = "webhook"
     MAIL = "mail"
     STREAM = "stream"
@@ -31,7 +31,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     """Where one agency stands, to the present revision."""
 
     delivered_at: datetime | None = None
-    delivered_by: Channel | None = None
+    delivered_by: AlertChannel | None = None
     """The first channel that reached it."""
     read_at: datetime | None = None
     acknowledged_at: datetime | None = None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.aggregate import Event, stored
 from domain.alert import Recipient
-from domain.alert_response import Answer, Channel, Wrong
+from domain.alert_response import AlertChannel, Answer, Wrong
 from domain.compartments import Case, Notes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class AlertDelivered(AlertStep, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "alert.delivered"
 
     to: Case[str]
-    channel: Case[Channel]
+    channel: Case[AlertChannel]
 
     def apply(self, alert: "Alert") -> None:
         alert.respond(self.to, delivered_at=self.on, delivered_by=self.channel)

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.alert_receipts import Delivery, Settled
-from domain.alert_response import Channel
+from domain.alert_response import AlertChannel
 from infrastructure.database import Pool
 
 OF_WEBHOOKS = """
@@ -19,7 +19,7 @@ SELECT m.message_id, o.subject_id, o.agency, m.told_at, o.position
 FROM mail_items AS m JOIN outbox AS o USING (territory, message_id)
 WHERE m.territory = $1 AND m.state = 'told' AND (m.told_at, m.message_id) > ($2, $3) AND o.type LIKE 'unisson.alert.%'
 ORDER BY m.told_at, m.message_id LIMIT $4"""
-SETTLED: Mapping[Channel, str] = {Channel.WEBHOOK: OF_WEBHOOKS, Channel.MAIL: OF_MAILS}
+SETTLED: Mapping[AlertChannel, str] = {AlertChannel.WEBHOOK: OF_WEBHOOKS, AlertChannel.MAIL: OF_MAILS}
 PLACE = "SELECT until FROM receipt_places WHERE territory = $1 AND channel = $2"
 MOVE = """
 INSERT INTO receipt_places (territory, channel, until) VALUES ($1, $2, $3)
@@ -33,7 +33,7 @@ class PostgresArrivals:
         self._pool = pool
 
     async def after(
-        self, territory: str, channel: Channel, at: datetime, message_id: UUID, *, limit: int
+        self, territory: str, channel: AlertChannel, at: datetime, message_id: UUID, *, limit: int
     ) -> Sequence[Settled]:
         rows = await self._pool.fetch(SETTLED[channel], territory, at, message_id, limit)
         return [
@@ -44,9 +44,9 @@ class PostgresArrivals:
             for message, alert_id, agency, settled_at, position in rows
         ]
 
-    async def place(self, territory: str, channel: Channel) -> datetime | None:
+    async def place(self, territory: str, channel: AlertChannel) -> datetime | None:
         place: datetime | None = await self._pool.fetchval(PLACE, territory, channel)
         return place
 
-    async def move(self, territory: str, channel: Channel, at: datetime) -> None:
+    async def move(self, territory: str, channel: AlertChannel, at: datetime) -> None:
         await self._pool.execute(MOVE, territory, channel, at)

@@ -24,7 +24,7 @@ from domain.alert import (
 )
 from domain.alert_escalation import AlertEscalated, EscalationLevel
 from domain.alert_pause import AlertSnoozed, AlertWaived, AlertWaiverEnded, WaiverCode, WaiverEnd
-from domain.alert_response import Answer, Channel, Wrong
+from domain.alert_response import AlertChannel, Answer, Wrong
 from domain.alert_steps import (
     AlertAcknowledged,
     AlertAnswered,
@@ -131,7 +131,7 @@ class AlertLife:
         self.last.cleared_at, self.last.reason, self.last.by = self.now, reason, by
 
     async def deliver(self, to: str) -> None:
-        await self._step(AlertDelivered, SYSTEM, to=to, channel=Channel.WEBHOOK)
+        await self._step(AlertDelivered, SYSTEM, to=to, channel=AlertChannel.WEBHOOK)
         self.last.of(to).delivered_at = self.last.of(to).delivered_at or self.now
 
     async def acknowledge(self, by: str) -> None:

@@ -29,7 +29,7 @@ from domain.alert_pause import (
     WaiverEnd,
     WokenBecause,
 )
-from domain.alert_response import Answer, Channel, Wrong
+from domain.alert_response import AlertChannel, Answer, Wrong
 from domain.alert_steps import AlertAcknowledged, AlertAnswered, AlertDelivered, AlertDisputed, AlertRead
 from domain.pathway import SYSTEM
 
@@ -147,7 +147,7 @@ def snoozed(by: str = REFERENT) -> Stored:
 
 
 def delivered() -> Stored:
-    return stored(AlertDelivered, 13, to=REFERENT, channel=Channel.WEBHOOK, **ABOUT)
+    return stored(AlertDelivered, 13, to=REFERENT, channel=AlertChannel.WEBHOOK, **ABOUT)
 
 
 def read(by: str = REFERENT) -> Stored:
