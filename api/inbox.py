@@ -10,6 +10,7 @@ from api.described import described
 from api.freshness import shown
 from api.inbox_cards import list_cards
 from api.inbox_due_soon import list_due_soon
+from api.inbox_notices import list_notices
 from api.inbox_summaries import list_summaries
 from api.queries import Cursor, Limit, Position, QueryReader, next_page
 from api.reading import reading
@@ -95,4 +96,6 @@ async def read_inbox(request: ApiRequest) -> Reply:
     return reply(InboxPage(items=items, next=place), headers=headers)
 
 
-routes = Router("/inbox", route_handlers=[read_inbox, list_cards, list_due_soon, list_summaries], tags=["inbox"])
+routes = Router(
+    "/inbox", route_handlers=[read_inbox, list_cards, list_due_soon, list_notices, list_summaries], tags=["inbox"]
+)

@@ -70,6 +70,7 @@ class EndpointView(msgspec.Struct, kw_only=True):
     event_types: tuple[str, ...]
     status: EndpointStatus
     disabled_reason: DisabledReason | None
+    disabled_at: datetime | None
     challenge_until: datetime | None
     """Until when the challenge sent last may be given back; null when nothing is asked of it."""
     verified_at: datetime | None

@@ -51,6 +51,7 @@ RIGHTS: Mapping[str, Action | None] = {
     "explain-alert": A.LIST_CASES,
     "list-alert-acts": A.READ_ALERTS,
     "read-inbox": A.LIST_CASES,
+    "list-inbox-notices": A.LIST_CASES,
     "make-calendar-feed": A.LIST_CASES,
     "list-calendar-feeds": A.LIST_CASES,
     "revoke-calendar-feed": A.LIST_CASES,

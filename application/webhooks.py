@@ -43,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: every type."""
     status: EndpointStatus
     disabled_reason: DisabledReason | None
+    disabled_at: datetime | None
     challenge_until: datetime | None
     """Until when the challenge it was sent last may be given back; None when nothing is asked of it."""
     verified_at: datetime | None

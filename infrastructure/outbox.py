@@ -55,7 +55,7 @@ UPDATE webhook_endpoints SET consecutive_failures = $3, failing_since = $4, circ
 WHERE territory = $1 AND endpoint_id = $2"""
 
 DISABLE = """
-UPDATE webhook_endpoints SET status = 'disabled', disabled_reason = $3
+UPDATE webhook_endpoints SET status = 'disabled', disabled_reason = $3, disabled_at = $4
 WHERE territory = $1 AND endpoint_id = $2 AND status <> 'disabled'
 RETURNING agency"""
 
@@ -190,7 +190,7 @@ async def disable(db: Database, territory: str, endpoint_id: UUID, reason: Disab
 
     Unless its owner asked, the owner is told by other channels.
     """
-    agency = await db.fetchval(DISABLE, territory, endpoint_id, reason)
+    agency = await db.fetchval(DISABLE, territory, endpoint_id, reason, now)
     await db.execute(GIVE_UP_ALL, territory, endpoint_id, now)
     if agency is not None and reason is not DisabledReason.ASKED:
         await db.execute(TELL_OF_DISABLING, territory, uuid7(), agency, endpoint_id, now)

@@ -45,8 +45,8 @@ URL_CHARACTERS_MAX = 2000
 ROTATION = timedelta(hours=24)
 HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)  # A name, or an address.
 
-COLUMNS = """territory, endpoint_id, agency, url, event_types, status, disabled_reason, challenge_until,
-verified_at, consecutive_failures, last_success_at, created_at"""
+COLUMNS = """territory, endpoint_id, agency, url, event_types, status, disabled_reason, disabled_at,
+challenge_until, verified_at, consecutive_failures, last_success_at, created_at"""
 
 INSERT = """
 INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, event_types, secret, created_at)
@@ -81,8 +81,8 @@ WHERE territory = $1 AND agency = $2 AND endpoint_id = $3"""
 
 ENABLE = """
 UPDATE webhook_endpoints
-SET status = CASE WHEN verified_at IS NULL THEN 'unverified' ELSE 'active' END, disabled_reason = NULL,
-    consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL
+SET status = CASE WHEN verified_at IS NULL THEN 'unverified' ELSE 'active' END,
+    disabled_reason = NULL, disabled_at = NULL, consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL
 WHERE territory = $1 AND agency = $2 AND endpoint_id = $3 AND status = 'disabled'"""
 
 TELL_ONE = """

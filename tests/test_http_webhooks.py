@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.demo.receiver import CHALLENGE, Answer, Delivery, Receiver
+from application.webhooks import DisabledReason
 from infrastructure.database import Pool
 from infrastructure.delivery import DeliveryWorker
+from infrastructure.outbox import disable
 from tests.support.endpoints import ENDPOINTS, verified
 from tests.support.service import CCAS, TERRITORY, Agency, Service, running
 
@@ -206,6 +208,24 @@ async def test_a_recovery_is_asked_for_followed_and_listed(ccas: Agency, endpoin
     assert (ended.status_code, ended.json()) == (200, found)
     unknown = await ccas.get(f"{endpoint}/recoveries/{uuid4()}")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_recovery")
+
+
+async def test_the_inbox_says_which_endpoint_was_disabled_by_itself(
+    service: Service, ccas: Agency, endpoint: str, pool: Pool
+) -> None:
+    await ccas.command(f"{endpoint}/disablings")
+    assert (await ccas.get("/v1/inbox/notices")).json() == {"disabled_endpoints": []}, "it was asked for"
+    await ccas.command(f"{endpoint}/enablings")
+    now, endpoint_id = service.runtime.clock.now(), UUID(endpoint.rpartition("/")[2])
+    async with pool.acquire() as db, db.transaction():
+        await disable(db, TERRITORY, endpoint_id, DisabledReason.GONE, now)
+    [notice] = (await ccas.get("/v1/inbox/notices")).json()["disabled_endpoints"]
+    assert (notice["endpoint_id"], notice["reason"]) == (str(endpoint_id), "gone")
+    assert notice["since"] == now.isoformat().replace("+00:00", "Z")
+    other = await service.agency("siao-herault")
+    assert (await other.get("/v1/inbox/notices")).json() == {"disabled_endpoints": []}
+    await ccas.command(f"{endpoint}/enablings")
+    assert (await ccas.get("/v1/inbox/notices")).json() == {"disabled_endpoints": []}
 
 
 TOLD = """

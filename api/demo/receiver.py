@@ -81,7 +81,8 @@ class Receiver:
             self.refused += bool(self.secrets)
             return Answer(401)
         if event.get_type() == CHALLENGE:
-            return Answer(200, body=msgspec.json.encode({"challenge": event.get_data()["challenge"]}))
+            asked = msgspec.json.decode(delivery.body)["data"]["challenge"]
+            return Answer(200, body=msgspec.json.encode({"challenge": asked}))
         self.events.setdefault(event.get_id(), event)
         return Answer()
 

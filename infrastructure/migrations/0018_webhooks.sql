@@ -5,7 +5,8 @@ ALTER TABLE webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_status_check CHECK (status IN ('unverified', 'active', 'disabled')),
     ADD COLUMN challenge text,                 -- What it has to give back; null when nothing is asked of it.
     ADD COLUMN challenge_until timestamptz,
-    ADD COLUMN verified_at timestamptz;
+    ADD COLUMN verified_at timestamptz,
+    ADD COLUMN disabled_at timestamptz;
 UPDATE webhook_endpoints SET verified_at = created_at;  -- Those told until now go on being told.
 ALTER TABLE webhook_endpoints
     ALTER COLUMN status SET DEFAULT 'unverified',

@@ -34,7 +34,7 @@ ENDPOINTS = 4
 PATHWAYS = 40
 REFUSED = 0.02
 TAKEN_AND_REFUSED = 0.02
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 1800.0
 LEASE_SECONDS = 2.0
 INSERT = """
 INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position)
@@ -140,7 +140,7 @@ async def _deliver_and_kill(pool: Pool, url: str, kills: int, deliveries: int) -
 
 async def _worker(url: str) -> asyncio.subprocess.Process:
     command = (sys.executable, "-m", "tests.support.delivering", url, str(LEASE_SECONDS))
-    return await asyncio.create_subprocess_exec(*command)
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
 
 
 async def _until_left(pool: Pool, most: int) -> None:

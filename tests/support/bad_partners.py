@@ -63,7 +63,7 @@ async def break_off_body(_: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 async def huge(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A refusal of 100 MB, as much of it as the other side takes."""
     writer.write(f"HTTP/1.1 500 Oops\r\nContent-Length: {HUGE_BYTES}\r\n\r\n".encode())
-    for _ in range(HUGE_BYTES // len(PART)):
+    for _sent in range(0, HUGE_BYTES, len(PART)):
         writer.write(PART)
         await writer.drain()
 
