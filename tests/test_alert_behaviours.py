@@ -9,7 +9,10 @@ from uuid import UUID
 
 import pytest
 
+from api.demo.receiver import Receiver
 from application.civil_time import PARIS
+from application.pathways import Pathways
+from application.right_to_know import RightToKnow
 from domain.alert import Recipient, Sees
 from domain.alert import Role as AlertRole
 from domain.alert_commands import Acknowledge, AnswerAlert, Dispute, Snooze, Waive
@@ -24,6 +27,8 @@ from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
 from domain.roles import Role
 from infrastructure.database import Pool
+from infrastructure.messages_told import messages_between
+from infrastructure.outgoing_http import OutgoingHttp
 from projections.alert_board import AlertRow, Listed, Wanted, alerts
 from projections.due_soon import due_soon, pathways_at_work
 from projections.inbox_cards import Card, cards
@@ -32,6 +37,7 @@ from tests.support.alerted import alerts_of, raised, respond, unanswered
 from tests.support.answering import alert_of, answer, history, name_coordinator, pass_time
 from tests.support.answering import unanswered as unanswered_here
 from tests.support.following import CCAS, MISSION, TERRITORY, TRAINING_NEED, Territory, territory
+from tests.support.webhook_rig import Rig as WebhookRig
 
 DAY = timedelta(days=1)
 METROPOLE = "metropole-montpellier"
@@ -332,6 +338,27 @@ async def test_09_route_by_role_and_right_to_know_a_notice_says_nothing_that_lea
         for said in (content["pathway_id"], content["rule"], http.CCAS):
             assert said not in shown, path
     assert (await plie.get(f"/v1/alerts/{alert_id}/explanation")).status_code == 404
+
+
+async def test_09_route_by_right_to_know_who_no_longer_takes_part_hears_nothing_more_even_of_what_is_queued(
+    pool: Pool, place: Territory
+) -> None:
+    right = RightToKnow(Pathways(place.log, place.clock), place.log)
+    async with OutgoingHttp(allow_loopback=True) as outgoing, Receiver() as theirs, Receiver() as ours:
+        webhooks = WebhookRig(pool, outgoing)
+        await webhooks.trusted(theirs, agency=MISSION)
+        await webhooks.trusted(ours, agency=CCAS)
+        pathway = await place.open()
+        referral = await place.act(pathway, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        assert referral is not None
+        await pass_time(pool, place, 20 * DAY)
+        await place.act(pathway, CCAS, RetractEntry(entry_id=referral))  # All that made them take part.
+        await pass_time(pool, place)
+        await webhooks.worker(right.may_send).drain()
+    queued = await messages_between(pool, TERRITORY, 0, await place.log.head(TERRITORY))
+    entitled = {each.agency for each in queued if await right.may_send(TERRITORY, each.agency, each)}
+    assert ({each.agency for each in queued}, entitled) == ({CCAS, MISSION}, {CCAS})
+    assert (len(theirs.deliveries), len(ours.deliveries) > 1) == (0, True)
 
 
 async def test_09_route_by_role_a_coordinator_reads_what_came_to_the_coordinators_and_nothing_else(
