@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +11,7 @@ import pytest
 
 from api.demo.receiver import Receiver
 from application.civil_time import PARIS
+from application.mail import MailLanguage
 from application.pathways import Pathways
 from application.right_to_know import RightToKnow
 from domain.alert import Recipient, Sees
@@ -37,6 +38,8 @@ from tests.support.alerted import alerts_of, raised, respond, unanswered
 from tests.support.answering import alert_of, answer, history, name_coordinator, pass_time
 from tests.support.answering import unanswered as unanswered_here
 from tests.support.following import CCAS, MISSION, TERRITORY, TRAINING_NEED, Territory, territory
+from tests.support.mail_server import MailServer, html_of, text_of
+from tests.support.mailing import Rig
 from tests.support.webhook_rig import Rig as WebhookRig
 
 DAY = timedelta(days=1)
@@ -60,6 +63,13 @@ def clock() -> SettableClock:
 async def service(database_url: str, tmp_path: Path, clock: SettableClock) -> AsyncIterator[http.Service]:
     async with http.running(database_url, tmp_path, clock=clock) as it:
         yield it
+
+
+@pytest.fixture
+async def mail(pool: Pool, place: Territory) -> AsyncIterator[Rig]:
+    """Mails of the place, on its clock."""
+    async with MailServer() as server:
+        yield Rig(pool, server, place.clock)
 
 
 async def listed(pool: Pool, place: Territory, agency: str, **wanted: object) -> list[AlertRow]:
@@ -137,6 +147,21 @@ async def test_02_group_the_alerts_of_one_pathway_are_one_card(pool: Pool, place
     second = await unanswered_here(pool, place, pathway)
     [card] = await cards_of(pool, place, CCAS)
     assert (card.pathway, card.open, set(card.alerts)) == (pathway, 2, {first, second})
+
+
+async def test_02_group_a_digest_brings_the_alerts_of_one_pathway_together(
+    pool: Pool, place: Territory, mail: Rig
+) -> None:
+    await mail.confirmed(agency=MISSION)
+    pathway = await place.open()
+    for _ in range(3):
+        await place.act(pathway, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+    await pass_time(pool, place, 20 * DAY)
+    await mail.worker().drain()
+    assert mail.server.mails == [], "nothing at once that is not critical"
+    await mail.next_morning()
+    [digest] = mail.server.mails
+    assert "3 écarts sur un même parcours" in text_of(digest)
 
 
 async def test_03_grace_nothing_is_told_before_it_is_over_and_what_is_nearly_due_is_in_the_work_list(
@@ -429,6 +454,57 @@ async def test_12_this_is_wrong_is_recorded_with_its_reason_and_the_alert_stands
     await pass_time(pool, place)
     [row] = await listed(pool, place, CCAS, rule=MINE)
     assert row.responses[MISSION].disputed == "rule_too_strict"
+
+
+async def test_14_budget_the_rest_comes_the_next_day_and_the_limit_is_told(
+    pool: Pool, place: Territory, mail: Rig
+) -> None:
+    await mail.confirmed(agency=MISSION, daily_max=2)
+    found = [str(await unanswered_here(pool, place)) for _ in range(3)]
+    said = []
+    for _ in range(2):
+        await mail.next_morning()
+        said.append(text_of(mail.server.mails[-1]))
+    assert [sum(alert in text for alert in found) for text in said] == [2, 1]
+    assert "1 autre alerte attend le prochain récapitulatif : vous en voulez 2" in said[0]
+    assert "prochain récapitulatif" not in said[1]
+    assert found[2] in said[1], "the oldest first"
+
+
+async def test_16_quiet_hours_only_what_is_critical_is_written_about_at_night_and_on_holidays(
+    pool: Pool, place: Territory, mail: Rig
+) -> None:
+    await mail.confirmed(agency=MISSION)
+    alert = await unanswered_here(pool, place)
+    for quiet in (datetime(2026, 4, 3, 20, tzinfo=UTC), datetime(2026, 4, 6, 10, tzinfo=UTC)):
+        place.clock.set(quiet)
+        critical = await mail.put(agency=MISSION, severity="critical")
+        await mail.worker().drain()
+        assert str(critical) in text_of(mail.server.mails[-1])
+    assert not any(str(alert) in text_of(each) for each in mail.server.mails), "a night, then Easter Monday"
+    await mail.next_morning()
+    assert place.clock.now() == datetime(2026, 4, 7, 6, tzinfo=UTC)
+    assert str(alert) in text_of(mail.server.mails[-1])
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [(MailLanguage.FR, "1 écart sur un parcours"), (MailLanguage.EN, "1 item out of step on one pathway")],
+)
+async def test_17_accessible_and_bilingual_one_alert_in_the_language_of_each_reader(
+    pool: Pool, place: Territory, mail: Rig, language: MailLanguage, words: str
+) -> None:
+    """Of headings, paragraphs and links with their own words: nothing is told by colour, place or picture."""
+    await mail.confirmed(agency=MISSION, language=language)
+    alert = await unanswered_here(pool, place)
+    await mail.next_morning()
+    [written] = mail.server.mails
+    page = html_of(written)
+    assert words in text_of(written)
+    assert words in page
+    assert f'<html lang="{language.value}">' in page
+    assert f'/v1/alerts/{alert}">' in page
+    assert not any(tag in page for tag in ("<img", "style=", "<font", "<table", "color"))
 
 
 async def test_18_audit_every_transition_is_an_event_with_its_actor_its_time_and_what_it_changed(
