@@ -13,7 +13,6 @@ from api.ground import Ground
 from api.mailing import mail_worker
 from api.person_rights import eraser
 from api.runtime import Runtime
-from application.alert_receipts import Receipts
 from application.api_keys import Gatekeeper
 from application.messages import OUTBOX_CHANNEL
 from application.right_to_know import RightToKnow
@@ -41,6 +40,9 @@ async def start(stack: AsyncExitStack, roles: frozenset[str], runtime: Runtime, 
     """Everything started ends with the stack."""
     if "api" in roles:
         await stack.enter_async_context(_running("key-uses", _flush_key_uses(runtime.gatekeeper)))
+    if roles & {"api", "notifications"}:
+        turn = runtime.receipts.collect if "notifications" in roles else runtime.receipts.flush
+        await stack.enter_async_context(_running("alert-receipts", _record_receipts(turn)))
     if "followers" in roles:
         await stack.enter_async_context(runtime.follower)
         await _start_jobs(stack, runtime, ground)
@@ -78,7 +80,6 @@ async def _start_deliveries(stack: AsyncExitStack, runtime: Runtime, ground: Gro
     recoveries = RecoveryRunner(PostgresRecoveries(ground.pool), runtime.clock)
     ground.log.hear(OUTBOX_CHANNEL, lambda _: recoveries.wake())
     await stack.enter_async_context(_running("recoveries", recoveries.run()))
-    await stack.enter_async_context(_running("alert-receipts", _record_receipts(runtime.receipts)))
     stack.push_async_callback(_stopped, runtime.stopping, asyncio.create_task(worker.run(runtime.stopping)))
     writer = mail_worker(ground, right.may_send, runtime.clock)
     if writer is not None:
@@ -121,11 +122,11 @@ async def _keep_house(chores: Sequence[Callable[[], Awaitable[object]]]) -> None
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
-async def _record_receipts(receipts: Receipts) -> None:
+async def _record_receipts(turn: Callable[[], Awaitable[int]]) -> None:
     """What fails is looked at again at the next turn: it is still where it was."""
     while True:
         try:
-            await receipts.collect()
+            await turn()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
             logger.warning("alert_receipts.postponed", error_type=type(error).__name__)
         await asyncio.sleep(RECEIPTS_SECONDS)

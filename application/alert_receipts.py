@@ -66,7 +66,7 @@ FIRST_ID = UUID(int=0)
 
 
 class Receipts:
-    """Run by whoever notifies. A stream tells of its deliveries with `add`; those of the other channels are found."""
+    """A stream tells of its deliveries with `add`; those of the other channels are found where they were settled."""
 
     def __init__(self, log: EventLog, arrivals: Arrivals, recorder: Recorder) -> None:
         self._log = log
@@ -84,13 +84,14 @@ class Receipts:
 
     async def collect(self) -> int:
         """Record what was delivered since the last time; returns how many first deliveries that made."""
-        recorded = await self._record_added()
+        recorded = await self.flush()
         for territory in await self._log.territories():
             for channel in RECORDED_BY_THEIR_TABLES:
                 recorded += await self._record_settled(territory, channel)
         return recorded
 
-    async def _record_added(self) -> int:
+    async def flush(self) -> int:
+        """Record what was added."""
         by_territory: dict[str, list[Delivery]] = {}
         waiting = [self._added.popleft() for _ in range(len(self._added))]
         for territory, delivery in waiting:

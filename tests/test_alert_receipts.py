@@ -1,0 +1,132 @@
+"""That an alert reached an agency is recorded once per revision, by whichever channel came first, and is never lost."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from application.alert_answers import AlertDesk
+from application.alert_receipts import Delivery, Receipts
+from application.pathways import Pathways
+from domain.alert_response import AlertChannel
+from domain.alert_steps import AlertDelivered
+from domain.rules import Calendars
+from infrastructure.alert_arrivals import PostgresArrivals
+from infrastructure.database import Pool
+from tests.support.answering import alert_of, history, unanswered
+from tests.support.following import CCAS, MISSION, TERRITORY, Territory, territory
+
+ENDPOINT = UUID(int=7)
+REGISTER = """
+INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, secret, status, verified_at, created_at)
+VALUES ($1, $2, $3, 'https://partner.example/', '', 'active', $4, $4)"""
+SETTLE = """
+INSERT INTO deliveries (territory, message_id, endpoint_id, subject_id, state, settled_at)
+SELECT territory, message_id, $2, subject_id, 'delivered', $3 FROM outbox
+WHERE agency = $4 AND subject_id = $1 AND type = 'unisson.alert.raised.v1'"""
+
+
+@pytest.fixture
+async def place(database_url: str, pool: Pool) -> AsyncIterator[Territory]:
+    async with territory(database_url, pool) as it:
+        await pool.execute(REGISTER, TERRITORY, ENDPOINT, MISSION, it.clock.now())
+        yield it
+
+
+def receipts_of(pool: Pool, place: Territory) -> Receipts:
+    """Of a process just started."""
+    desk = AlertDesk(place.log, Pathways(place.log, place.clock), Calendars(), place.clock)
+    return Receipts(place.log, PostgresArrivals(pool), desk)
+
+
+async def settle(pool: Pool, alert_id: UUID, at: datetime) -> None:
+    await pool.execute("DELETE FROM deliveries WHERE subject_id = $1", alert_id)
+    assert await pool.execute(SETTLE, alert_id, ENDPOINT, at, MISSION) == "INSERT 0 1"
+
+
+async def delivered(place: Territory, alert_id: UUID) -> list[AlertDelivered]:
+    events: list[Any] = [stored.event for stored in await history(place, alert_id)]
+    return [event for event in events if isinstance(event, AlertDelivered)]
+
+
+async def test_what_a_webhook_delivered_is_recorded_once(pool: Pool, place: Territory) -> None:
+    alert_id = await unanswered(pool, place)
+    place.clock.advance(timedelta(minutes=5))
+    at = place.clock.now() - timedelta(minutes=1)
+    await settle(pool, alert_id, at)
+    receipts = receipts_of(pool, place)
+    assert [await receipts.collect() for _ in range(3)] == [1, 0, 0]
+    assert await receipts_of(pool, place).collect() == 0, "a process that starts looks again, and finds it recorded"
+    [event] = await delivered(place, alert_id)
+    assert (event.to, event.channel, event.on, event.agency) == (MISSION, "webhook", at, "unisson")
+    assert (await alert_of(place, alert_id)).responses[MISSION].delivered_at == at
+
+
+async def test_settled_before_the_process_was_killed_it_is_recorded_by_the_next(pool: Pool, place: Territory) -> None:
+    alert_id = await unanswered(pool, place)
+    await settle(pool, alert_id, place.clock.now())
+    place.clock.advance(timedelta(days=30))
+    assert await receipts_of(pool, place).collect() == 1
+
+
+async def test_committed_late_it_is_found_behind_the_last_place(pool: Pool, place: Territory) -> None:
+    first, second = await unanswered(pool, place), await unanswered(pool, place)
+    place.clock.advance(timedelta(hours=1))
+    now = place.clock.now()
+    await settle(pool, first, now)
+    receipts = receipts_of(pool, place)
+    assert await receipts.collect() == 1
+    await settle(pool, second, now - timedelta(seconds=30))
+    assert await receipts.collect() == 1
+
+
+async def test_the_first_channel_counts_and_only_for_whom_it_concerns(pool: Pool, place: Territory) -> None:
+    alert_id = await unanswered(pool, place)
+    position = (await history(place, alert_id))[-1].position
+    receipts, now = receipts_of(pool, place), place.clock.now()
+    for agency, channel in (
+        ("cpam", AlertChannel.STREAM),
+        (CCAS, AlertChannel.STREAM),
+        (CCAS, AlertChannel.STREAM),
+        (MISSION, AlertChannel.MAIL),
+        (MISSION, AlertChannel.STREAM),
+    ):
+        receipts.add(TERRITORY, alert_id, agency, channel, now, position=position)
+    assert await receipts.flush() == 2
+    assert [(each.to, each.channel) for each in await delivered(place, alert_id)] == [
+        (CCAS, "stream"),
+        (MISSION, "mail"),
+    ]
+
+
+async def test_what_tells_of_an_earlier_revision_does_not_count_for_this_one(pool: Pool, place: Territory) -> None:
+    alert_id = await unanswered(pool, place)
+    receipts = receipts_of(pool, place)
+    receipts.add(TERRITORY, alert_id, MISSION, AlertChannel.STREAM, place.clock.now(), position=1)
+    assert await receipts.flush() == 0
+
+
+async def test_what_could_not_be_recorded_is_kept_for_the_next_turn(pool: Pool, place: Territory) -> None:
+    alert_id = await unanswered(pool, place)
+    position = (await history(place, alert_id))[-1].position
+    desk = AlertDesk(place.log, Pathways(place.log, place.clock), Calendars(), place.clock)
+    recorder = FailsOnce(desk)
+    receipts = Receipts(place.log, PostgresArrivals(pool), recorder)
+    receipts.add(TERRITORY, alert_id, MISSION, AlertChannel.STREAM, place.clock.now(), position=position)
+    with pytest.raises(OSError, match="lost"):
+        await receipts.flush()
+    assert await receipts.flush() == 1
+
+
+class FailsOnce:
+    def __init__(self, desk: AlertDesk) -> None:
+        self._desk = desk
+        self._failed = False
+
+    async def note_delivered(self, territory: str, deliveries: Iterable[Delivery]) -> int:
+        if not self._failed:
+            self._failed = True
+            raise OSError("the connection was lost")
+        return await self._desk.note_delivered(territory, deliveries)
