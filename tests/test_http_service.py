@@ -290,3 +290,18 @@ async def test_the_documentation_asks_nothing_of_another_host(service: Service) 
         assert (await client.get(path)).status_code == 200, path
     assert (await client.get("/static/README.md")).status_code == 404
     assert (await client.get("/v1/openapi.json")).json()["openapi"] == "3.1.0"
+
+
+async def test_what_agencies_are_told_is_described_to_anybody(service: Service) -> None:
+    """From the one document to the schema of each message's data."""
+    client = await service.client()
+    described = (await client.get("/asyncapi.json")).json()
+    assert described["asyncapi"] == "3.0.0"
+    listed = (await client.get("/schemas/messages")).json()["items"]
+    assert len(listed) == len(described["channels"]["webhooks"]["messages"])
+    for path in listed:
+        schema = await client.get(path)
+        assert (schema.json()["$id"], schema.headers["content-type"]) == (path, "application/schema+json")
+        assert "sunset" not in schema.headers
+    for unknown in ("alert.raised/2", "alert.delivered/1"):
+        assert (await client.get(f"/schemas/messages/{unknown}")).status_code == 404
