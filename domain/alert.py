@@ -181,9 +181,7 @@ class AlertDisclosed(Event, frozen=True, kw_only=True):
 
 
 AlertEvent: TypeAlias = AlertRaised | AlertReopened | AlertDisclosed | AlertCleared
-TOLD_TOPICS = frozenset((AlertRaised.TOPIC, AlertReopened.TOPIC, AlertCleared.TOPIC))
-"""What agencies are told of."""
-SITUATION_TOPICS = TOLD_TOPICS | {AlertDisclosed.TOPIC}
+SITUATION_TOPICS = frozenset(each.TOPIC for each in (AlertRaised, AlertReopened, AlertDisclosed, AlertCleared))
 """What the rules find. What people and time do about it: domain/alert_topics.py."""
 
 

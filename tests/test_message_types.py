@@ -18,7 +18,6 @@ from application.message_types import (
     DISABLED_MESSAGE,
     ERASED_MESSAGE,
     MESSAGE_TYPES,
-    SUMMARY_MESSAGE,
     TEST_MESSAGE,
     MessageType,
     MessageTypes,
@@ -84,7 +83,7 @@ def test_nothing_else_of_what_the_outbox_knows_is_said(kind: MessageType) -> Non
 
 
 def test_what_those_who_write_to_the_outbox_name_is_there() -> None:
-    for type_ in (CHALLENGE_MESSAGE, TEST_MESSAGE, DISABLED_MESSAGE, ERASED_MESSAGE, SUMMARY_MESSAGE):
+    for type_ in (CHALLENGE_MESSAGE, TEST_MESSAGE, DISABLED_MESSAGE, ERASED_MESSAGE):
         assert MESSAGE_TYPES[type_].sunset is None
 
 
