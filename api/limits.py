@@ -53,6 +53,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Open at once in one process; beyond, 503."""
     streams_of_one_agency: int = 100
     """In one process; beyond, 429."""
+    stream_seconds: float = 3_600.0
+    """The longest that one goes on: those who come back spread over the processes that there are by then."""
     requests_per_second: float = 500.0
     """Of one API key, in one process, over time. A large body counts as several requests."""
     burst: int = 1_000

@@ -396,7 +396,7 @@ PARAMETERS: Json = {
     ),
     "IfNoneMatch": _header_parameter("If-None-Match", "The ETag already held."),
     "LastEventId": _header_parameter(
-        "Last-Event-ID", "The id of the last event that came: go on from there.", pattern=PLACE.pattern
+        "Last-Event-ID", "The id of the last event that came: go on from there.", pattern=f"^{PLACE.pattern}$"
     ),
     "Prefer": _header_parameter(
         "Prefer",

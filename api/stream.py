@@ -102,6 +102,7 @@ class Stream:
         self._marked = self._place
         """The last place that the reader was told."""
         self._wrote_at = 0.0
+        self._ends_at = time.monotonic() + request.runtime.limits.stream_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises Overloaded, TooManyRequests."""
@@ -119,10 +120,10 @@ class Stream:
         """Until the reader is shut out, the server stops, or the database is gone: then the reader comes back."""
         yield opening(RETRY_MS + secrets.randbelow(RETRY_SPREAD_MS)) + self._mark()
         try:
-            while not self._hub.is_stopping:
+            while not self._is_over():
                 stretch = await followed.after(self._place.read_up_to)
                 if stretch is None:
-                    await followed.arrival(self._place.read_up_to, self._until_beat())
+                    await followed.arrival(self._place.read_up_to, min(self._until_beat(), self._left()))
                 else:
                     async for part in self._shown_of(stretch):
                         yield part
@@ -136,7 +137,7 @@ class Stream:
 
     async def _shown_of(self, stretch: Stretch) -> AsyncGenerator[bytes, None]:
         """Asked anew, from where the reader is, when they take it slowly."""
-        while self._place < Place(stretch.upto) and not self._hub.is_stopping:
+        while self._place < Place(stretch.upto) and not self._is_over():
             viewer = self._viewer()
             seen = await self._hub.eyes.see(stretch, viewer)
             frames = [each for each in seen.frames if self._wants(each)]
@@ -177,6 +178,12 @@ class Stream:
     def _written(self, part: bytes) -> bytes:
         self._wrote_at = time.monotonic()
         return part
+
+    def _is_over(self) -> bool:
+        return self._hub.is_stopping or self._left() <= 0
+
+    def _left(self) -> float:
+        return self._ends_at - time.monotonic()
 
     def _until_beat(self) -> float:
         return self._wrote_at + BEAT_SECONDS - time.monotonic()

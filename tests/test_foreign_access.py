@@ -111,7 +111,7 @@ async def clock() -> SettableClock:
 
 @pytest.fixture
 async def service(database_url: str, tmp_path: Path, clock: SettableClock) -> AsyncIterator[Service]:
-    limits = Limits(requests_per_second=100_000, burst=100_000)
+    limits = Limits(requests_per_second=100_000, burst=100_000, stream_seconds=0)
     async with running(database_url, tmp_path, clock=clock, limits=limits) as opened:
         yield opened
 

@@ -43,7 +43,7 @@ async def prepare():
             print(token, flush=True)
 
 asyncio.run(prepare())
-limits = Limits(requests_per_second=1e6, burst=1_000_000, wait_seconds=0.05)
+limits = Limits(requests_per_second=1e6, burst=1_000_000, wait_seconds=0.05, stream_seconds=0.2)
 serve(settings, limits=limits, on_ready=lambda url: print(url, flush=True))
 """
 
