@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,7 @@ from application.civil_time import PARIS
 from application.mail import MailLanguage
 from application.pathways import Pathways
 from application.right_to_know import RightToKnow
-from domain.alert import Recipient, Sees
+from domain.alert import ClearedBecause, Recipient, Sees
 from domain.alert import Role as AlertRole
 from domain.alert_commands import Acknowledge, AnswerAlert, Dispute, Snooze, Waive
 from domain.alert_escalation import EscalationLevel
@@ -33,6 +34,7 @@ from infrastructure.outgoing_http import OutgoingHttp
 from projections.alert_board import AlertRow, Listed, Wanted, alerts
 from projections.due_soon import due_soon, pathways_at_work
 from projections.inbox_cards import Card, cards
+from projections.rule_figures import Asked, Figures, figures
 from tests.support import service as http
 from tests.support.alerted import alerts_of, raised, respond, unanswered
 from tests.support.answering import alert_of, answer, history, name_coordinator, pass_time
@@ -574,3 +576,50 @@ async def test_15_storm_guard_what_was_long_over_is_one_message_per_agency_and_d
     assert await pool.fetchval("SELECT count(*) FROM agency_inbox WHERE kind = 'alert'") == 0
     await pass_time(pool, place, 30 * DAY)
     assert [await escalations(place, row.alert) for row in rows] == [[]] * 5
+
+
+async def test_13_rule_health_counts_what_became_of_what_a_rule_raised(pool: Pool, place: Territory) -> None:
+    """Of ten referrals that nobody answered: two are taken, one is answered after all, one is said to be wrong."""
+    for number in range(10):
+        alert_id = await unanswered_here(pool, place)
+        if number < 2:
+            await answer(place, alert_id, MISSION, AnswerAlert(answer=Answer.TAKING))
+        if number == 2:
+            await acknowledged_after_all(pool, place, alert_id)
+        if number == 3:
+            await answer(place, alert_id, CCAS, Dispute(reason=Wrong.RULE_TOO_STRICT))
+    [line] = await health(pool, place, rule=MINE)
+    assert (line.raised, line.told, line.acted_on, line.still_open) == (10, 10, 3, 9)
+    assert (line.disputed_for, line.cleared_because) == (
+        {Wrong.RULE_TOO_STRICT: 1},
+        {ClearedBecause.DONE_LATE: 1},
+    )
+    by_agency = {each.agency: each.acted_on for each in await health(pool, place, rule=MINE, by_agency=True)}
+    assert by_agency == {CCAS: 0, MISSION: 3}
+
+
+async def test_13_rule_health_flags_a_rule_that_too_few_act_on_for_sixty_days(pool: Pool, place: Territory) -> None:
+    await unanswered_here(pool, place)
+    [young] = await health(pool, place, rule=MINE)
+    await pass_time(pool, place, 61 * DAY)
+    [line] = await health(pool, place, rule=MINE)
+    assert (young.to_review, line.to_review, line.review_share) == (False, True, 0.0)
+    await answer(place, await unanswered_here(pool, place), MISSION, AnswerAlert(answer=Answer.TAKING))
+    await pass_time(pool, place)
+    [line] = await health(pool, place, rule=MINE)
+    assert (line.to_review, line.review_share) == (False, 0.5)
+
+
+async def health(pool: Pool, place: Territory, **chosen: Any) -> list[Figures]:
+    await pass_time(pool, place)
+    now = place.clock.now()
+    return await figures(pool, Asked(territory=TERRITORY, since=now - 400 * DAY, until=now + DAY, now=now, **chosen))
+
+
+async def acknowledged_after_all(pool: Pool, place: Territory, alert_id: UUID) -> None:
+    """The agency asked accepts the referral, late."""
+    found = (await alert_of(place, alert_id)).finding
+    assert found is not None
+    moved = MoveReferral(referral_id=UUID(found.activation), status=ReferralStatus.ACCEPTED)
+    await place.act(found.pathway, MISSION, moved)
+    await pass_time(pool, place)
