@@ -5,6 +5,7 @@ UNISSON_HYPOTHESIS=thorough runs many more examples.
 """
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -26,6 +27,8 @@ from infrastructure.migrate import migrate
 EXTERNAL = os.environ.get("UNISSON_TEST_DATABASE_URL")
 TEMPLATE = f"unisson_test_{os.getpid()}"
 DROPS_TRIED = 300
+MEMORY = Path("/dev/shm")
+ROOM_BYTES_LEAST = 4 << 30
 
 # A shell that runs the tests in the background has interrupts ignored, and every process started from here with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,6 +36,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("modest", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("UNISSON_HYPOTHESIS") or "modest")
+
+
+def pytest_collection_finish() -> None:
+    """As the server does: what thousands of tests are made of is not looked through again at each of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +55,13 @@ def session_data_dir() -> Iterator[Path]:
 def data_dir() -> Iterator[Path]:
     """An empty data folder that the account running PostgreSQL may reach (`tmp_path` is closed to others)."""
     with _passable_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def disk_dir() -> Iterator[Path]:
+    """The same, certainly on a disk."""
+    with _passable_folder(None) as folder:
         yield folder
 
 
@@ -116,15 +133,27 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def durable_postgres(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+async def durable_postgres(disk_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
     """A server of its own with fsync on, empty of any schema: for tests of crashes."""
-    async with EmbeddedPostgres(data_dir) as server:
+    async with EmbeddedPostgres(disk_dir) as server:
         yield server
 
 
+def _quickest_place() -> Path | None:
+    """In memory where there is room, and programs may run: a database is hundreds of files. None: the usual place."""
+    if not os.access(MEMORY, os.W_OK | os.X_OK):
+        return None
+    place = os.statvfs(MEMORY)
+    fits = place.f_bavail * place.f_frsize >= ROOM_BYTES_LEAST and not place.f_flag & os.ST_NOEXEC
+    return MEMORY if fits else None
+
+
+QUICKEST_PLACE = _quickest_place()
+
+
 @contextmanager
-def _passable_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-test-"))
+def _passable_folder(within: Path | None = QUICKEST_PLACE) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="unisson-test-", dir=within))
     folder.chmod(0o711)
     try:
         yield folder

@@ -151,10 +151,10 @@ async def test_another_account_is_refused(durable_postgres: EmbeddedPostgres) ->
     assert b"Peer authentication failed" in refused.stderr
 
 
-async def test_what_it_logs_quotes_no_value(durable_postgres: EmbeddedPostgres, data_dir: Path) -> None:
+async def test_what_it_logs_quotes_no_value(durable_postgres: EmbeddedPostgres, disk_dir: Path) -> None:
     with pytest.raises(asyncpg.PostgresError, match="Marie"):
         await ask(durable_postgres.url, "SELECT 'Marie'::int")
-    assert "Marie" not in (data_dir / "postgres" / "server.log").read_text()
+    assert "Marie" not in (disk_dir / "postgres" / "server.log").read_text()
 
 
 async def test_a_second_process_uses_the_live_one_and_leaves_it_running(data_dir: Path) -> None:
