@@ -39,3 +39,6 @@ def test_the_limits_are_those_that_are_kept() -> None:
     assert f"{limits.burst:,} at once" in page
     assert f"{limits.requests_in_flight:,} requests and {limits.connections:,} connections" in page
     assert f"At most {limits.wait_seconds:g} seconds" in page
+    assert f"An agency may have {limits.streams_of_one_agency} open" in page
+    assert f"all agencies together {limits.streams:,}" in page
+    assert f"when nothing of it is taken for {limits.send_seconds:g} seconds" in page
