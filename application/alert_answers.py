@@ -39,7 +39,7 @@ from domain.pathway import SYSTEM, NotAParticipant
 from domain.roles import Role
 from domain.rules.calendars import Calendars
 
-ATTEMPTS = 6  # The rules, time and other agencies write to the same stream.
+ATTEMPTS = 12  # The rules, time and other agencies write to the same stream.
 APPENDS_AT_ONCE_MAX = 64
 REFUSAL_STEP_SECONDS = 0.02
 """Longer than it takes to read and fold most alerts."""
