@@ -13,6 +13,7 @@ from application.messages import OUTBOX_CHANNEL, Audience
 from application.rulebook import load_rules
 from application.rules_in_force import RulesInForce
 from domain.access_log import BudgetSpent
+from domain.alert_escalation import AlertEscalated, EscalationLevel
 from domain.alert_pause import AlertWoken, WokenBecause
 from domain.alert_response import Answer
 from domain.alert_steps import AlertAnswered, AlertStep, AlertStepTold
@@ -28,6 +29,7 @@ from infrastructure.database import Pool
 from projections.alert_board import Wanted, alerts
 from projections.news import rows_of
 from projections.notifications import Notifications, news_of_spent_budget
+from projections.projection import Build, Page
 from projections.registry import projections
 from tests.support.alert_samples import stored
 from tests.support.following import (
@@ -230,6 +232,38 @@ async def take_step(place: Territory, alert_id: UUID, step: type[AlertStep], age
         TERRITORY,
         Commit(stream_id=alert_id, expected_version=alert.version, events=[event], subject=pathway.subject),
     )
+
+
+EVERYTHING = "SELECT * FROM outbox ORDER BY position, message_id"
+
+
+async def test_however_the_log_is_cut_into_pages_the_same_is_told(database_url: str, pool: Pool) -> None:
+    """A step is told of the alert as it stood then, though the page goes further."""
+    async with territory(database_url, pool) as place:
+        pathway_id = await place.open()
+        await place.act(pathway_id, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        place.pass_days(20)
+        await catch_up(pool, place)
+        alert_id = await pool.fetchval("SELECT alert FROM alerts WHERE rule = 'referral-acknowledged'")
+        await take_step(place, alert_id, AlertAnswered, MISSION, answer=Answer.IN_SUPPORT)
+        await take_step(place, alert_id, AlertEscalated, SYSTEM, level=EscalationLevel.RULE, severity="critical")
+        await take_step(place, alert_id, AlertAnswered, MISSION, answer=Answer.TAKING)
+        await follower_of(pool, place, all_projections(place), page_size=1).catch_up()
+        one_by_one = [{**row, "stored_at": None} for row in await pool.fetch(EVERYTHING)]
+        await pool.execute("DELETE FROM outbox")
+        page = Page(
+            territory=TERRITORY,
+            events=await place.log.page(TERRITORY, after=0),
+            pathways={},
+            steps={},
+            before={},
+            replay=False,
+        )
+        async with pool.acquire() as db:
+            notifications = Notifications(place.log)
+            await notifications.fold(db, Build(notifications.name, notifications.version, 1, ()), page)
+        assert [{**row, "stored_at": None} for row in await pool.fetch(EVERYTHING)] == one_by_one
+    assert [row["severity"] for row in one_by_one if "answered" in row["type"]] == ["warning", "critical"]
 
 
 RENAMED = msgspec.structs.replace(MESSAGE_TYPES["unisson.alert.raised.v1"], version=2)
