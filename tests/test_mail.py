@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from application.mail import Immediate, Mailbox, MailboxDisabled, MailboxStatus, MailLanguage, UnknownMail
 from application.messages import Audience, Message
 from domain.ids import uuid7
-from infrastructure.database import Pool
+from infrastructure.database import Pool, create_pool
 from infrastructure.mail_queue import RETRY_AFTER, URGENT_APART
 from infrastructure.mail_worker import LEASE
 from tests.campaigns.mail_kills import campaign
@@ -31,9 +31,17 @@ async def server() -> AsyncIterator[MailServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+async def shared_pool(module_database_url: str) -> AsyncIterator[Pool]:
+    async with create_pool(module_database_url) as opened:
+        yield opened
+
+
 @pytest.fixture
-async def rig(pool: Pool, server: MailServer) -> Rig:
-    return Rig(pool, server)
+async def rig(shared_pool: Pool, server: MailServer) -> Rig:
+    """Nothing is left of the test before."""
+    await shared_pool.execute("TRUNCATE outbox, mailboxes CASCADE")
+    return Rig(shared_pool, server)
 
 
 async def mailbox(rig: Rig, address: str = TEAM) -> Mailbox:
@@ -391,12 +399,12 @@ async def test_two_workers_send_a_mail_once(rig: Rig) -> None:
     assert sorted(rig.server.to) == boxes
 
 
-async def test_a_worker_that_is_killed_loses_nothing(rig: Rig, database_url: str) -> None:
+async def test_a_worker_that_is_killed_loses_nothing(rig: Rig, module_database_url: str) -> None:
     """With kill -9, while the server keeps it waiting for an answer."""
     await rig.confirmed()
     await rig.put(severity="critical")
     rig.server.answers = [None]
-    command = [sys.executable, "-m", "tests.support.mailing", database_url, str(rig.server.port)]
+    command = [sys.executable, "-m", "tests.support.mailing", module_database_url, str(rig.server.port)]
     process = await asyncio.create_subprocess_exec(*command)
     rig.server.asked.clear()
     await asyncio.wait_for(rig.server.asked.wait(), 20)
@@ -408,9 +416,9 @@ async def test_a_worker_that_is_killed_loses_nothing(rig: Rig, database_url: str
     assert len(rig.server.mails) == 1
 
 
-async def test_workers_that_are_killed_again_and_again_lose_nobodys_mail(pool: Pool, database_url: str) -> None:
+async def test_workers_that_are_killed_again_and_again_lose_nobodys_mail(rig: Rig, module_database_url: str) -> None:
     """The long one is python -m tests.campaigns.mail_kills."""
-    found = await campaign(pool, database_url, mailboxes=30, kills=2)
+    found = await campaign(rig.pool, module_database_url, mailboxes=30, kills=2)
     assert found.sound, found
 
 
