@@ -112,14 +112,12 @@ async def test_no_message_says_anything_of_the_person(story: Story) -> None:
         assert LINK.findall(text) == [story.played.alert_id]
 
 
-async def test_its_history_is_the_log_s(story: Story) -> None:
-    """Each step an event of the alert's own stream, with who took it."""
-    rows = await story.stage.service.runtime.pool.fetch(
-        "SELECT topic, agency FROM events WHERE stream_id = $1 ORDER BY stream_version", story.played.alert_id
-    )
-    steps = [(row["topic"].removeprefix("alert."), row["agency"]) for row in rows if row["topic"] != "alert.delivered"]
-    assert steps == [
+def test_its_history_says_who_did_what_and_when(story: Story) -> None:
+    """Each step is an event of the alert's own stream; those that say whom it reached are left out here."""
+    steps = [each for each in story.played.history if each["type"] != "alert.delivered"]
+    assert [(each["type"].removeprefix("alert."), each["agency"]) for each in steps] == [
         ("raised", SYSTEM),
+        ("read", CCAS),
         ("read", HOUSING),
         ("answered", CCAS),
         ("escalated", SYSTEM),
@@ -128,6 +126,15 @@ async def test_its_history_is_the_log_s(story: Story) -> None:
         ("answered", EMPLOYMENT),
         ("cleared", SYSTEM),
     ]
+    assert [each["on"][:10] for each in steps if each["agency"] == SYSTEM] == [
+        "2026-03-18",  # At midnight in Sète.
+        "2026-03-24",
+        "2026-03-26",
+        "2026-03-30",
+    ]
+    assert (steps[0]["before"], steps[-1]["after"]["status"], steps[-1]["reason"]) == (None, "cleared", "done_late")
+    reached = {each["about"] for each in story.played.history if each["type"] == "alert.delivered"}
+    assert reached == {CCAS, EMPLOYMENT, HOUSING, TRAINING, COUNTY}
 
 
 async def test_its_rule_is_judged_by_it(story: Story) -> None:

@@ -106,6 +106,8 @@ class Played(NamedTuple):
     """What the second agency that takes it is answered."""
     at_the_end: dict[str, Any]
     """As the agency in charge reads it."""
+    history: list[dict[str, Any]]
+    """Every step, as that agency reads it."""
 
 
 class Stage:
@@ -196,6 +198,18 @@ class Stage:
         assert answer.status_code == status, answer.text
         return answer.json()
 
+    async def reached(self, alert: str, *agencies: str) -> None:
+        """Until the alert itself says that it reached these."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not set(agencies) <= {
+                each["agency"] for each in await self._responses(alert) if each["delivered_at"]
+            }:
+                await asyncio.sleep(0.05)
+
+    async def _responses(self, alert: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self.software[CCAS].get(alert)).json()["responses"]
+        return found
+
     async def until(self, when: datetime) -> None:
         """Time passes, and all that is due by then is done."""
         assert when > self.clock.now()
@@ -234,6 +248,7 @@ async def play(stage: Stage) -> Played:
     place = f"/v1/alerts/{alert['id']}"
     await stage.until(at(19, 8, 1))
     mails["raised"] = await stage.mails_come(1)
+    await stage.reached(place, CCAS, HOUSING, EMPLOYMENT, TRAINING)
     await stage.software[HOUSING].get(place)
     await stage.do(CCAS, f"{place}/answers", {"answer": "in_support"})
     await account.until("answered", HOUSING, EMPLOYMENT)
@@ -247,6 +262,7 @@ async def play(stage: Stage) -> Played:
     await account.until("escalated", COUNTY)
     await account.until("escalated", CCAS, HOUSING, EMPLOYMENT, times=2)
     mails["coordinator"] = await stage.mails_come(2)
+    await stage.reached(place, COUNTY)
     await stage.until(at(27, 9, 30))
     seen = (await (await stage.coordinator()).get(place)).json()
     await stage.do(EMPLOYMENT, f"{place}/answers", {"answer": "taking"})
@@ -260,7 +276,9 @@ async def play(stage: Stage) -> Played:
     await account.until("cleared", CCAS, HOUSING, EMPLOYMENT, COUNTY)
     await stage.until(at(31, 8, 1))
     mails["cleared"] = await stage.mails_come(2)
-    return Played(alert["id"], mails, seen, too_late, (await stage.software[CCAS].get(place)).json())
+    ccas = stage.software[CCAS]
+    at_the_end, history = (await ccas.get(place)).json(), (await ccas.get(f"{place}/history")).json()["items"]
+    return Played(alert["id"], mails, seen, too_late, at_the_end, history)
 
 
 async def rehoused(stage: Stage) -> str:
