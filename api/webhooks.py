@@ -17,6 +17,7 @@ from api.replies import Reply, as_view, encode, reply
 from api.request import ApiRequest
 from application import outcomes
 from application.access import Scope
+from application.message_types import MESSAGE_TYPES, UnknownMessageType
 from application.webhooks import (
     Attempt,
     ChallengeFailed,
@@ -184,12 +185,15 @@ def _location(place: str | None, answer: bytes) -> dict[str, str]:
         status=201,
         body=RegisterEndpoint,
         repeatable=True,
-        refusals=(EndpointRefused, TooManyEndpoints, TooManyChallenges),
+        refusals=(EndpointRefused, TooManyEndpoints, TooManyChallenges, UnknownMessageType),
     ),
 )
 async def register_endpoint(request: ApiRequest) -> Reply:
     """Register an address to be told at. The answer holds the signing secret, this once; a challenge goes out."""
     body, raw = await ENDPOINT.read(request)
+    for place, type_ in enumerate(body.event_types):
+        if type_ not in MESSAGE_TYPES:
+            raise UnknownMessageType(field=f"/event_types/{place}")
 
     async def register() -> EndpointView:
         caller, runtime = request.user, request.runtime

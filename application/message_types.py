@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from application.messages import Audience, Message
+from domain.errors import DomainError
 
 PREFIX = "unisson"
 TYPE = re.compile(r"unisson\.(?P<name>[a-z0-9.-]+)\.v(?P<version>[1-9][0-9]*)")
@@ -207,6 +208,14 @@ class MessageType(msgspec.Struct, frozen=True, kw_only=True):
         return self.sunset is None or day < self.sunset
 
 
+class UnknownMessageType(DomainError):
+    """No message has this type."""
+
+    code = "unknown_message_type"
+    status = 422
+    title_fr = "Aucun message n'est de ce type."
+
+
 class MessageTypes:
     """All versions of all types, retired ones included: what was queued before a sunset is still to be sent."""
 
@@ -222,6 +231,9 @@ class MessageTypes:
 
     def __getitem__(self, type_: str) -> MessageType:
         return self._by_type[type_]
+
+    def __contains__(self, type_: str) -> bool:
+        return type_ in self._by_type
 
     def told(self, name: str, day: date) -> tuple[MessageType, ...]:
         """The versions of a type that are told that day, the oldest first: two during a notice period."""

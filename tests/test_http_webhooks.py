@@ -103,6 +103,15 @@ async def test_an_address_that_readers_would_take_differently_is_refused(ccas: A
     assert (refused.status_code, refused.json()["code"]) == (422, "endpoint_refused")
 
 
+async def test_a_type_of_message_that_there_is_not_is_refused_where_it_stands(ccas: Agency) -> None:
+    """An endpoint that waits for a misspelt one would wait for ever."""
+    types = ["unisson.alert.raised.v1", "unisson.alert.risen.v1"]
+    refused = await ccas.command(ENDPOINTS, URL | {"event_types": types})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_message_type")
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/event_types/1"]
+    assert (await ccas.command(ENDPOINTS, URL | {"event_types": types[:1]})).status_code == 201
+
+
 async def test_the_delivery_log_leads_from_page_to_page(ccas: Agency, endpoint: str) -> None:
     messages = [(await ccas.command(f"{endpoint}/tests")).json()["message_id"] for _ in range(3)]
     page = await ccas.get(f"{endpoint}/deliveries", params={"limit": 1})
