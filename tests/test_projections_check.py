@@ -15,6 +15,7 @@ from application.agencies import Agencies
 from application.event_log import Commit
 from domain.agency import AddService
 from domain.aggregate import Event
+from domain.appointment import BookAppointment
 from domain.contact import Channel, RecordContact
 from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.ids import uuid7
@@ -92,6 +93,8 @@ async def every_kind_of_fact(place: Territory) -> None:
         share = GrantShare(to_agency=HOUSING, purpose=AccessPurpose.REFERRAL, basis=Basis.COORDINATED_CARE, until=until)
         await place.act(pathway, CCAS, RecordDiagnosis(needs=(FoundNeed(theme=TRAINING_NEED),)), share)
         await place.act(pathway, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+        start = place.clock.now() + timedelta(days=60)
+        await place.act(pathway, CCAS, BookAppointment(start=start, end=start + timedelta(minutes=45)))
     place.pass_days(40)
     await one_officer(place)
     await one_erasure_asked_for(place, await place.pathway(pathway))
