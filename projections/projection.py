@@ -80,6 +80,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     referent: str | None
     erased: bool = False
     restricted: bool = False
+    closed: bool = False
+    suspended: bool = False
 
 
 def standing_of(pathway: Pathway, position: int) -> Standing:
@@ -93,6 +95,8 @@ def standing_of(pathway: Pathway, position: int) -> Standing:
         referent=pathway.referent,
         erased=pathway.erased,
         restricted=pathway.is_restricted,
+        closed=pathway.is_closed,
+        suspended=pathway.is_suspended,
     )
 
 

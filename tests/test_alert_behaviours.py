@@ -145,25 +145,13 @@ async def nearly_due(pool: Pool, place: Territory, agency: str) -> list[str]:
 
 
 async def test_02_group_the_alerts_of_one_pathway_are_one_card(pool: Pool, place: Territory) -> None:
-    pathway, first = await in_need(pool, place)
-    second = await unanswered_here(pool, place, pathway)
-    [card] = await cards_of(pool, place, CCAS)
-    assert (card.pathway, card.open, set(card.alerts)) == (pathway, 2, {first, second})
-
-
-async def test_02_group_a_digest_brings_the_alerts_of_one_pathway_together(
-    pool: Pool, place: Territory, mail: Rig
-) -> None:
-    await mail.confirmed(agency=MISSION)
     pathway = await place.open()
-    for _ in range(3):
-        await place.act(pathway, CCAS, RequestReferral(to_agency=MISSION, theme=TRAINING_NEED))
+    referral = RequestReferral(to_agency=MISSION, theme=TRAINING_NEED)
+    await place.act(pathway, CCAS, referral, referral)
     await pass_time(pool, place, 20 * DAY)
-    await mail.worker().drain()
-    assert mail.server.mails == [], "nothing at once that is not critical"
-    await mail.next_morning()
-    [digest] = mail.server.mails
-    assert "3 écarts sur un même parcours" in text_of(digest)
+    [card] = await cards_of(pool, place, CCAS)
+    assert (card.pathway, card.open) == (pathway, 2)
+    assert set(card.alerts) == {row.alert for row in await listed(pool, place, CCAS)}
 
 
 async def test_03_grace_nothing_is_told_before_it_is_over_and_what_is_nearly_due_is_in_the_work_list(
