@@ -59,6 +59,10 @@ SEVERITIES = ("critical", "warning", "info")
 """The gravest first."""
 
 
+LINKS_MAX = 100
+"""To alerts, in one mail: after a storm the list is the better place."""
+
+
 class Choice(msgspec.Struct, frozen=True):
     """What becomes of the messages that wait for a digest; those it does not name wait for the next one."""
 
@@ -84,6 +88,9 @@ class Content(msgspec.Struct, frozen=True):
     counts: Mapping[News, int]
     """Of the rest."""
     held_back: int = 0
+    """Alerts that wait for the next digest."""
+    more: int = 0
+    """Alerts to look at beyond those that a mail has links for."""
 
     def __bool__(self) -> bool:
         return bool(self.pathways or self.counts)
@@ -128,15 +135,18 @@ def content_of(messages: Iterable[Message], held_back: int = 0) -> Content:
     """Of one alert only the last news counts: one that was raised and cleared in the meantime is cleared."""
     pathways: dict[UUID, list[Waiting]] = {}
     counts: Counter[News] = Counter()
+    more = 0
     for subject in _by_subject(message for message in messages if news_of(message) is not None):
         last = subject[-1]
         news = news_of(last)
         assert news is not None
-        if news in TO_LOOK_AT:
+        if news in TO_LOOK_AT and sum(map(len, pathways.values())) == LINKS_MAX:
+            more += 1
+        elif news in TO_LOOK_AT:
             pathways.setdefault(last.pathway or last.subject_id, []).append(Waiting(last.subject_id, news))
         else:
             counts[news] += 1
-    return Content(tuple(map(tuple, pathways.values())), dict(counts), held_back)
+    return Content(tuple(map(tuple, pathways.values())), dict(counts), held_back, more)
 
 
 def _by_subject(messages: Iterable[Message]) -> list[list[Message]]:

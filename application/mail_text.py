@@ -37,6 +37,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     news: Mapping[News, str]
     """Of an alert to look at: what its link is called."""
     counts: Mapping[News, tuple[str, str]]
+    more: tuple[str, str]
+    """{n} alerts have no link here."""
     held_back: tuple[str, str]
     """{n} wait, of {max} at most."""
     inbox: str
@@ -88,6 +90,7 @@ FRENCH = Words(
             "{n} points de réception ou boîtes aux lettres de votre service ne répondaient plus : ils sont désactivés.",
         ),
     },
+    more=("Et 1 autre alerte : voyez la liste.", "Et {n} autres alertes : voyez la liste."),
     held_back=(
         "1 autre alerte attend le prochain récapitulatif : vous en voulez {max} nouvelles par jour au plus.",
         "{n} autres alertes attendent le prochain récapitulatif : vous en voulez {max} nouvelles par jour au plus.",
@@ -141,6 +144,7 @@ ENGLISH = Words(
             "{n} webhook endpoints or mailboxes of your service no longer answered: they are disabled.",
         ),
     },
+    more=("And 1 more alert: see the list.", "And {n} more alerts: see the list."),
     held_back=(
         "1 more alert waits for the next digest: you asked for {max} new alerts a day at most.",
         "{n} more alerts wait for the next digest: you asked for {max} new alerts a day at most.",
@@ -165,7 +169,7 @@ def letter_of(
         Part(words.urgent if kind is MailKind.URGENT else words.digest),
         *(_pathway(waiting, words, address) for waiting in content.pathways),
         *(Part(_counted(words.counts[news], count)) for news, count in content.counts.items()),
-        *_held_back(content, words, daily_max),
+        *_what_is_not_shown(content, words, daily_max),
         Part(words.nothing_personal, ((words.inbox, f"{address}/v1/inbox"), (words.unsubscribe, unsubscribe))),
     )
     return Letter(language, words.subjects[kind], parts)
@@ -202,7 +206,9 @@ def alert_address(address: str, alert_id: UUID) -> str:
     return f"{address}/v1/alerts/{alert_id}"
 
 
-def _held_back(content: Content, words: Words, daily_max: int) -> Iterator[Part]:
+def _what_is_not_shown(content: Content, words: Words, daily_max: int) -> Iterator[Part]:
+    if content.more:
+        yield Part(_counted(words.more, content.more))
     if content.held_back:
         yield Part(_counted(words.held_back, content.held_back, max=daily_max))
 

@@ -198,6 +198,8 @@ async def test_looking_at_the_link_does_nothing_and_pressing_the_button_ends_it(
     page = await reader.get(link)
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "form-action 'self'" in page.headers["content-security-policy"]
+    altered = link[:-2] + ("AA" if link[-2:] != "AA" else "BB")
+    assert (await reader.post(altered)).json()["code"] == "unknown_link"
     assert (await ccas.get(place)).json()["status"] == "active"
     for _ in range(2):
         done = await reader.post(link, data={"List-Unsubscribe": "One-Click"})

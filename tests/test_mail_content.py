@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.mail import MailKind, MailLanguage
-from application.mail_content import NEWS, TO_LOOK_AT, Content, News, choose, choose_urgent, content_of
+from application.mail_content import LINKS_MAX, NEWS, TO_LOOK_AT, Content, News, choose, choose_urgent, content_of
 from application.mail_text import WORDS, Letter, as_html, as_text, code_letter, letter_of
 from application.message_types import MESSAGE_TYPES
 from application.messages import Message
@@ -113,6 +113,15 @@ def test_a_critical_alert_that_is_over_interrupts_nobody() -> None:
     assert set(later) == {each.message_id for each in over}
 
 
+def test_after_a_storm_a_mail_stays_short_and_says_how_much_it_leaves_out() -> None:
+    pathway = uuid4()
+    told = [message(position=n, pathway=pathway, severity="critical") for n in range(LINKS_MAX + 40)]
+    said = as_text(letter(content_of(told)))
+    assert len(ids_in(said)) == LINKS_MAX
+    assert "Et 40 autres alertes : voyez la liste." in said
+    assert len(as_html(letter(content_of(told)))) < 30_000
+
+
 def test_the_limit_is_told_with_what_it_keeps_back() -> None:
     said = as_text(letter(Content((), {News.CLEARED: 1}, held_back=12)))
     assert "12 autres alertes attendent le prochain récapitulatif" in said
@@ -198,7 +207,8 @@ def test_words_hold_no_place_for_anything_but_numbers_and_the_code() -> None:
     """Whatever is added later, nothing about a person can be put there."""
     allowed = {"n", "max", "code"}
     for words in WORDS.values():
-        texts = [*words.news.values(), *words.subjects.values(), *words.on_one_pathway, *words.held_back]
+        texts = [*words.news.values(), *words.subjects.values(), *words.on_one_pathway]
+        texts += [*words.held_back, *words.more]
         texts += [form for forms in words.counts.values() for form in forms]
         texts += [words.greeting, words.urgent, words.digest, words.inbox, words.code, words.nothing_personal]
         named = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -16,6 +16,7 @@ from application.mail import (
     MailLanguage,
     MailState,
 )
+from application.mail_content import LINKS_MAX
 from application.mail_text import WORDS
 from application.messages import Audience
 from domain.quiet_hours import WritingHours
@@ -54,6 +55,7 @@ def test_the_limits_are_those_that_are_kept() -> None:
     assert (CODE_DIGITS, CODE_TRIES_MAX, CODES_MAX, MAILBOXES_MAX) == (8, 5, 5, 20)
     assert "A code has eight digits, is good for a day and for five tries; five may be sent" in PAGE
     assert "An agency has twenty mailboxes at most" in PAGE
+    assert f"A mail has {LINKS_MAX} links to alerts at most" in PAGE
     assert URGENT_APART.total_seconds() == 60
     assert f"mails are forgotten after {RETENTION.days} days" in PAGE
 
