@@ -23,6 +23,7 @@ from application.civil_time import PARIS
 from domain.agency import DescribeAgency
 from domain.clock import SettableClock
 from domain.roles import Role
+from infrastructure.logs import configure_logs
 from infrastructure.settings import Settings
 from tests.support.eventually import PATIENCE_SECONDS, becomes
 from tests.support.mail_server import HOST, MailServer, text_of
@@ -89,7 +90,7 @@ class Account:
     def lines(self) -> list[str]:
         """A table for people."""
         return [
-            f"{one.at:%d/%m %H:%M}  {one.agency:<20} {one.way:<8} {one.what}"
+            f"{one.at:%d/%m %H:%M}  {one.agency:<28}  {one.way:<7}  {one.what}"
             f"{'' if one.with_pathway or one.way == 'mail' else '  (notice)'}"
             for one in self.told
         ]
@@ -232,8 +233,8 @@ class Stage:
             for to, mail in list(zip(self.mail.to, self.mail.mails, strict=True))[self._mails_read :]
         ]
         self._mails_read = len(self.mail.mails)
-        for to, _ in new:
-            self.account.note(to, "mail", "mail")
+        for to, text in new:
+            self.account.note(to, "mail", news_in(text))
         return dict(new)
 
 
@@ -302,6 +303,12 @@ SELECT (SELECT count(*) FROM pathway_deadlines WHERE next_due <= $1)
      + (SELECT count(*) FROM alert_timers WHERE next_due <= $1)"""
 
 
+def news_in(text: str) -> str:
+    """What a mail tells of first: what its first link is called, or the sentence without one."""
+    third = text.replace("\r\n", "\n").split("\n\n")[2]
+    return next((line.removeprefix("- ") for line in third.splitlines() if line.startswith("- ")), third)
+
+
 def short(type_: str) -> str:
     """`unisson.alert.raised.v1` as `raised`."""
     return type_.removeprefix("unisson.alert.").removesuffix(".v1")
@@ -330,6 +337,7 @@ async def staged(folder: Path, database_url: str | None = None) -> AsyncIterator
 
 
 async def main() -> None:
+    configure_logs("warning")
     with tempfile.TemporaryDirectory(prefix="unisson-story-") as folder:
         Path(folder).chmod(0o711)  # To be entered by the account that PostgreSQL runs under when we are root.
         async with staged(Path(folder) / "data") as stage:
