@@ -33,7 +33,7 @@ SCOPES_OF_ROLE: Mapping[Role, frozenset[Scope]] = MappingProxyType(
         # What each may ever ask for; whether it is granted on a given pathway is for the decision table.
         Role.WORKER: CASE_WORK,
         Role.CARE_WORKER: CASE_WORK,
-        Role.LEAD: frozenset({Scope.READ, Scope.WRITE, Scope.MANAGE, Scope.ERASE}),
+        Role.LEAD: frozenset({Scope.READ, Scope.WRITE, Scope.MANAGE, Scope.ERASE}),  # Writes answers to alerts only.
         Role.COORDINATOR: CASE_WORK,
         Role.STEERING: frozenset(),
         Role.DPO: frozenset(

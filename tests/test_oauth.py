@@ -170,7 +170,7 @@ async def test_on_behalf_of_somebody_both_must_be_allowed(service: Service, soft
     assert (told["agent"], told["roles"], told["scopes"]) == (
         str(member_id),
         ["lead"],
-        ["erasure:request", "manage", "read"],
+        ["erasure:request", "manage", "read", "write"],
     )
 
 
