@@ -200,3 +200,45 @@ async def test_a_lead_may_answer_and_an_auditor_may_not(service: Service, alert_
     auditor = await service.person(Role.INTEGRITY_AUDITOR, agency=MISSION_LOCALE)
     refused = await respond(auditor, alert_id, "answers", answer="taking")
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_required")
+
+
+async def test_what_was_written_is_opened_by_a_person_for_a_purpose_and_logged_first(
+    service: Service, mission: Agency, ccas: Agency, alert_id: str
+) -> None:
+    written = "Le dossier attend une pièce."
+    await respond(mission, alert_id, "disputes", reason="data_error", text=written)
+    history = f"/v1/alerts/{alert_id}/history"
+    assert written not in (await ccas.get(history)).text
+    refused = await ccas.get(history, params={"notes_for": "accompaniment"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    worker = await service.person(Role.WORKER, agency=CCAS)
+    elsewhere = await worker.get(history, params={"notes_for": "emergency"})
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (422, "purpose_required")
+    assert await accesses(service) == 0
+    opened = (await worker.get(history, params={"notes_for": "accompaniment"})).json()["items"]
+    assert [step["note"] for step in opened] == [None, written]
+    assert await accesses(service) == 1
+
+
+async def accesses(service: Service) -> int:
+    count: int = await service.runtime.pool.fetchval("SELECT count(*) FROM events WHERE topic = 'access.opened'")
+    return count
+
+
+async def test_of_a_bare_notice_the_history_is_what_its_own_agency_did_and_what_time_did(
+    service: Service, ccas: Agency
+) -> None:
+    alert_id = await raised(service, await ccas.opened(), CONTENT, NOTICE)
+    notified, history = await service.agency("plie"), f"/v1/alerts/{alert_id}/history"
+    await respond(ccas, alert_id, "answers", answer="taking")
+    await respond(notified, alert_id, "acknowledgements")
+    steps = (await notified.get(history)).json()["items"]
+    assert [(step["type"], step["agency"]) for step in steps] == [
+        ("alert.raised", "unisson"),
+        ("alert.acknowledged", "plie"),
+    ]
+    assert (steps[1]["after"]["taken"], steps[1]["after"]["taken_by"]) == (True, None)
+    refused = await notified.get(history, params={"notes_for": "accompaniment"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "notice_only")
+    stranger = await service.agency("cpam")
+    assert (await stranger.get(history)).json()["code"] == "unknown_alert"
