@@ -7,7 +7,7 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.alerts import ALERT_QUERY, BOARD, AlertQuery
+from api.alerts import ALERT_QUERY, BOARD, AlertQuery, coordinates
 from api.described import described
 from api.explanations import explanation_of
 from api.freshness import shown
@@ -18,6 +18,7 @@ from api.request import ApiRequest
 from api.timeline import AlmostCounted
 from application.key_vault import KeyRestricted
 from domain.alert import Sees
+from domain.alert_escalation import EscalationLevel
 from domain.alert_refusals import UnknownAlert
 from domain.errors import DomainError
 from domain.facts import FactState
@@ -77,11 +78,12 @@ async def explain_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     runtime, caller = request.runtime, request.user
     headers = await shown(request, BOARD, ALERT_QUERY.read(request).at_least, with_alerts=True)
     async with reading(request) as db:
-        row = await alert(db, caller.territory, caller.agency, alert_id)
+        row = await alert(db, caller.territory, caller.agency, alert_id, coordinates=coordinates(request))
     if row is None or row.sees is not Sees.CONTENT:
         raise UnknownAlert
     pathway = await runtime.rights.read(caller.territory, row.pathway)
-    if caller.agency not in pathway.participants:
+    is_with_coordinators = coordinates(request) and row.level is EscalationLevel.COORDINATOR
+    if caller.agency not in pathway.participants and not is_with_coordinators:
         raise UnknownAlert  # No longer: the log knows before any view does.
     if pathway.is_restricted:
         raise KeyRestricted

@@ -12,7 +12,7 @@ from application.key_vault import KeyDestroyed
 from domain.alert import Alert, AlertEvent, Disclosed, Found, Resolved, decide
 
 CLIENT = "unisson"
-ATTEMPTS = 3
+ATTEMPTS = 12  # Agencies and time write to the same streams.
 APPENDS_AT_ONCE_MAX = 64
 
 
@@ -59,7 +59,7 @@ class Alerts:
                         break
                     try:
                         appended = await self._log.append(territory, _commit(change, event))
-                    except StaleVersion:  # A former owner was still writing.
+                    except StaleVersion:  # An agency said something of it, or a former owner was still writing.
                         if attempt == ATTEMPTS:
                             raise
                         alert = (await self._load(territory, [change.alert_id])).get(change.alert_id)

@@ -48,7 +48,7 @@ RIGHTS: Mapping[str, Action | None] = {
     "snooze-alert": A.ANSWER_ALERT,
     "resume-alert": A.ANSWER_ALERT,
     "dispute-alert": A.ANSWER_ALERT,
-    "explain-alert": A.LIST_CASES,
+    "explain-alert": A.READ_ALERTS,
     "list-alert-acts": A.READ_ALERTS,
     "read-inbox": A.LIST_CASES,
     "list-inbox-notices": A.LIST_CASES,

@@ -28,9 +28,11 @@ from domain.correction import RetractEntry
 from domain.diagnosis import FoundNeed, RecordDiagnosis
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
 from domain.roles import Role
+from domain.suspension import ResumePathway, SuspendPathway, SuspensionMotive
 from infrastructure.database import Pool
 from infrastructure.messages_told import messages_between
 from infrastructure.outgoing_http import OutgoingHttp
+from projections.agency_inbox import ItemKind, inbox
 from projections.alert_board import AlertRow, Listed, Wanted, alerts
 from projections.due_soon import due_soon, pathways_at_work
 from projections.inbox_cards import Card, cards
@@ -194,6 +196,55 @@ async def test_04_inhibition_what_was_waited_for_when_the_pathway_was_closed_ale
     await pass_time(pool, place, 60 * DAY)
     assert await listed(pool, place, CCAS) == []
     assert await pool.fetchval("SELECT count(*) FROM agency_inbox WHERE kind = 'alert'") == 0
+
+
+async def in_inbox(pool: Pool, place: Territory, agency: str) -> list[UUID]:
+    async with pool.acquire() as db:
+        items = await inbox(db, TERRITORY, agency, place.clock.now(), kind=ItemKind.ALERT)
+    return [item.item for item in items]
+
+
+async def test_04_inhibition_of_a_closed_pathway_nobody_is_reminded(pool: Pool, place: Territory) -> None:
+    """What was missed stays missed; it is in no inbox, and goes no higher."""
+    pathway, alert_id = await in_need(pool, place)
+    assert alert_id in await in_inbox(pool, place, CCAS)
+    await place.act(pathway, CCAS, ClosePathway(outcome=ClosureOutcome.MOVED_AWAY))
+    await pass_time(pool, place, 100 * DAY)
+    assert await in_inbox(pool, place, CCAS) == []
+    assert await cards_of(pool, place, CCAS) == []
+    assert await escalations(place, alert_id) == []
+
+
+async def test_04_inhibition_of_a_suspended_pathway_nobody_is_reminded_until_it_goes_on(
+    pool: Pool, place: Territory
+) -> None:
+    pathway, alert_id = await in_need(pool, place)
+    await place.act(pathway, CCAS, SuspendPathway(motive=SuspensionMotive.HOSPITAL_STAY))
+    for _ in range(3):
+        await pass_time(pool, place, 10 * DAY)
+    assert await in_inbox(pool, place, CCAS) == []
+    assert await escalations(place, alert_id) == []
+    await place.act(pathway, CCAS, ResumePathway())
+    await pass_time(pool, place)
+    assert await in_inbox(pool, place, CCAS) == [alert_id]
+    assert await escalations(place, alert_id) != []
+
+
+async def test_04_inhibition_while_a_silence_explains_it_only_that_one_goes_higher(
+    pool: Pool, place: Territory
+) -> None:
+    pathway = await place.open()
+    await place.act(pathway, CCAS, RecordContact(channel=Channel.PHONE))
+    await pass_time(pool, place, 58 * DAY)
+    await place.act(pathway, CCAS, RecordDiagnosis(needs=(FoundNeed(theme=TRAINING_NEED),)))
+    await pass_time(pool, place, 31 * DAY)
+    [child] = await listed(pool, place, CCAS, rule=NEED)
+    assert await told(pool, child.alert) == [(CCAS, "raised")]
+    for _ in range(8):
+        await pass_time(pool, place, 3 * DAY)
+    [parent] = await listed(pool, place, CCAS, rule="silence-90")
+    assert await escalations(place, parent.alert) != []
+    assert await escalations(place, child.alert) == []
 
 
 async def test_05_auto_resolve_says_why_and_stays_visible_seven_days(pool: Pool, place: Territory) -> None:
@@ -393,6 +444,7 @@ async def test_09_route_by_role_a_coordinator_reads_what_came_to_the_coordinator
         (alert["id"], "content", "coordinator")
     ]
     assert (await boss.get(place)).json()["content"]["rule"] == MINE
+    assert (await boss.get(f"{place}/explanation")).json()["alert_id"] == alert["id"]
     assert (await respond(boss, alert["id"], "answers", answer="taking")).status_code == 200
 
 
