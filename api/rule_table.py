@@ -4,14 +4,21 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.alert import ClearedBecause
+from domain.alert_pause import WaiverCode
 from domain.alert_response import Wrong
 from projections.rule_figures import Figures
 
 USUAL_DAYS = 90
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
-PLAIN = tuple(field for field in Figures.__struct_fields__ if field not in {"disputed_for", "cleared_because"})
-COLUMNS = (*PLAIN, *(f"disputed_{each}" for each in Wrong), *(f"cleared_{each}" for each in ClearedBecause))
+BY_REASON = frozenset({"waived_for", "disputed_for", "cleared_because"})
+PLAIN = tuple(field for field in Figures.__struct_fields__ if field not in BY_REASON)
+COLUMNS = (
+    *PLAIN,
+    *(f"waived_{each}" for each in WaiverCode),
+    *(f"disputed_{each}" for each in Wrong),
+    *(f"cleared_{each}" for each in ClearedBecause),
+)
 
 
 def period(first: date | None, last: date | None, today: date) -> tuple[date, date] | None:
@@ -30,5 +37,6 @@ def instants(days: tuple[date, date], zone: ZoneInfo) -> tuple[datetime, datetim
 def flat(line: Figures) -> dict[str, object]:
     """A cell for each reason."""
     cells: dict[str, object] = {name: getattr(line, name) for name in PLAIN}
+    cells |= {f"waived_{each}": line.waived_for.get(each, 0) for each in WaiverCode}
     cells |= {f"disputed_{each}": line.disputed_for.get(each, 0) for each in Wrong}
     return cells | {f"cleared_{each}": line.cleared_because.get(each, 0) for each in ClearedBecause}

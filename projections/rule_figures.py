@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from domain.alert import ClearedBecause
+from domain.alert_pause import WaiverCode
 from domain.alert_response import Wrong
 from projections.projection import Pool
 
@@ -26,6 +27,9 @@ NOBODYS_ANSWER = ("rule_change", "calendar_change", "restricted", "erased")
 _CLEARED = "\n".join(
     f"    count(*) FILTER (WHERE counts AND reason = '{each}') AS cleared_{each}," for each in ClearedBecause
 )
+_WAIVED = "\n".join(
+    f"    count(*) FILTER (WHERE counts AND '{each}' = ANY (waived)) AS waived_{each}," for each in WaiverCode
+)
 _DISPUTED = "\n".join(
     f"    count(*) FILTER (WHERE counts AND '{each}' = ANY (disputed)) AS disputed_{each}," for each in Wrong
 )
@@ -33,20 +37,23 @@ _DISPUTED = "\n".join(
 FIGURES = f"""
 WITH episodes AS (
     SELECT e.rule, e.version, CASE WHEN $5::bool THEN r.agency END AS agency, revision, e.raised_at, e.told_at,
-        e.cleared_at, e.escalated_at, e.reason, e.raised_at >= $2::timestamptz AND e.raised_at < $3::timestamptz AS counts,
+        e.cleared_at, e.escalated_at, e.reason,
+        e.raised_at >= $2::timestamptz AND e.raised_at < $3::timestamptz AS counts,
         min(r.delivered_at) AS delivered_at, min(r.acknowledged_at) AS acknowledged_at,
-        min(r.waived_at) AS waived_at, min(r.snoozed_at) AS snoozed_at, array_agg(r.disputed) AS disputed,
-        e.told_at IS NOT NULL AND coalesce(bool_or(r.answer IN ('taking', 'in_support')
-            OR e.cleared_by = r.agency AND e.reason <> ALL ($8::text[])), false) AS acted_on
+        min(r.snoozed_at) AS snoozed_at, array_remove(array_agg(r.waived), NULL) AS waived,
+        array_remove(array_agg(r.disputed), NULL) AS disputed,
+        CASE WHEN e.told_at IS NOT NULL THEN least(min(r.acted_at), min(e.cleared_at) FILTER (
+            WHERE e.cleared_by = r.agency AND e.reason <> ALL ($8::text[]))) END AS acted_at
     FROM alert_episodes e LEFT JOIN alert_responses r USING (territory, alert, revision)
     WHERE territory = $1 AND (NOT $5::bool OR r.agency IS NOT NULL) AND ($6::text IS NULL OR r.agency = $6)
         AND ($7::text IS NULL OR e.rule = $7)
-        AND (e.raised_at >= $2::timestamptz AND e.raised_at < $3::timestamptz OR e.cleared_at IS NULL OR e.cleared_at > $4::timestamptz - $10::interval)
+        AND (e.raised_at >= $2::timestamptz AND e.raised_at < $3::timestamptz
+            OR e.cleared_at IS NULL OR e.cleared_at > $10::timestamptz)
     GROUP BY territory, alert, revision, e.rule, e.version, e.raised_at, e.told_at, e.cleared_at, e.escalated_at,
         e.reason, 3
 ), judged AS (
-    SELECT *, coalesce(told_at <= $4 AND (cleared_at IS NULL OR cleared_at > $4::timestamptz - $10::interval)
-        AND (acted_on OR cleared_at IS NOT NULL OR told_at <= $4::timestamptz - $11::interval), false) AS says
+    SELECT *, coalesce(told_at <= $4::timestamptz AND (cleared_at IS NULL OR cleared_at > $10::timestamptz)
+        AND (acted_at IS NOT NULL OR cleared_at IS NOT NULL OR told_at <= $11::timestamptz), false) AS says
     FROM episodes
 ), figures AS (
 SELECT rule, version, agency,
@@ -55,27 +62,31 @@ SELECT rule, version, agency,
     count(*) FILTER (WHERE counts AND revision > 1) AS repeats,
     count(*) FILTER (WHERE counts AND delivered_at IS NOT NULL) AS delivered,
     count(*) FILTER (WHERE counts AND acknowledged_at IS NOT NULL) AS acknowledged,
-    count(*) FILTER (WHERE counts AND acted_on) AS acted_on,
-    count(*) FILTER (WHERE counts AND waived_at IS NOT NULL) AS waived,
+    count(*) FILTER (WHERE counts AND acted_at IS NOT NULL) AS acted_on,
+    count(*) FILTER (WHERE counts AND waived <> '{{}}') AS waived,
     count(*) FILTER (WHERE counts AND snoozed_at IS NOT NULL) AS snoozed,
     count(*) FILTER (WHERE counts AND escalated_at IS NOT NULL) AS escalated,
     count(*) FILTER (WHERE counts AND cleared_at IS NULL) AS still_open,
-    count(*) FILTER (WHERE counts AND array_remove(disputed, NULL) <> '{{}}') AS disputed,
-    count(*) FILTER (WHERE counts AND acted_on AND array_remove(disputed, NULL) = '{{}}') AS acted_on_undisputed,
+    count(*) FILTER (WHERE counts AND disputed <> '{{}}') AS disputed,
+    count(*) FILTER (WHERE counts AND acted_at IS NOT NULL AND disputed = '{{}}') AS acted_on_undisputed,
 {_CLEARED}
+{_WAIVED}
 {_DISPUTED}
     percentile_cont(0.5) WITHIN GROUP (ORDER BY greatest(acknowledged_at - told_at, interval '0'))
         FILTER (WHERE counts AND acknowledged_at IS NOT NULL AND told_at IS NOT NULL) AS to_acknowledge,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY greatest(acted_at - told_at, interval '0'))
+        FILTER (WHERE counts AND acted_at IS NOT NULL) AS to_act,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY cleared_at - raised_at)
         FILTER (WHERE counts AND reason = ANY ($9::text[])) AS to_resynchronise,
     count(*) FILTER (WHERE says) AS judged,
-    count(*) FILTER (WHERE says AND acted_on) AS judged_acted_on
+    count(*) FILTER (WHERE says AND acted_at IS NOT NULL) AS judged_acted_on
 FROM judged GROUP BY rule, version, agency
 )
 SELECT *, (
     SELECT min(told_at) FROM alert_episodes e
     WHERE e.territory = $1 AND (e.rule, e.version) = (figures.rule, figures.version)) AS first_told_at
-FROM figures WHERE (raised > 0 OR judged > 0) AND (rule, version, coalesce(agency, '')) > ($12::text, $13::int, $14::text)
+FROM figures
+WHERE (raised > 0 OR judged > 0) AND (rule, version, coalesce(agency, '')) > ($12::text, $13::int, $14::text)
 ORDER BY rule, version, agency LIMIT $15"""
 
 BEFORE_ANY = ("", 0, "")
@@ -111,6 +122,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     acted_on: int
     """Of those told: taken up, supported, or cleared by an act of one of the agencies."""
     waived: int
+    waived_for: dict[WaiverCode, int]
     snoozed: int
     escalated: int
     still_open: int
@@ -123,6 +135,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Of those acted on or disputed, how many nobody disputes; null when there are none."""
     median_hours_to_acknowledge: float | None
     """From when agencies could hear of it."""
+    median_hours_to_act: float | None
+    """Likewise, of those acted on: to the first answer or act that counts."""
     median_hours_to_resynchronise: float | None
     """From when it was out of step until it was back in step, of those that are."""
     review_told: int
@@ -148,8 +162,8 @@ async def figures(
         asked.rule,
         NOBODYS_ANSWER,
         BACK_IN_STEP,
-        timedelta(days=REVIEW_DAYS),
-        timedelta(days=TIME_TO_ACT_DAYS),
+        asked.now - timedelta(days=REVIEW_DAYS),
+        asked.now - timedelta(days=TIME_TO_ACT_DAYS),
         *after,
         limit,
     )
@@ -162,11 +176,13 @@ def _figures(row: asyncpg.Record, now: datetime) -> Figures:
     is_old_enough = row["first_told_at"] is not None and row["first_told_at"] <= now - timedelta(days=REVIEW_DAYS)
     return Figures(
         **counted,
+        waived_for={each: row[f"waived_{each}"] for each in WaiverCode if row[f"waived_{each}"]},
         disputed_for={each: row[f"disputed_{each}"] for each in Wrong if row[f"disputed_{each}"]},
         cleared_because={each: row[f"cleared_{each}"] for each in ClearedBecause if row[f"cleared_{each}"]},
         acted_on_share=_share(row["acted_on"], row["told"]),
         precision=_share(row["acted_on_undisputed"], row["acted_on_undisputed"] + row["disputed"]),
         median_hours_to_acknowledge=_hours(row["to_acknowledge"]),
+        median_hours_to_act=_hours(row["to_act"]),
         median_hours_to_resynchronise=_hours(row["to_resynchronise"]),
         review_told=judged,
         review_share=share,

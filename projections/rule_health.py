@@ -15,6 +15,7 @@ from domain.aggregate import Event
 from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient
 from domain.alert_escalation import AlertEscalated
 from domain.alert_pause import AlertSnoozed, AlertWaived, AlertWaiverEnded
+from domain.alert_response import Answer
 from domain.alert_steps import AlertAcknowledged, AlertAnswered, AlertDelivered, AlertDisputed
 from domain.pathway import SYSTEM
 from projections.projection import Build, Connection, Page
@@ -45,12 +46,12 @@ CREATE TABLE {alert_responses} (
     alert           uuid NOT NULL,
     delivered_at    timestamptz,
     acknowledged_at timestamptz,
-    waived_at       timestamptz,
+    acted_at        timestamptz,      -- When it said that it takes it or helps, unless it said otherwise since.
     snoozed_at      timestamptz,
     revision        integer NOT NULL,
     territory       text COLLATE "C" NOT NULL,
     agency          text COLLATE "C" NOT NULL,
-    answer          text COLLATE "C", -- Its last.
+    waived          text COLLATE "C", -- Why, the last time.
     disputed        text COLLATE "C", -- Why it last said that the alert is wrong.
     PRIMARY KEY (territory, alert, revision, agency)
 )"""
@@ -60,7 +61,7 @@ SELECT alert, revision, pathway, rule, version, raised_at, told_at, cleared_at, 
     hushed, reason, cleared_by
 FROM {alert_episodes} WHERE territory = $1 AND alert = ANY($2::uuid[]) ORDER BY alert, revision"""
 RESPONSES_OF = """
-SELECT alert, revision, agency, delivered_at, acknowledged_at, waived_at, snoozed_at, answer, disputed
+SELECT alert, revision, agency, delivered_at, acknowledged_at, acted_at, snoozed_at, waived, disputed
 FROM {alert_responses} WHERE territory = $1 AND alert = ANY($2::uuid[])"""
 PUT_EPISODES = """
 INSERT INTO {alert_episodes} (territory, alert, revision, pathway, rule, version, raised_at, told_at, cleared_at,
@@ -72,13 +73,13 @@ ON CONFLICT (territory, alert, revision) DO UPDATE SET told_at = excluded.told_a
     escalated_at = excluded.escalated_at, waived_until = excluded.waived_until, hushed = excluded.hushed,
     reason = excluded.reason, cleared_by = excluded.cleared_by"""
 PUT_RESPONSES = """
-INSERT INTO {alert_responses} (territory, alert, revision, agency, delivered_at, acknowledged_at, waived_at,
-    snoozed_at, answer, disputed)
+INSERT INTO {alert_responses} (territory, alert, revision, agency, delivered_at, acknowledged_at, acted_at,
+    snoozed_at, waived, disputed)
 SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
     $8::timestamptz[], $9::text[], $10::text[])
 ON CONFLICT (territory, alert, revision, agency) DO UPDATE SET delivered_at = excluded.delivered_at,
-    acknowledged_at = excluded.acknowledged_at, waived_at = excluded.waived_at, snoozed_at = excluded.snoozed_at,
-    answer = excluded.answer, disputed = excluded.disputed"""
+    acknowledged_at = excluded.acknowledged_at, acted_at = excluded.acted_at, snoozed_at = excluded.snoozed_at,
+    waived = excluded.waived, disputed = excluded.disputed"""
 FORGET = (
     """
 DELETE FROM {alert_responses} WHERE territory = $1
@@ -118,9 +119,9 @@ class Response(msgspec.Struct):
     agency: str
     delivered_at: datetime | None = None
     acknowledged_at: datetime | None = None
-    waived_at: datetime | None = None
+    acted_at: datetime | None = None
     snoozed_at: datetime | None = None
-    answer: str | None = None
+    waived: str | None = None
     disputed: str | None = None
 
 
@@ -144,7 +145,7 @@ FOLDED = (
 
 class RuleHealth:
     name = "rule_health"
-    version = 1
+    version = 2
     tables: Mapping[str, str] = {"alert_episodes": EPISODES, "alert_responses": RESPONSES}
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
@@ -251,8 +252,10 @@ class Told:
                 response.acknowledged_at = response.acknowledged_at or event.on
             case AlertAnswered():
                 response = self._response(event, event.agency)
-                response.answer = event.answer.value
-                if event.until is not None:
+                if event.answer is Answer.NOT_CONCERNED:
+                    response.acted_at = None
+                else:
+                    response.acted_at = response.acted_at or event.on
                     response.acknowledged_at = response.acknowledged_at or event.on
             case AlertDisputed():
                 self._response(event, event.agency).disputed = event.reason.value
@@ -260,8 +263,7 @@ class Told:
                 response = self._response(event, event.agency)
                 response.snoozed_at = response.snoozed_at or event.on
             case AlertWaived():
-                response = self._response(event, event.agency)
-                response.waived_at = response.waived_at or event.on
+                self._response(event, event.agency).waived = event.code.value
                 self.last[event.originator_id].waived_until = event.until
 
     def _response(self, event: "Step", agency: str) -> Response:

@@ -56,8 +56,8 @@ class Told(msgspec.Struct):
 
     delivered_at: datetime | None = None
     acknowledged_at: datetime | None = None
-    answer: Answer | None = None
-    waived: bool = False
+    acted_at: datetime | None = None
+    waived: WaiverCode | None = None
     snoozed: bool = False
     disputed: Wrong | None = None
 
@@ -141,13 +141,14 @@ class AlertLife:
     async def answer(self, by: str, answer: Answer) -> None:
         until = None if answer is Answer.NOT_CONCERNED else self.now + timedelta(days=3)
         await self._step(AlertAnswered, by, answer=answer, until=until)
-        self.last.of(by).answer = answer
+        mine = self.last.of(by)
+        mine.acted_at = None if until is None else mine.acted_at or self.now
         if until is not None:
-            self.last.of(by).acknowledged_at = self.last.of(by).acknowledged_at or self.now
+            mine.acknowledged_at = mine.acknowledged_at or self.now
 
-    async def waive(self, by: str, days: float = 30) -> None:
-        await self._step(AlertWaived, by, code=WaiverCode.EXEMPT, until=self.now + timedelta(days=days), text="…")
-        self.last.of(by).waived = True
+    async def waive(self, by: str, code: WaiverCode = WaiverCode.EXEMPT, days: float = 30) -> None:
+        await self._step(AlertWaived, by, code=code, until=self.now + timedelta(days=days), text="…")
+        self.last.of(by).waived = code
 
     async def end_waiver(self, *, tells: bool = False) -> None:
         await self._step(AlertWaiverEnded, SYSTEM, because=WaiverEnd.EXPIRED)
@@ -246,7 +247,7 @@ async def clear(life: AlertLife, dice: random.Random) -> None:
 
 async def one_step(life: AlertLife, dice: random.Random) -> None:
     by = dice.choice((CCAS, MISSION))
-    match dice.randrange(8):
+    match dice.randrange(9):
         case 0 | 1:
             await life.deliver(by)
         case 2:
@@ -256,6 +257,9 @@ async def one_step(life: AlertLife, dice: random.Random) -> None:
         case 5:
             await life.snooze(by)
         case 6:
+            await life.waive(by, dice.choice(list(WaiverCode)))
+            await life.end_waiver()
+        case 7:
             await life.dispute(by, dice.choice(list(Wrong)))
         case _:
             await life.escalate(dice.choice((HOUSING, None)))

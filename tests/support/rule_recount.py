@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from domain.alert import ClearedBecause
-from domain.alert_response import Answer
 from projections.rule_figures import Asked, Figures
 from tests.support.alert_lives import Raising, Told
 
@@ -71,6 +70,13 @@ def count(
         acknowledged=sum(any(each.acknowledged_at for each in responses(one, agency)) for one in counted),
         acted_on=len(acted),
         waived=sum(any(each.waived for each in responses(one, agency)) for one in counted),
+        waived_for=dict(
+            Counter(
+                code
+                for one in counted
+                for code in {each.waived for each in responses(one, agency) if each.waived is not None}
+            )
+        ),
         snoozed=sum(any(each.snoozed for each in responses(one, agency)) for one in counted),
         escalated=sum(one.escalated for one in counted),
         still_open=sum(one.cleared_at is None for one in counted),
@@ -89,6 +95,11 @@ def count(
             max(acknowledged - one.told_at, timedelta(0))
             for one in counted
             if one.told_at is not None and (acknowledged := first_acknowledged(one, agency)) is not None
+        ),
+        median_hours_to_act=middle(
+            max(first_act - one.told_at, timedelta(0))
+            for one in counted
+            if one.told_at is not None and (first_act := acted_at(one, agency)) is not None
         ),
         median_hours_to_resynchronise=middle(
             one.cleared_at - one.raised_at
@@ -110,12 +121,17 @@ def first_acknowledged(one: Raising, agency: str | None) -> datetime | None:
 
 
 def acted_on(one: Raising, agency: str | None) -> bool:
+    return acted_at(one, agency) is not None
+
+
+def acted_at(one: Raising, agency: str | None) -> datetime | None:
+    """When the first of those told did something about it, in answering or in acting; None: none did."""
     if one.told_at is None:
-        return False
-    if any(each.answer in (Answer.TAKING, Answer.IN_SUPPORT) for each in responses(one, agency)):
-        return True
-    by = one.by if one.reason not in WHOEVER_ACTS else None
-    return by is not None and by in one.agencies and agency in (None, by)
+        return None
+    times = [each.acted_at for each in responses(one, agency) if each.acted_at is not None]
+    if one.cleared_at is not None and one.reason not in WHOEVER_ACTS and one.by in one.agencies:
+        times += [one.cleared_at] if agency in (None, one.by) else []
+    return min(times, default=None)
 
 
 def says(one: Raising, agency: str | None, now: datetime) -> bool:
