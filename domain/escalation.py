@@ -55,6 +55,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """As its rule lays down."""
     inhibited_by: Collection[str] = ()
     """Rules whose alerts explain this one: while one of them stands on the pathway, this one reminds nobody."""
+    asleep: bool = False
+    """Its pathway is closed or suspended, and its rule ends there: what was missed stays missed, nobody is reminded."""
     ladder: Ladder = LADDER
 
 
@@ -98,7 +100,7 @@ def _steps(alert: Alert, beside: Sequence[Alert], course: Course) -> Iterator[St
         return
     yield from _wakings(alert, beside)
     explained = any(is_told(other) and _rule_of(other) in course.inhibited_by for other in beside)
-    if alert.waived_until is None and is_told(alert) and not explained:
+    if alert.waived_until is None and is_told(alert) and not explained and not course.asleep:
         yield from _growth(alert, course)
         yield from _climb(alert, course)
 

@@ -58,6 +58,8 @@ FROM agency_inbox i CROSS JOIN LATERAL (SELECT EXISTS (
     WHERE p.territory = i.territory AND p.agency = i.agency AND p.pathway = i.pathway) AS takes_part) AS asked
 WHERE territory = $1 AND i.agency = $2 AND (since, item) > ($3, $4) AND (due IS NULL OR due <= $5)
     AND ($6::text IS NULL OR kind = $6)
+    AND (kind <> 'alert' OR NOT EXISTS (
+        SELECT FROM sleeping_alerts s WHERE s.territory = i.territory AND s.agency = i.agency AND s.alert = item))
 ORDER BY since, item LIMIT $7"""
 
 BEFORE_ANY = (datetime.min.replace(tzinfo=UTC), UUID(int=0))

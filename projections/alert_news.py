@@ -60,7 +60,8 @@ def _of_escalation(stored: Stored, event: AlertEscalated) -> Iterator[News]:
 def _audience(level: EscalationLevel, called: Recipient) -> Audience:
     if called.role is Role.COORDINATOR:
         return Audience.COORDINATOR
-    return Audience.LEAD if level is EscalationLevel.LEAD else Audience.TEAM
+    # A rule calls upon the leads of the owners, or else upon an agency by its name, which then watches.
+    return Audience.LEAD if level is EscalationLevel.LEAD or called.role is not Role.WATCHER else Audience.TEAM
 
 
 def _news(

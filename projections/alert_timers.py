@@ -16,12 +16,13 @@ from application.alert_timers import AlertTimers, Circumstances, CourseOf, Waiti
 from application.event_log import EventLog
 from application.rules_in_force import RulesInForce
 from domain.alert import Alert, AlertStatus
-from domain.escalation import LADDER, Course, Ladder
+from domain.escalation import LADDER, Course, Ladder, is_told
 from domain.rules import Calendars
-from domain.rules.rule import Rule
+from domain.rules.rule import OnClose, OnSuspend, Rule
 from projections.officers import agencies_of_coordinators
 from projections.projection import Build, Connection, Elapsed, Page
 from projections.rulings import RulesHistory, Rulings, Version
+from projections.walls import OF_AGENCY
 
 TIMERS = """
 CREATE TABLE {alert_timers} (
@@ -35,13 +36,48 @@ CREATE TABLE {alert_timers} (
 CREATE INDEX ON {alert_timers} (territory, pathway);
 CREATE INDEX ON {alert_timers} (territory, next_due) WHERE next_due IS NOT NULL"""
 
+RESTING = """
+CREATE TABLE {resting_pathways} (
+    pathway   uuid NOT NULL,
+    closed    boolean NOT NULL,
+    suspended boolean NOT NULL,
+    territory text COLLATE "C" NOT NULL,
+    PRIMARY KEY (territory, pathway)
+)"""
+SLEEPING = """
+CREATE TABLE {sleeping_alerts} (
+    alert     uuid NOT NULL,  -- Open, and in no inbox as long as its pathway rests.
+    territory text COLLATE "C" NOT NULL,
+    agency    text COLLATE "C" NOT NULL,
+    PRIMARY KEY (territory, agency, alert)
+);
+CREATE INDEX ON {sleeping_alerts} (territory, alert)"""
+
+REST = """
+INSERT INTO {resting_pathways} AS r (territory, pathway, closed, suspended)
+SELECT $1, * FROM unnest($2::uuid[], $3::boolean[], $4::boolean[])
+ON CONFLICT (territory, pathway) DO UPDATE SET closed = excluded.closed, suspended = excluded.suspended
+    WHERE (r.closed, r.suspended) <> (excluded.closed, excluded.suspended)
+RETURNING pathway"""
+GO_ON = "DELETE FROM {resting_pathways} WHERE territory = $1 AND pathway = ANY($2::uuid[]) RETURNING pathway"
+RESTS = """
+SELECT pathway, closed, suspended FROM {resting_pathways} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
+WAKE = "DELETE FROM {sleeping_alerts} WHERE territory = $1 AND alert = ANY($2::uuid[])"
+SLEEP = """
+INSERT INTO {sleeping_alerts} (territory, alert, agency) SELECT $1, * FROM unnest($2::uuid[], $3::text[])"""
 BESIDE = "SELECT alert FROM {alert_timers} WHERE territory = $1 AND pathway = ANY($2::uuid[])"
 PUT = """
 INSERT INTO {alert_timers} (territory, alert, pathway, next_due, version)
 SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::int[])
 ON CONFLICT (territory, alert) DO UPDATE SET next_due = excluded.next_due, version = excluded.version"""
 DROP = "DELETE FROM {alert_timers} WHERE territory = $1 AND alert = ANY($2::uuid[])"
-FORGET = "DELETE FROM {alert_timers} WHERE territory = $1 AND pathway = ANY($2::uuid[])"
+FORGET = (
+    """
+DELETE FROM {sleeping_alerts} s USING {alert_timers} t
+WHERE s.territory = $1 AND t.territory = $1 AND s.alert = t.alert AND t.pathway = ANY($2::uuid[])""",
+    "DELETE FROM {alert_timers} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+    "DELETE FROM {resting_pathways} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
+)
 DUE = """
 SELECT pathway FROM {alert_timers}
 WHERE territory = $1 AND next_due <= $2 AND pathway <> ALL($4::uuid[]) AND alert <> ALL($4::uuid[])
@@ -62,12 +98,27 @@ class Timer(NamedTuple):
     version: int
 
 
+class Rest(NamedTuple):
+    """How a pathway rests, if it does."""
+
+    pathway: UUID
+    closed: bool
+    suspended: bool
+
+    def ends(self, rule: Rule) -> bool:
+        """Not where the rule means to look beyond."""
+        return (self.closed and rule.on_close is OnClose.CANCEL) or (
+            self.suspended and rule.on_suspend is not OnSuspend.RUN
+        )
+
+
 class AlertTimersView:
     """Rows of every alert that is open or waived."""
 
     name = "alert_timers"
     version = 1
-    tables: Mapping[str, str] = {"alert_timers": TIMERS}
+    tables: Mapping[str, str] = {"alert_timers": TIMERS, "resting_pathways": RESTING, "sleeping_alerts": SLEEPING}
+    walls: Mapping[str, str] = {"sleeping_alerts": OF_AGENCY}
     reads = frozenset({"officers", "rulebook"})
 
     def __init__(self, log: EventLog, in_force: RulesInForce, calendars: Calendars, ladder: Ladder = LADDER) -> None:
@@ -80,16 +131,21 @@ class AlertTimersView:
         """Under other calendars, ladders or rules of the product every timer has to be set again."""
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
+        changed = await _rest(db, build, page)
         touched = page.alerts
-        if touched:
-            pathways = sorted({alert.finding.pathway for alert in touched.values() if alert.finding is not None})
+        pathways = sorted(changed | {alert.finding.pathway for alert in touched.values() if alert.finding is not None})
+        if pathways:
             known = [row["alert"] for row in await db.fetch(build.sql(BESIDE), page.territory, pathways)]
-            beside = await self._read(page, [alert for alert in known if alert not in touched])
-            course_of = await self._course_of(db, build, page.territory)
-            await _put(db, build, page.territory, {**beside, **touched}, course_of)
+            alerts = {**await self._read(page, [alert for alert in known if alert not in touched]), **touched}
+            rests = await db.fetch(build.sql(RESTS), page.territory, pathways)
+            course_of = await self._course_of(db, build, page.territory, {row["pathway"]: Rest(*row) for row in rests})
+            await _put(db, build, page.territory, alerts, course_of)
+            await _put_to_sleep(db, build, page.territory, alerts, course_of)
         if page.erased:
-            await db.execute(build.sql(FORGET), page.territory, list(page.erased))
-            await db.execute(build.sql(DROP), page.territory, list(page.forgotten_alerts))
+            for statement in FORGET:
+                await db.execute(build.sql(statement), page.territory, list(page.erased))
+            for statement in (DROP, WAKE):
+                await db.execute(build.sql(statement), page.territory, list(page.forgotten_alerts))
 
     async def due(
         self, db: Connection, build: Build, territory: str, now: datetime, limit: int, without: Collection[UUID]
@@ -104,7 +160,8 @@ class AlertTimersView:
             await db.execute(build.sql(POSTPONE), page.territory, pathways, later)
             return
         timers = [Timer(*row.values()) for row in await db.fetch(build.sql(OF_PATHWAYS), page.territory, pathways)]
-        course_of = await self._course_of(db, build, page.territory)
+        rests = {pathway: Rest(pathway, one.closed, one.suspended) for pathway, one in page.standings.items()}
+        course_of = await self._course_of(db, build, page.territory, rests)
         coordinators = await agencies_of_coordinators(db, page.territory)
         circumstances = Circumstances(now=page.now, course_of=course_of, coordinators=coordinators)
         alerts = await self._timers.pass_time(page.territory, list(_waiting(page, timers)), circumstances)
@@ -127,7 +184,7 @@ class AlertTimersView:
             return folded(streams.values())
         return folded([one for one in history if one.event.timestamp <= whole] for history in streams.values())
 
-    async def _course_of(self, db: Connection, build: Build, territory: str) -> CourseOf:
+    async def _course_of(self, db: Connection, build: Build, territory: str, rests: Mapping[UUID, Rest]) -> CourseOf:
         history = await self._rulings.of(db, build, territory)
         calendar = self._calendars.of(territory)
 
@@ -136,10 +193,41 @@ class AlertTimersView:
             rule = _rule(history, (alert.finding.rule, alert.finding.version))
             if rule is None:
                 return Course(calendar=calendar, ladder=self._ladder)
-            growth, inhibited_by = rule.raises.escalate, rule.inhibited_by
-            return Course(calendar=calendar, growth=growth, inhibited_by=inhibited_by, ladder=self._ladder)
+            rest = rests.get(alert.finding.pathway)
+            return Course(
+                calendar=calendar,
+                growth=rule.raises.escalate,
+                inhibited_by=rule.inhibited_by,
+                asleep=rest is not None and rest.ends(rule),
+                ladder=self._ladder,
+            )
 
         return course_of
+
+
+async def _rest(db: Connection, build: Build, page: Page) -> set[UUID]:
+    """Keep which pathways rest; returns those of which that changed."""
+    resting = [one for one in page.living.values() if one.is_closed or one.is_suspended]
+    going_on = page.living.keys() - {one.id for one in resting}
+    changed = await db.fetch(build.sql(GO_ON), page.territory, list(going_on)) if going_on else []
+    if resting:
+        states = [(one.id, one.is_closed, one.is_suspended) for one in resting]
+        changed += await db.fetch(build.sql(REST), page.territory, *zip(*states, strict=True))
+    return {row["pathway"] for row in changed}
+
+
+async def _put_to_sleep(
+    db: Connection, build: Build, territory: str, alerts: Mapping[UUID, Alert], course_of: CourseOf
+) -> None:
+    asleep = [
+        (alert_id, one.agency)
+        for alert_id, alert in alerts.items()
+        if is_told(alert) and course_of(alert).asleep
+        for one in alert.recipients
+    ]
+    await db.execute(build.sql(WAKE), territory, list(alerts))
+    if asleep:
+        await db.execute(build.sql(SLEEP), territory, *zip(*asleep, strict=True))
 
 
 def _rule(history: RulesHistory, version: Version) -> Rule | None:
@@ -195,6 +283,9 @@ def _is_over(alert: Alert) -> bool:
 
 
 def _digest(in_force: RulesInForce, calendars: Calendars, ladder: Ladder) -> str:
-    courses = [[rule.slug, rule.version, rule.raises, rule.inhibited_by] for rule in in_force.shipped]
+    courses = [
+        [rule.slug, rule.version, rule.raises, rule.inhibited_by, rule.on_close, rule.on_suspend]
+        for rule in in_force.shipped
+    ]
     text = msgspec.json.encode([calendars.digest, dict(ladder), courses], order="deterministic")
     return hashlib.sha256(text).hexdigest()

@@ -47,8 +47,7 @@ SELECT pathway, alert FROM alerts WHERE territory = $1 AND pathway = ANY($2::uui
 UNRECONCILED = """
 SELECT DISTINCT pathway
 FROM (SELECT pathway, alert FROM alerts WHERE territory = $1 AND status = 'open') a
-FULL JOIN (
-    SELECT DISTINCT pathway, alert FROM {obligations} WHERE territory = $1 AND raised AND NOT shadow AND NOT asleep) o
+FULL JOIN (SELECT DISTINCT pathway, alert FROM {obligations} WHERE territory = $1 AND raised AND NOT shadow) o
     USING (pathway, alert)
 WHERE (a.alert IS NULL OR o.alert IS NULL) AND pathway > $2
 ORDER BY pathway LIMIT $3"""
@@ -83,7 +82,7 @@ class Desynchronisation:
     """`quiet_territories`: being imported. What is found there is recorded, and nobody is told."""
 
     name = "desynchronisation"
-    version = 4
+    version = 3
     tables: Mapping[str, str] = {"obligations": OBLIGATIONS, "pathway_deadlines": DEADLINES}
     reads = frozenset({"agency_directory", "rulebook"})
 
@@ -211,7 +210,7 @@ class Desynchronisation:
             stored, mine = last[pathway.id], judged[pathway.id]
             standing = standing_of(pathway, stored.position)
             mine.come_under(history.at(stored.position))
-            mine.evaluate(standing, _moment_of(stored, standing, mine).now)
+            mine.evaluate(standing.facts, _moment_of(stored, standing, mine).now)
             if page.until is not None:
                 _pass_time(mine, standing, page.until, history.latest_by(page.until))
 
@@ -238,7 +237,7 @@ class Desynchronisation:
 
     def _judge(self, mine: Judged, moment: Moment) -> Iterator[Shift]:
         before = {row.alert: row for row in mine.rows.values() if row.tells}
-        obligations = mine.evaluate(moment.standing, moment.now)
+        obligations = mine.evaluate(moment.standing.facts, moment.now)
         after = {row.alert: row for row in mine.rows.values() if row.tells}
         fresh = after.keys() - before.keys()
         explained = self._explained(moment, obligations, after, fresh) if fresh else {}
@@ -314,9 +313,9 @@ def _pass_time(mine: Judged, standing: Standing, until: datetime, ruling: Ruling
     """Where it leads to judge a pathway at each deadline and change of rules up to an instant; nobody is told."""
     if ruling.at is not None and mine.ruling.position < ruling.position:
         mine.come_under(ruling)
-        mine.evaluate(standing, max(ruling.at, mine.evaluated_at or ruling.at))
+        mine.evaluate(standing.facts, max(ruling.at, mine.evaluated_at or ruling.at))
     while mine.next_due is not None and mine.next_due <= until:
-        mine.evaluate(standing, mine.next_due)
+        mine.evaluate(standing.facts, mine.next_due)
 
 
 def _hidden(open_: Mapping[UUID, Row], ruling: Ruling) -> set[UUID]:
@@ -376,8 +375,6 @@ def _because(moment: Moment, was: Row, now: Obligation | None) -> ClearedBecause
         return ClearedBecause.ERASED
     if moment.standing.restricted:
         return ClearedBecause.RESTRICTED
-    if now is not None and now.raised:  # Out of step as before, and asleep.
-        return ClearedBecause.CLOSED if moment.standing.closed else ClearedBecause.SUSPENDED
     match moment.cause:
         case EntryRetracted.TOPIC:
             return ClearedBecause.RETRACTED

@@ -25,7 +25,8 @@ WITH lines AS (
         true AS open, NULL::text AS reason
     FROM agency_inbox i LEFT JOIN pathway_participants p
         ON p.territory = i.territory AND p.agency = i.agency AND p.pathway = i.pathway AND p.status <> 'restricted'
-    WHERE i.territory = $1 AND i.agency = $2 AND i.kind = 'alert'
+    WHERE i.territory = $1 AND i.agency = $2 AND i.kind = 'alert' AND NOT EXISTS (
+        SELECT FROM sleeping_alerts s WHERE s.territory = i.territory AND s.agency = i.agency AND s.alert = i.item)
     UNION ALL
     SELECT coalesce(p.pathway, a.alert), p.pathway, a.alert, a.changed_at, NULL, NULL, false,
         CASE WHEN p.pathway IS NOT NULL THEN a.reason END

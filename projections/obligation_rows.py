@@ -10,10 +10,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from domain.alert import alert_id_of
+from domain.facts import Fact
 from domain.rules import Calendars, Obligation, Status
-from domain.rules.rule import OnClose, OnSuspend
 from domain.rules.watch import Watch
-from projections.projection import Build, Connection, Standing
+from projections.projection import Build, Connection
 from projections.rulings import RulesHistory, Ruling, Version
 
 REMEMBERED_MAX = 125_000
@@ -31,7 +31,6 @@ CREATE TABLE {obligations} (
     version    integer NOT NULL,
     raised     boolean NOT NULL,  -- Out of step, and its grace is over.
     shadow     boolean NOT NULL,
-    asleep     boolean NOT NULL,  -- Raised, and nobody is reminded: the pathway is closed or suspended.
     territory  text COLLATE "C" NOT NULL,
     rule       text COLLATE "C" NOT NULL,
     status     text COLLATE "C" NOT NULL,
@@ -61,17 +60,17 @@ SELECT pathway, next_due, evaluated_at, ruling, xmin::text AS written_by FROM {p
 WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
 LOAD_OBLIGATIONS = """
 SELECT pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised, shadow,
-    asleep, reason, late_by, calendar, evidence
+    reason, late_by, calendar, evidence
 FROM {obligations} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
 PUT_ROWS = """
 UPDATE {obligations} o SET target = n.target, status = n.status, open = n.open, close = n.close, at = n.at,
-    raise_at = n.raise_at, occurred = n.occurred, raised = n.raised, shadow = n.shadow, asleep = n.asleep,
-    reason = n.reason, late_by = n.late_by, calendar = n.calendar, evidence = string_to_array(n.evidence, ' ')
+    raise_at = n.raise_at, occurred = n.occurred, raised = n.raised, shadow = n.shadow, reason = n.reason,
+    late_by = n.late_by, calendar = n.calendar, evidence = string_to_array(n.evidence, ' ')
 FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
     $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::bool[], $15::bool[],
-    $16::bool[], $17::text[], $18::text[], $19::text[], $20::text[])
+    $16::text[], $17::text[], $18::text[], $19::text[])
     AS n (pathway, alert, version, rule, activation, target, status, open, close, at, raise_at, occurred, raised,
-        shadow, asleep, reason, late_by, calendar, evidence)
+        shadow, reason, late_by, calendar, evidence)
 WHERE o.territory = $1 AND o.pathway = n.pathway AND o.alert = n.alert AND o.version = n.version"""
 DROP_ROWS = """
 DELETE FROM {obligations} o USING unnest($2::uuid[], $3::uuid[], $4::int[]) AS gone (pathway, alert, version)
@@ -107,7 +106,6 @@ class Row(NamedTuple):
     occurred: datetime | None
     raised: bool
     shadow: bool
-    asleep: bool
     reason: str | None
     late_by: str | None
     calendar: str
@@ -125,7 +123,7 @@ class Row(NamedTuple):
     @property
     def tells(self) -> bool:
         """Whether it is worth an alert."""
-        return self.raised and not self.shadow and not self.asleep
+        return self.raised and not self.shadow
 
 
 COLUMNS = (*Row._fields, "territory")
@@ -163,9 +161,8 @@ class Judged:
             self._watch, self._open = Watch(ruling.rules, self._calendars), {}
         self.ruling = ruling
 
-    def evaluate(self, standing: Standing, now: datetime) -> tuple[Obligation, ...]:
+    def evaluate(self, facts: Sequence[Fact], now: datetime) -> tuple[Obligation, ...]:
         """All obligations; those that are open make the rows."""
-        facts = standing.facts
         evaluation = self._watch.judge(facts, now)
         before, opened, rows = self._open, {}, {}
         for obligation in evaluation.obligations:
@@ -174,11 +171,7 @@ class Judged:
             key = (self._alert_of(obligation), obligation.version)
             opened[key] = obligation
             same = before.get(key) is obligation and key in self.rows
-            asleep = obligation.raised and self._sleeps(standing, obligation)
-            if same and self.rows[key].asleep == asleep:
-                rows[key] = self.rows[key]
-            else:
-                rows[key] = row_of(self.pathway, key[0], obligation, asleep=asleep)
+            rows[key] = self.rows[key] if same else row_of(self.pathway, key[0], obligation)
         self.rows, self._open, self._obligations = rows, opened, evaluation.obligations
         self.next_due, self.evaluated_at = evaluation.next_due, now
         self.size = 1 + len(facts) + len(evaluation.obligations)
@@ -195,15 +188,6 @@ class Judged:
             return True
         return one.status is Status.PENDING and (one.rule, one.version) not in self.ruling.pairs
 
-    def _sleeps(self, standing: Standing, one: Obligation) -> bool:
-        """What was missed stays missed, but nobody is reminded of it where its rule ends with the pathway's life."""
-        if not standing.closed and not standing.suspended:
-            return False
-        rule = self.ruling.rule_of[one.rule, one.version]
-        return (standing.closed and rule.on_close is OnClose.CANCEL) or (
-            standing.suspended and rule.on_suspend is not OnSuspend.RUN
-        )
-
     def _alert_of(self, obligation: Obligation) -> UUID:
         situation = self._situation(obligation)
         alert = self._alerts.get(situation)
@@ -218,7 +202,7 @@ class Judged:
         return one.rule, one.activation, one.target if is_pair else None
 
 
-def row_of(pathway: UUID, alert: UUID, obligation: Obligation, *, asleep: bool) -> Row:
+def row_of(pathway: UUID, alert: UUID, obligation: Obligation) -> Row:
     return Row(
         pathway,
         alert,
@@ -234,7 +218,6 @@ def row_of(pathway: UUID, alert: UUID, obligation: Obligation, *, asleep: bool) 
         obligation.occurred,
         obligation.raised,
         obligation.shadow,
-        asleep,
         None if obligation.reason is None else obligation.reason.value,
         obligation.late_by,
         obligation.calendar,

@@ -139,7 +139,7 @@ def _differences(mine: Judged, standing: Standing | None) -> Iterator[Difference
         yield Difference(pathway=mine.pathway, stored=None, judged="never judged")
         return
     stored, due = mine.rows, mine.next_due
-    mine.evaluate(standing, mine.evaluated_at)
+    mine.evaluate(standing.facts, mine.evaluated_at)
     for key in sorted(stored.keys() | mine.rows.keys()):
         yield from _difference(stored.get(key), mine.rows.get(key))
     if due != mine.next_due:

@@ -5,7 +5,6 @@ from uuid import UUID
 from application.rules_in_force import RulesInForce
 from domain.rules import Calendars, Ruleset, parse_rules
 from projections.obligation_rows import Judged
-from projections.projection import Standing
 from projections.rulings import Ruling
 from tests.support.rule_histories import fact, local, require
 
@@ -18,14 +17,6 @@ def test_a_pathway_in_which_nothing_is_open_counts_for_all_that_is_known_of_it()
         fact("d", "diagnosis", "2026-01-05", theme="a"),
         fact("r", "referral", "2026-01-06", theme="a"),
     )
-    standing = Standing(
-        pathway=judged.pathway,
-        subject=None,
-        position=1,
-        facts=[diagnosis, referral],
-        participants=frozenset(),
-        referent=None,
-    )
-    judged.evaluate(standing, local("2026-06-01 10:00"))
+    judged.evaluate([diagnosis, referral], local("2026-06-01 10:00"))
     assert judged.rows == {}
     assert judged.size == 4, "itself, two facts and one obligation that was answered"

@@ -39,9 +39,10 @@ WALLED = {
     "alerts",
     "alert_recipients",
     "quiet_alerts",
+    "sleeping_alerts",
 }
 """What the API reads behind the walls, by the names of the views."""
-ELSEWHERE = {"pathway_viewers", "agency_inbox", "appointments", "quiet_alerts"}
+ELSEWHERE = {"pathway_viewers", "agency_inbox", "appointments", "quiet_alerts", "sleeping_alerts"}
 """Of which not every agency has rows in a small territory."""
 
 READABLE = """
