@@ -6,9 +6,9 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from datetime import timedelta
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -17,18 +17,28 @@ from api.limits import Limits
 from api.server import listen, serving
 from api.stream_frames import LAST, Place, place_in
 from application.sessions import IDLE
+from domain.alert import Recipient, Sees
+from domain.alert import Role as AlertRole
+from domain.alert_response import AlertChannel
+from domain.alert_steps import AlertDelivered
 from domain.clock import SettableClock
 from domain.roles import Role
 from infrastructure.settings import Settings
 from tests.campaigns.stream_cuts import campaign
+from tests.support.alerted import raised, unanswered
 from tests.support.documents import DOCS
 from tests.support.eventually import becomes
+from tests.support.readers import HeldStream, narrow_listener
 from tests.support.server_sent import Sent, following
-from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, NOW, TERRITORY, Agency, Service
-from tests.support.town import OnSocket
+from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY, Agency, Service
+from tests.support.town import MovableClock, OnSocket, Town
 
 LIMITS = Limits(streams=6, streams_of_one_agency=4, send_seconds=1)
 BYSTANDER = "siao-34"
+CONTENT = Recipient(CCAS, AlertRole.ACTING, Sees.CONTENT)
+NOTICE = Recipient(BYSTANDER, AlertRole.ABLE_TO_ACT, Sees.NOTICE)
+PATHWAYS, EVENTS_OF_EACH = 40, 20
+"""More than the buffers between server and reader hold."""
 PAGE = DOCS / "how-to" / "follow-the-stream.md"
 
 
@@ -40,7 +50,7 @@ def clock() -> SettableClock:
 @pytest.fixture
 async def service(database_url: str, tmp_path: Path, clock: SettableClock) -> AsyncIterator[Service]:
     app = create_app(Settings(data_dir=tmp_path, database_url=database_url), clock=clock, limits=LIMITS)
-    async with serving(app, listen("127.0.0.1", 0), limits=LIMITS) as url, AsyncExitStack() as stack:
+    async with serving(app, narrow_listener(), limits=LIMITS) as url, AsyncExitStack() as stack:
         yield OnSocket(Service(app, stack), url, stack)
 
 
@@ -60,18 +70,6 @@ async def contacts(agency: Agency, pathway: str, count: int) -> int:
         answer = await agency.command(f"{pathway}/contacts", {"channel": "phone"})
         assert answer.status_code == 201, answer.text
     return int(answer.headers["X-Position"])
-
-
-async def unanswered(ccas: Agency, clock: SettableClock) -> str:
-    """A pathway in step but for a referral that nobody answered in time."""
-    pathway = await ccas.opened()
-    await ccas.command(f"{pathway}/referents", {})
-    await ccas.command(f"{pathway}/diagnoses", {"needs": [{"theme": HOUSING}]})
-    await ccas.command(f"{pathway}/consents", {"purpose": "sharing", "to_agency": MISSION_LOCALE})
-    referral = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
-    await ccas.get("/v1/inbox", params={"at_least": referral.headers["x-position"]})
-    clock.advance(timedelta(days=21))
-    return pathway
 
 
 # What comes, and in which order
@@ -123,7 +121,7 @@ async def test_who_takes_no_part_is_shown_nothing(service: Service, ccas: Agency
 
 async def test_an_alert_is_told_in_the_words_of_webhooks(ccas: Agency, mission: Agency, clock: SettableClock) -> None:
     async with following(mission, types="unisson.alert.raised.v1") as stream:
-        pathway = await unanswered(ccas, clock)
+        pathway, _ = await unanswered(ccas, clock)
         [sent] = await stream.take(1)
     [alert] = (await mission.get("/v1/alerts")).json()["items"]
     assert sent.type == sent.data["type"] == "unisson.alert.raised.v1"
@@ -131,6 +129,44 @@ async def test_an_alert_is_told_in_the_words_of_webhooks(ccas: Agency, mission: 
     assert sent.data["data"]["pathway_id"] == pathway.rpartition("/")[2]
     assert sent.data["data"]["position"] == int(sent.id)
     assert sent.data["specversion"] == "1.0"
+
+
+async def test_a_bare_notice_comes_as_ids_alone(service: Service, ccas: Agency) -> None:
+    other = await service.agency(BYSTANDER)
+    pathway = await ccas.opened()
+    async with following(ccas, after=1) as stream, following(other, after=0) as noticed:
+        alert_id = await raised(service, pathway, CONTENT, NOTICE)
+        [told], [notice] = await stream.take(1), await noticed.take(1)
+    assert notice.data["data"] == {"position": int(notice.id), "alert_id": alert_id}
+    assert told.data["data"] == notice.data["data"] | {"pathway_id": pathway.rpartition("/")[2]}
+
+
+async def test_an_alert_that_was_streamed_has_reached_the_agency(service: Service, ccas: Agency) -> None:
+    """Once, however many of it read."""
+    pathway = await ccas.opened()
+    async with following(ccas, after=1) as stream, following(ccas, after=1) as another:
+        alert_id = await raised(service, pathway, CONTENT)
+        assert await stream.take(1) == await another.take(1)
+    for _ in range(2):
+        await service.runtime.receipts.flush()
+    history = [stored.event for stored in await service.runtime.log.read_stream(TERRITORY, UUID(alert_id))]
+    [delivered] = [event for event in history if isinstance(event, AlertDelivered)]
+    assert (delivered.to, delivered.channel) == (CCAS, AlertChannel.STREAM)
+
+
+async def test_who_no_longer_takes_part_is_shown_nothing_of_before_either(
+    ccas: Agency, mission: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.stretch.FRESH_SECONDS", 0)
+    pathway = await ccas.opened()
+    given = await ccas.command(f"{pathway}/consents", {"purpose": "sharing", "to_agency": MISSION_LOCALE})
+    async with following(mission, after=0) as stream:
+        assert len(await stream.take(2)) == 2
+    withdrawn = await ccas.command(f"{pathway}/consents/{given.json()['id']}/withdrawals")
+    theirs = await mission.opened()
+    await mission.get("/v1/inbox", params={"at_least": int(withdrawn.headers["X-Position"]) + 1})
+    async with following(mission, after=0) as stream:
+        assert [each.data["pathway_id"] for each in await stream.take(1)] == [theirs.rpartition("/")[2]]
 
 
 # What is cut
@@ -264,6 +300,21 @@ async def test_streams_are_bounded_for_an_agency_and_for_the_process(service: Se
     async with following(ccas) as stream:
         await ccas.opened()
         await stream.take(1)
+
+
+async def test_who_takes_nothing_is_cut_off_and_holds_up_nobody(service: Service, ccas: Agency) -> None:
+    town = Town(service, service, MovableClock())
+    for _ in range(PATHWAYS):
+        await town.history(await ccas.opened(), EVENTS_OF_EACH)
+    last = await service.runtime.log.head(TERRITORY)
+    held = HeldStream(ccas, "/v1/stream?after=0")
+    await held.open()
+    async with following(ccas, after=0) as stream:
+        assert len(await stream.take(last)) == last
+    await becomes(lambda: service.runtime.streams.open_now == 0)
+    with suppress(ConnectionError):
+        await held.take_the_rest()
+    assert len(held.positions) < last
 
 
 async def test_nobody_reads_a_log_that_nobody_follows(service: Service, ccas: Agency) -> None:
