@@ -1,21 +1,29 @@
 """Acts are tried before they are proposed: on copies, on days that count, in the hands of each agency."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from application.acts.proposed import Proposal, proposals
-from application.acts.sketch import Way
+from application.acts.sketch import Asks, Blank, Way
 from application.acts.trial import filled
+from application.acts.words import label_of
 from application.rulebook import shipped_rules
 from domain.alert import Finding
+from domain.catalogue import BY_NAME
 from domain.closure import ClosePathway, ClosureOutcome
 from domain.command import Act
+from domain.fact_types import FACT_TYPES
 from domain.pathway import Pathway
 from domain.pathway_state import state_of
-from domain.rules import Calendars, compile_rules, evaluate
+from domain.rules import Calendars, compile_rules, evaluate, parse_rules
 from tests.support.broken_rules import broken, lived
+from tests.support.pathways import NOW as PLAYED
+from tests.support.stories import eventful
 
 LAST_DAY = date(2026, 11, 20)
 NOW = datetime.combine(LAST_DAY + timedelta(days=1), time(12), tzinfo=UTC)
@@ -128,3 +136,63 @@ def test_values_are_put_where_their_pointers_say() -> None:
     whole = filled(body, {"/needs/0/theme": "numerique--x", "/on": "2026-03-02"})
     assert whole == {"needs": [{"restriction": "heavy_work", "theme": "numerique--x"}], "on": "2026-03-02"}
     assert body == {"needs": [{"restriction": "heavy_work"}]}
+
+
+ODD = st.sampled_from(["it", "accepted", "housing", "homeless", "sante", "", 1, 1.5, True, None, "01a2", "2026-01-01"])
+FIELDS = st.sampled_from(sorted({name for names in FACT_TYPES.values() for name in names} | {"id", "agency", "start"}))
+TYPES = st.sampled_from(sorted(FACT_TYPES))
+WHERE = st.dictionaries(FIELDS, ODD | st.lists(ODD, min_size=1, max_size=3), max_size=2)
+
+
+@st.composite
+def odd_rules(draw: st.DrawFn) -> dict[str, Any]:
+    """Rules that a territory could write: whatever they seek, of whatever type, matched on whatever fields."""
+    sought: dict[str, Any] = {"on": draw(TYPES), "match": draw(st.dictionaries(FIELDS, FIELDS, max_size=2))}
+    if where := draw(WHERE):
+        sought["where"] = where
+    when = {"on": draw(TYPES)}
+    kind = draw(st.sampled_from(["require", "forbid", "limit", "silence"]))
+    match kind:
+        case "require":
+            return {"kind": kind, "when": when, "expect": sought, "within": {"from": "0d", "to": "1d"}}
+        case "forbid":
+            unless = {"unless": sought} if draw(st.booleans()) else {}
+            ever = {"from": "-inf", "to": "inf"}
+            return {"kind": kind, "when": when, "forbid": {"on": draw(TYPES)}, "within": ever} | unless
+        case "limit":
+            return {"kind": kind, "count": when, "max": 1, "in_last": "90d", "unless": sought}
+    return {"kind": kind, "of": {"on": sought["on"]}, "gap": "1d"}
+
+
+@given(odd_rules())
+def test_whatever_a_territory_asks_for_what_is_proposed_can_be_sent(written: dict[str, Any]) -> None:
+    pathway = eventful().pathway
+    for version in range(1, pathway.version + 1):
+        pathway.ledger.stamp(version, version, PLAYED)
+    [rule] = parse_rules([{"rule": "odd", "text": {"fr": "x", "en": "x"}} | written])
+    now = PLAYED + timedelta(days=20)
+    judged = evaluate(pathway.facts(), compile_rules([rule]), CALENDARS, now).obligations
+    for one in [each for each in judged if each.raised][:3]:
+        finding = Finding(
+            pathway=pathway.id,
+            rule=rule.slug,
+            version=rule.version,
+            severity="warning",
+            activation=one.activation,
+            target=one.target,
+            opens=one.open,
+            closes=one.close,
+            evidence=one.evidence,
+        )
+        for act in proposals(rule, finding, pathway, CALENDARS, now, pathway.version):
+            assert act.agencies
+            assert label_of(act.command, act.body.get("status"), act.way).fr
+            said = {blank.pointer: said_for(blank) for blank in act.blanks if blank.required}
+            msgspec.convert(filled(act.body, said), BY_NAME[act.command].body)
+
+
+def said_for(blank: Blank) -> str:
+    if blank.choices:
+        return blank.choices[0]
+    days = {Asks.DAY: "2026-03-10", Asks.INSTANT: "2026-03-10T09:00:00Z", Asks.THEME: "famille--garde-denfants"}
+    return days.get(blank.asks, "said")

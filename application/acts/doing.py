@@ -27,6 +27,7 @@ from domain.transfer import TransferStatus
 
 Sketches = Iterator[Sketch]
 S = ReferralStatus
+STATUSES: Mapping[str, ReferralStatus] = {status.value: status for status in S}
 ACKNOWLEDGED: Mapping[str, ReferralStatus] = {"accepted": S.ACCEPTED, "refused": S.REJECTED}
 
 
@@ -71,15 +72,15 @@ def _referral_answer(wanted: Wanted) -> Sketches:
 
 
 def _referral_step(wanted: Wanted) -> Sketches:
-    named = wanted.named("outcome") or [S.IN_PROGRESS, S.COMPLETED]
+    named = [status for name in wanted.named("outcome") if (status := STATUSES.get(name)) is not None]
     for referral in _referrals(wanted):
-        for status in named:
-            yield from _referral_move(referral, S(status))
+        for status in named or [S.IN_PROGRESS, S.COMPLETED]:
+            yield from _referral_move(referral, status)
 
 
 def _referrals(wanted: Wanted) -> list[UUID]:
     """The one named, or those about the theme asked for."""
-    named, theme = wanted.id_of("referral_id"), wanted.one("theme")
+    named, theme = wanted.id_of("referral_id"), wanted.text("theme")
     if named is not None:
         return [named]
     referrals = wanted.situation.of_type("referral")
@@ -98,7 +99,7 @@ def _diagnosis(wanted: Wanted) -> Sketches:
 
 
 def _need_withdrawn(wanted: Wanted) -> Sketches:
-    theme = wanted.one("theme")
+    theme = wanted.text("theme")
     for need in wanted.situation.of_type("diagnosis"):
         if need.attrs.get("status") == ACTIVE and (theme is None or need.attrs.get("theme") == theme):
             yield _do("withdraw-need", {}, day(), entry=UUID(need.fact_id))
@@ -130,7 +131,7 @@ def _decision_notified(wanted: Wanted) -> Sketches:
 
 def _consent(wanted: Wanted) -> Sketches:
     """The narrowest scope that will do stands first."""
-    body: dict[str, Any] = {"to_agency": wanted.one("to_agency")}
+    body: dict[str, Any] = {"to_agency": wanted.text("to_agency")}
     purposes = _or_prefilled(body, "purpose", wanted.among("purpose", list(Purpose)))
     scopes = sorted(wanted.named("scope") or [EVERYTHING], key=lambda scope: (scope == EVERYTHING, "--" not in scope))
     yield _do("give-consent", body, *purposes, code("/scope", scopes), day())
@@ -177,8 +178,7 @@ def _contract(_wanted: Wanted) -> Sketches:
 
 
 def _situation(wanted: Wanted) -> Sketches:
-    topic = wanted.one("topic")
-    if topic is not None:
+    for topic in wanted.among("topic", list(Topic)):
         values = wanted.among("value", [value for value in SituationValue if value in VALUES[Topic(topic)]])
         yield _do("record-situation", {"topic": topic}, code("/value", values), day())
 
@@ -234,7 +234,7 @@ def _do(command: str, body: Mapping[str, Any], *blanks: Blank, entry: UUID | Non
 
 
 def _linked(wanted: Wanted, *fields: str) -> dict[str, Any]:
-    return {field: value for field in fields if (value := wanted.one(field)) is not None}
+    return {field: value for field in fields if (value := wanted.text(field)) is not None}
 
 
 def _or_prefilled(body: dict[str, Any], field: str, choices: list[str]) -> tuple[Blank, ...]:
@@ -247,7 +247,7 @@ def _or_prefilled(body: dict[str, Any], field: str, choices: list[str]) -> tuple
 
 def _theme(body: dict[str, Any], wanted: Wanted, field: str, pointer: str) -> tuple[Blank, ...]:
     """A theme is prefilled where the facts tell it; of a health need they tell the family only."""
-    theme, kind = wanted.one("theme"), wanted.one("kind")
+    theme, kind = wanted.text("theme"), wanted.text("kind")
     if theme in themes_v1.NEEDS:
         body[field] = theme
         return ()

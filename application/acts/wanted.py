@@ -31,9 +31,16 @@ class Wanted:
         """Every value named, in the rule's order, once each."""
         return list(dict.fromkeys(str(value) for value in self._values.get(field, ()) if value is not None))
 
-    def id_of(self, field: str) -> UUID | None:
+    def text(self, field: str) -> str | None:
+        """The one value that will do, if it is a text: a territory's own rule may ask for anything."""
         value = self.one(field)
-        return None if value is None else UUID(value)
+        return value if isinstance(value, str) else None
+
+    def id_of(self, field: str) -> UUID | None:
+        try:
+            return UUID(self.text(field) or "")
+        except ValueError:
+            return None
 
 
 def wanted(selector: Selector, situation: Situation) -> Wanted:
