@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import cast
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -96,17 +97,13 @@ class AlertDesk:
 
         Raises UnknownAlert, RightEnded, StaleVersion, KeyRestricted and what the command itself may raise.
         """
-        began = time.monotonic()
-        try:
-            async with self._lock(order.caller.territory, alert_id):
-                return await self._carry_out(alert_id, order)
-        except UnknownAlert:  # Whether there is one must not show in how long the answer takes.
-            await until_a_whole_step(began, REFUSAL_STEP_SECONDS)
-            raise
+        async with _telling_nothing(), self._lock(order.caller.territory, alert_id):
+            return await self._carry_out(alert_id, order)
 
     async def read(self, caller: Caller, alert_id: UUID) -> Case:
         """The alert as the log has it now. Raises UnknownAlert, RightEnded."""
-        return await self._case(caller, alert_id)
+        async with _telling_nothing():
+            return await self._case(caller, alert_id)
 
     async def note_read(self, caller: Caller, alert_id: UUID) -> None:
         """Record that an agency opened the present revision; the second time is a no-op, as of a cleared one.
@@ -259,6 +256,17 @@ class AlertDesk:
 
     def _lock(self, territory: str, alert_id: UUID) -> asyncio.Lock:
         return self._locks.setdefault((territory, alert_id), asyncio.Lock())
+
+
+@asynccontextmanager
+async def _telling_nothing() -> AsyncIterator[None]:
+    """A stranger is refused at a whole step of time: whether there is an alert must not show in how long it takes."""
+    began = time.monotonic()
+    try:
+        yield
+    except UnknownAlert:
+        await until_a_whole_step(began, REFUSAL_STEP_SECONDS)
+        raise
 
 
 def folded(history: Sequence[Stored]) -> Alert | None:
