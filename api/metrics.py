@@ -25,6 +25,7 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
 )
 PRESENT = Gauge("unisson_http_requests_in_flight", "Requests being answered.")
+STREAMS = Gauge("unisson_streams_open", "Readers of the stream.")
 HEAD = Gauge("unisson_log_position", "Last position of each territory's log.", ["territory"])
 LAG = Gauge("unisson_projection_lag_events", "Events not yet folded.", ["territory", "projection"])
 LAG_SECONDS = Gauge("unisson_projection_lag_seconds", "Age of the oldest such event.", ["territory", "projection"])
@@ -56,6 +57,7 @@ async def metrics(request: ApiRequest) -> ASGIResponse:
 
 async def scrape(runtime: Runtime) -> bytes:
     PRESENT.set(runtime.crowd.present)
+    STREAMS.set(runtime.streams.open_now)
     for status in await consumer_statuses(runtime.pool, runtime.log, runtime.clock):
         HEAD.labels(status.territory).set(status.head)
         labels = (status.territory, status.projection)

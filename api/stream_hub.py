@@ -168,6 +168,9 @@ class Followed:
             except UNREACHABLE as error:
                 log.warning("stream.unreachable", error_type=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)
+            except Exception:
+                log.exception("stream.failed")  # Readers would wait in vain, and nobody would know.
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _take_in(self) -> None:
         upto = min(await self._hub.shown_up_to(self._territory), self.shown + READ_AT_ONCE)

@@ -321,6 +321,7 @@ async def test_nobody_reads_a_log_that_nobody_follows(service: Service, ccas: Ag
     hub = service.runtime.streams
     async with following(ccas), following(ccas):
         assert hub.territories == (TERRITORY,)
+        assert "unisson_streams_open 2.0" in (await ccas.get("/metrics")).text
     await becomes(lambda: hub.territories == ())
 
 
