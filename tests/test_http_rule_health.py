@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,30 +12,26 @@ from application.access import USUAL_SCOPES, Scope
 from application.civil_time import PARIS
 from domain.clock import SettableClock
 from domain.roles import Role
-from tests.support.service import CCAS, HOUSING, MISSION_LOCALE, NOW, Agency, Service, running
+from tests.support.alerted import alerts_of, unanswered
+from tests.support.service import CCAS, MISSION_LOCALE, NOW, Agency, Service, running
 
 STEERING = USUAL_SCOPES | {Scope.STEER}
 
 
-@pytest.fixture
-async def clock() -> SettableClock:
+@pytest.fixture(scope="module")
+def clock() -> SettableClock:
     return SettableClock(NOW)
 
 
-@pytest.fixture
-async def service(database_url: str, tmp_path: Path, clock: SettableClock) -> AsyncIterator[Service]:
-    """A referral that the mission locale did not answer in time: an alert for it and for the CCAS."""
-    async with running(database_url, tmp_path, clock=clock) as service:
+@pytest.fixture(scope="module")
+async def service(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory, clock: SettableClock
+) -> AsyncIterator[Service]:
+    """A referral that the mission locale did not answer in time: an alert for it and for the CCAS. Only read here."""
+    async with running(module_database_url, tmp_path_factory.mktemp("health"), clock=clock) as service:
         ccas = await service.agency(CCAS)
-        pathway = await ccas.opened()
-        await ccas.command(f"{pathway}/referents", {})
-        await ccas.command(f"{pathway}/diagnoses", {"needs": [{"theme": HOUSING}]})
-        await ccas.command(f"{pathway}/consents", {"purpose": "sharing", "to_agency": MISSION_LOCALE})
-        referral = await ccas.command(f"{pathway}/referrals", {"to_agency": MISSION_LOCALE, "theme": HOUSING})
-        await ccas.get("/v1/inbox", params={"at_least": referral.headers["x-position"]})
-        clock.advance(timedelta(days=21))
-        while not (await ccas.get("/v1/alerts", headers={"Prefer": "wait=5"})).json()["items"]:
-            pass
+        await unanswered(ccas, clock)
+        await alerts_of(ccas)
         yield service
 
 
