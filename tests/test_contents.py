@@ -390,7 +390,7 @@ def test_what_names_a_person_is_described_in_no_other_answer() -> None:
         operation["operationId"]
         for item in described["paths"].values()
         for operation in item.values()
-        if {"given_name", "birth_date", "address"} & set(_fields(operation["responses"], described))
+        if {"given_name", "birth_date", "phone"} & set(_fields(operation["responses"], described))
     }
     assert naming == {"openContents"}
 
