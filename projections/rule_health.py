@@ -32,6 +32,7 @@ CREATE TABLE {alert_episodes} (
     revision     integer NOT NULL,     -- Which time it was raised.
     version      integer NOT NULL,
     hushed       boolean NOT NULL,     -- Found again under a waiver in force: told once that is over.
+    hidden       boolean NOT NULL,     -- Another alert explains it: told once that one is over.
     territory    text COLLATE "C" NOT NULL,
     rule         text COLLATE "C" NOT NULL,
     reason       text COLLATE "C",     -- Why it was cleared.
@@ -58,20 +59,20 @@ CREATE TABLE {alert_responses} (
 
 EPISODES_OF = """
 SELECT alert, revision, pathway, rule, version, raised_at, told_at, cleared_at, escalated_at, waived_until,
-    hushed, reason, cleared_by
+    hushed, hidden, reason, cleared_by
 FROM {alert_episodes} WHERE territory = $1 AND alert = ANY($2::uuid[]) ORDER BY alert, revision"""
 RESPONSES_OF = """
 SELECT alert, revision, agency, delivered_at, acknowledged_at, acted_at, snoozed_at, waived, disputed
 FROM {alert_responses} WHERE territory = $1 AND alert = ANY($2::uuid[])"""
 PUT_EPISODES = """
 INSERT INTO {alert_episodes} (territory, alert, revision, pathway, rule, version, raised_at, told_at, cleared_at,
-    escalated_at, waived_until, hushed, reason, cleared_by)
+    escalated_at, waived_until, hushed, hidden, reason, cleared_by)
 SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::int[], $7::timestamptz[],
-    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bool[], $13::text[],
-    $14::text[])
+    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bool[], $13::bool[],
+    $14::text[], $15::text[])
 ON CONFLICT (territory, alert, revision) DO UPDATE SET told_at = excluded.told_at, cleared_at = excluded.cleared_at,
     escalated_at = excluded.escalated_at, waived_until = excluded.waived_until, hushed = excluded.hushed,
-    reason = excluded.reason, cleared_by = excluded.cleared_by"""
+    hidden = excluded.hidden, reason = excluded.reason, cleared_by = excluded.cleared_by"""
 PUT_RESPONSES = """
 INSERT INTO {alert_responses} (territory, alert, revision, agency, delivered_at, acknowledged_at, acted_at,
     snoozed_at, waived, disputed)
@@ -107,6 +108,7 @@ class Episode(msgspec.Struct):
     escalated_at: datetime | None = None
     waived_until: datetime | None = None
     hushed: bool = False
+    hidden: bool = False
     reason: str | None = None
     cleared_by: str | None = None
 
@@ -197,8 +199,7 @@ class Told:
             case AlertRaised() | AlertReopened():
                 self._found(event)
             case AlertDisclosed():
-                if not event.quiet:
-                    self._tell(self.last[event.originator_id], event.timestamp, event.recipients)
+                self._disclosed(event)
             case AlertCleared():
                 self._cleared(event)
             case AlertDelivered():
@@ -218,8 +219,15 @@ class Told:
         if before is not None and before.waived_until is not None and event.on < before.waived_until:
             episode.waived_until = before.waived_until
             episode.hushed = event.quiet
+        episode.hidden = event.hidden
         self.begin(episode)
         if not (event.quiet or event.hidden):
+            self._tell(episode, event.timestamp, event.recipients)
+
+    def _disclosed(self, event: AlertDisclosed) -> None:
+        episode = self.last[event.originator_id]
+        episode.hidden = False
+        if not event.quiet:
             self._tell(episode, event.timestamp, event.recipients)
 
     def _tell(self, episode: Episode, at: datetime, recipients: Sequence[Recipient]) -> None:
@@ -241,7 +249,7 @@ class Told:
     def _waiver_ended(self, event: AlertWaiverEnded) -> None:
         episode = self.last[event.originator_id]
         episode.waived_until = None
-        if episode.hushed and episode.cleared_at is None:
+        if episode.hushed and not episode.hidden and episode.cleared_at is None:
             self._tell(episode, event.timestamp, event.concerned)
         episode.hushed = False
 

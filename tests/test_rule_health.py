@@ -105,6 +105,27 @@ async def test_what_a_waiver_hushed_counts_as_told_once_the_waiver_is_over(pool:
     assert [line] == recount(life.raisings, asked(place.clock.now()))
 
 
+@pytest.mark.parametrize("disclosed_first", [True, False])
+async def test_hushed_and_hidden_it_counts_as_told_once_both_are_over(
+    pool: Pool, place: Territory, disclosed_first: bool
+) -> None:
+    life = await alert_in(place)
+    await life.raise_()
+    await life.waive(CCAS, days=30)
+    place.pass_days(1)
+    await life.clear(ClearedBecause.DONE_LATE, by=CCAS)
+    place.pass_days(1)
+    await life.raise_(quiet=True, hidden=True)
+    for over in (True, False) if disclosed_first else (False, True):
+        assert (await only_line(pool, place)).told == 1
+        place.pass_days(15)
+        if over:
+            await life.disclose(quiet=disclosed_first)
+        else:
+            await life.end_waiver()
+    assert (await only_line(pool, place)).told == 2
+
+
 async def test_only_an_act_of_an_agency_told_counts_as_acting(pool: Pool, place: Territory) -> None:
     """Not that of an agency that was not, nor a change of rules, nor time; on the other hand, whoever takes it up."""
     for reason, by in (

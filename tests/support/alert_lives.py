@@ -116,10 +116,11 @@ class AlertLife:
         if not (quiet or hidden):
             self._told()
 
-    async def disclose(self) -> None:
+    async def disclose(self, *, quiet: bool = False) -> None:
         fields = {"known_at": 0, "pathway": self.pathway, "rule": self.finding.rule, "recipients": self.recipients}
-        await self._append(AlertDisclosed, SYSTEM, on=self.now, **fields)
-        self._told()
+        await self._append(AlertDisclosed, SYSTEM, on=self.now, quiet=quiet, **fields)
+        if not quiet:
+            self._told()
 
     async def clear(self, reason: ClearedBecause, by: str | None = None) -> None:
         """By an act of an agency on the pathway at this very moment; without one, as time passes."""
