@@ -32,6 +32,8 @@ READS_FROM_BEHIND = 4
 """At once: those who catch up never take all the connections to the database."""
 PAUSE_SECONDS = 0.05
 """Between two reads: a busy territory is read stretch by stretch, not once per event."""
+PAUSE_OF_EACH_SECONDS = 0.0002
+"""And longer the more there are to wake: they must not take all of a processor."""
 POLL_SECONDS = 1.0
 FULL_RETRY_SECONDS = 10
 
@@ -164,7 +166,7 @@ class Followed:
             try:
                 if await self._hub.shown_beyond(self._territory, self.shown):
                     await self._take_in()
-                    await asyncio.sleep(PAUSE_SECONDS)
+                    await asyncio.sleep(max(PAUSE_SECONDS, self.readers * PAUSE_OF_EACH_SECONDS))
             except UNREACHABLE as error:
                 log.warning("stream.unreachable", error_type=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)

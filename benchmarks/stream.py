@@ -1,11 +1,15 @@
-"""Five hundred readers of the stream while 200 events are recorded a second: how late each event comes, and the memory.
+"""Five hundred readers of the stream, 200 events recorded a second: how late each event comes, and what it costs.
 
 First readers of many agencies, each shown its own events; then readers of one agency, each shown every event. The
 service with all it does beside, the readers and the load each have a process, PostgreSQL is durable.
 """
 
 import asyncio
+import os
 import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +28,7 @@ from infrastructure.migrate import migrate
 
 READERS = 500
 PER_SECOND = 200
-SECONDS = 15.0
+SECONDS = 10.0
 CONNECTIONS = 16
 PATHWAYS = 40
 PATIENCE_SECONDS = 60.0
@@ -36,6 +40,33 @@ class Shape(NamedTuple):
 
 
 SHAPES = (Shape("50 agencies, each its own events", 50), Shape("one agency, every event to everybody", 1))
+
+
+class Usage(NamedTuple):
+    """Of the service's process."""
+
+    resident_mib: float
+    processor_seconds: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Usage":
+        status, times = Path(f"/proc/{pid}/status").read_text("ascii"), Path(f"/proc/{pid}/stat").read_text("ascii")
+        user, system = times.rpartition(")")[2].split()[11:13]
+        resident = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        return cls(resident, (int(user) + int(system)) / os.sysconf("SC_CLK_TCK"))
+
+
+class Load(NamedTuple):
+    """Commands at their pace, and what they took of the service."""
+
+    paced: Paced
+    before: Usage
+    after: Usage
+
+    @property
+    def processor(self) -> float:
+        """Cores in use."""
+        return (self.after.processor_seconds - self.before.processor_seconds) / SECONDS
 
 
 def main() -> None:
@@ -57,55 +88,61 @@ async def _main(folder: Path) -> None:
 async def _measure(shape: Shape, place: Path, keys: list[str], pid: int) -> None:
     each = max(1, PATHWAYS // len(keys))
     pathways = [(pathway, key) for key in keys for pathway in await open_pathways("unisson", place, key, each)]
-    events = round(PER_SECOND * SECONDS)
-    requests = [contact(*pathways[number % len(pathways)]) for number in range(events)]
-    of_agency = {key: sum(pathways[number % len(pathways)][1] == key for number in range(events)) for key in keys}
+    turns = [pathways[number % len(pathways)] for number in range(round(PER_SECOND * SECONDS))]
+    of_agency = Counter(key for _, key in turns)
     readers = [keys[number % len(keys)] for number in range(READERS)]
-    before_mib = _resident_mib(pid)
+    requests = [contact(*turn) for turn in turns]
+    alone = await _load(place, requests, pid, f"alone-{shape.agencies}")
     plan = Plan(str(place), readers, [of_agency[key] for key in readers], SECONDS + PATIENCE_SECONDS)
-    reading = await asyncio.create_subprocess_exec(
+    async with _reading(plan) as result:
+        load = await _load(place, requests, pid, f"read-{shape.agencies}")
+        _report(shape, await result, alone, load)
+
+
+@asynccontextmanager
+async def _reading(plan: Plan) -> AsyncIterator[Awaitable[Result]]:
+    """Begun; the result comes once all was given, or the time is over."""
+    process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.stream_readers"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    assert reading.stdin is not None
-    assert reading.stdout is not None
-    reading.stdin.write(msgspec.json.encode(plan) + b"\n")
-    assert await reading.stdout.readline() == b"ready\n"
-    idle_mib = _resident_mib(pid)
-    paced = await _load(place, requests, f"of-{shape.agencies}")
-    result = msgspec.json.decode(await reading.stdout.read(), type=Result)
-    await reading.wait()
-    assert set(paced.by_status) == {"201"}, paced.by_status
-    _report(shape, result, paced, (before_mib, idle_mib, _resident_mib(pid)))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    output = process.stdout
+    process.stdin.write(msgspec.json.encode(plan) + b"\n")
+    assert await output.readline() == b"ready\n"
+
+    async def result() -> Result:
+        return msgspec.json.decode(await output.read(), type=Result)
+
+    yield asyncio.create_task(result())
+    await process.wait()
 
 
-async def _load(place: Path, requests: list[Request], name: str) -> Paced:
+async def _load(place: Path, requests: list[Request], pid: int, name: str) -> Load:
     plan = Pace(str(place), CONNECTIONS, PER_SECOND, SECONDS, requests, name)
+    before = Usage.of(pid)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.paced_load"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate(msgspec.json.encode(plan))
-    return msgspec.json.decode(output, type=Paced)
+    paced = msgspec.json.decode(output, type=Paced)
+    assert set(paced.by_status) == {"201"}, paced.by_status
+    return Load(paced, before, Usage.of(pid))
 
 
-def _resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text("ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+def _report(shape: Shape, result: Result, alone: Load, read: Load) -> None:
+    def told(name: str, value: float, unit: str, baseline: float | None = None) -> None:
+        known = None if baseline is None else round(baseline, 2)
+        report(Measure(name=f"stream, {shape.name}: {name}", value=round(value, 2), unit=unit, baseline=known))
 
-
-def _report(shape: Shape, result: Result, paced: Paced, mib: tuple[float, float, float]) -> None:
-    before, idle, after = mib
-    figures = {
-        "given": (result.given, "events"),
-        "never given": (result.missing, "events"),
-        "lag p50": (result.p50_ms, "ms"),
-        "lag p99": (result.p99_ms, "ms"),
-        "lag at most": (result.max_ms, "ms"),
-        "command p99 meanwhile": (paced.p99_ms, "ms"),
-        "memory without readers": (before, "MiB"),
-        "memory with readers": (idle, "MiB"),
-        "memory after the load": (after, "MiB"),
-    }
-    for name, (value, unit) in figures.items():
-        report(Measure(name=f"stream, {shape.name}: {name}", value=round(value, 1), unit=unit))
+    told("given", result.given, "events")
+    told("never given", result.missing, "events")
+    told("lag p50", result.p50_ms, "ms")
+    told("lag p99", result.p99_ms, "ms")
+    told("lag at most", result.max_ms, "ms")
+    told("command p99, beside without readers", read.paced.p99_ms, "ms", alone.paced.p99_ms)
+    told("processor, beside without readers", read.processor, "cores", alone.processor)
+    told("memory, beside without readers", read.after.resident_mib, "MiB", alone.after.resident_mib)
+    told("memory of a reader", (read.before.resident_mib - alone.after.resident_mib) / READERS, "MiB")
