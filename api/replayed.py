@@ -29,6 +29,7 @@ from domain.rules.rule import Forbid
 from domain.true_on import as_true_on, holds_on
 from projections.agency_inbox import InboxItem
 from projections.alert_board import AlertRow
+from projections.alert_timers import Rest
 from projections.replayed import AlertThen, alert_then, inbox_then
 
 
@@ -144,10 +145,15 @@ class Seen:
     def to_do(self) -> list[InboxItem]:
         """Of every agency, longest waiting first."""
         if self._day is None:
-            waiting = [item for alert in self.told for item in alert.inbox]
+            waiting = [item for alert in self.told if not self._sleeps(alert) for item in alert.inbox]
         else:
             waiting = [item for alert in self.told if alert.row.alert in self._broken for item in alert.items()]
         return inbox_then(self.pathway, waiting, self._lens.now)
+
+    def _sleeps(self, alert: AlertThen) -> bool:
+        finding, pathway = alert.alert.finding, self.pathway
+        rule = None if finding is None else self._lens.rule_of.get((finding.rule, finding.version))
+        return rule is not None and Rest(pathway.id, pathway.is_closed, pathway.is_suspended).ends(rule)
 
     @cached_property
     def _broken(self) -> dict[UUID, Obligation]:

@@ -86,9 +86,6 @@ OF_PATHWAYS = """
 SELECT pathway, alert, next_due, version FROM {alert_timers} WHERE territory = $1 AND pathway = ANY($2::uuid[])
 ORDER BY pathway, alert"""
 NEXT_DUE = "SELECT min(next_due) FROM {alert_timers} WHERE territory = $1"
-POSTPONE = """
-UPDATE {alert_timers} SET next_due = $3
-WHERE territory = $1 AND pathway = ANY($2::uuid[]) AND next_due < $3"""
 
 
 class Timer(NamedTuple):
@@ -119,7 +116,9 @@ class AlertTimersView:
     version = 1
     tables: Mapping[str, str] = {"alert_timers": TIMERS, "resting_pathways": RESTING, "sleeping_alerts": SLEEPING}
     walls: Mapping[str, str] = {"sleeping_alerts": OF_AGENCY}
-    reads = frozenset({"officers", "rulebook"})
+    reads = frozenset({"rulebook"})
+    only_records = True
+    """What is due becomes an event of the alert, and that changes the row."""
 
     def __init__(self, log: EventLog, in_force: RulesInForce, calendars: Calendars, ladder: Ladder = LADDER) -> None:
         self._log = log
@@ -155,10 +154,6 @@ class AlertTimersView:
     async def elapse(self, db: Connection, build: Build, page: Elapsed) -> None:
         """What this records is folded next, which sets the timers: rows never tell more than what is folded."""
         pathways = list(page.standings)
-        if page.replay:
-            later = page.now + datetime.resolution  # Whoever follows will look.
-            await db.execute(build.sql(POSTPONE), page.territory, pathways, later)
-            return
         timers = [Timer(*row.values()) for row in await db.fetch(build.sql(OF_PATHWAYS), page.territory, pathways)]
         rests = {pathway: Rest(pathway, one.closed, one.suspended) for pathway, one in page.standings.items()}
         course_of = await self._course_of(db, build, page.territory, rests)

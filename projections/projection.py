@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 from uuid import UUID
 
 import asyncpg
@@ -185,6 +185,11 @@ class Timed(Protocol):
 
     async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
         """The earliest deadline not yet processed."""
+
+
+def changes_with_time(projection: Projection) -> TypeGuard[Timed]:
+    """Not one whose deadlines only lead to events: its rows change by those, as by any other."""
+    return isinstance(projection, Timed) and not getattr(projection, "only_records", False)
 
 
 @runtime_checkable

@@ -29,7 +29,17 @@ from projections.folding import TRANSIENT, Folding
 from projections.garbage import patient_collector
 from projections.parking import Unfoldable, park, parked, unfoldable
 from projections.pathway_folds import PathwayFolds
-from projections.projection import Build, Connection, Elapsed, Page, Pool, Projection, Reconcilable, Timed
+from projections.projection import (
+    Build,
+    Connection,
+    Elapsed,
+    Page,
+    Pool,
+    Projection,
+    Reconcilable,
+    Timed,
+    changes_with_time,
+)
 
 EVENTS_PER_BATCH = 2_000
 STREAMS_PER_BATCH_MAX = 1_000
@@ -253,7 +263,7 @@ class Rebuild:
             return True
 
     async def _is_settled(self, db: Connection, projection: Projection, held: Sequence[Record]) -> bool:
-        if not isinstance(projection, Timed):
+        if not changes_with_time(projection):
             return True
         build = (await builds.live_builds(db, [projection]))[projection.name]
         for territory, position in held:
@@ -484,7 +494,7 @@ class Rebuild:
         Unless that one is held back it may be further: then only those before the next event, which comes first.
         """
         projection, consumer = place.projection, place.consumer
-        if not isinstance(projection, Timed):
+        if not changes_with_time(projection):
             return
         territory, build = consumer.territory, consumer.build
         horizon = await self._processed_until(db, place, projection)
