@@ -177,11 +177,10 @@ class AlertDesk:
                 return await self._decide(alert_id, order)
             except NOT_ABOUT_THE_STATE:
                 raise
-            except StaleVersion:
-                if order.if_match is not None or not attempts_left:
-                    raise
             except DomainError as refusal:
-                return await self._replay_or_raise(alert_id, order, refusal)
+                decided_anew = isinstance(refusal, StaleVersion) and order.if_match is None
+                if not (decided_anew and attempts_left):
+                    return await self._replay_or_raise(alert_id, order, refusal)
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
     async def _decide(self, alert_id: UUID, order: AlertOrder) -> AlertReceipt:

@@ -85,6 +85,10 @@ async def test_whoever_names_the_version_it_expects_is_refused_another(pool: Poo
     await desk.answer(alert_id, order(CCAS, Acknowledge(), if_match=1))
     with pytest.raises(StaleVersion):
         await desk.answer(alert_id, order(MISSION, if_match=1))
+    mine = order(MISSION, if_match=2)
+    first = await desk.answer(alert_id, mine)
+    again = await desk.answer(alert_id, mine)
+    assert (again.version, again.replayed) == (first.version, True), "sent again it is the same request, not a new one"
 
 
 async def test_of_another_territory_a_pathway_or_nothing_there_is_no_alert(pool: Pool, place: Territory) -> None:

@@ -34,6 +34,7 @@ from infrastructure.messages_told import messages_between
 from infrastructure.outgoing_http import OutgoingHttp
 from projections.agency_inbox import ItemKind, inbox
 from projections.alert_board import AlertRow, Listed, Wanted, alerts
+from projections.check import Checked, check
 from projections.due_soon import due_soon, pathways_at_work
 from projections.inbox_cards import Card, cards
 from projections.rule_figures import Asked, Figures, figures
@@ -41,7 +42,7 @@ from tests.support import service as http
 from tests.support.alerted import alerts_of, raised, respond, unanswered
 from tests.support.answering import alert_of, answer, history, name_coordinator, pass_time
 from tests.support.answering import unanswered as unanswered_here
-from tests.support.following import CCAS, MISSION, TERRITORY, TRAINING_NEED, Territory, territory
+from tests.support.following import CCAS, MISSION, TERRITORY, TRAINING_NEED, Territory, all_projections, territory
 from tests.support.mail_server import MailServer, html_of, text_of
 from tests.support.mailing import Rig
 from tests.support.webhook_rig import Rig as WebhookRig
@@ -599,6 +600,7 @@ async def test_18_audit_folding_the_events_again_gives_the_alert_as_it_is(pool: 
     assert row.responses == alert.responses
     assert (row.severity, row.position, row.recipients) == (alert.severity, stored[-1].position, alert.recipients)
     assert all(each.event.agency and each.event.timestamp for each in stored)
+    assert await check(pool, place.log, all_projections(place), place.clock, ["alert_board"]) == Checked()
 
 
 async def test_15_storm_guard_what_was_long_over_is_one_message_per_agency_and_day(

@@ -109,6 +109,29 @@ async def test_once_it_is_cleared_there_is_nothing_left_to_say(
         assert (late.status_code, late.json()["code"]) == (409, "alert_over"), what
 
 
+async def test_lists_tell_apart_what_is_open_put_aside_waived_and_just_cleared(
+    service: Service, ccas: Agency, mission: Agency, alert_id: str, clock: SettableClock
+) -> None:
+    async def listed(agency: Agency, **params: Any) -> list[str]:
+        return [each["id"] for each in (await agency.get("/v1/alerts", params=params)).json()["items"]]
+
+    before = (clock.now() - timedelta(seconds=1)).isoformat()
+    await alert_at(mission, await respond(mission, alert_id, "snoozes", until=UNTIL, reason="Congés."))
+    assert (await listed(mission, status="snoozed"), await listed(mission, status="open")) == ([alert_id], [])
+    assert (await listed(ccas, status="snoozed"), await listed(ccas, status="open")) == ([], [alert_id])
+    clock.advance(timedelta(hours=1))
+    waiver = {"code": "exempt", "until": UNTIL, "text": "Un texte le prévoit."}
+    await alert_at(ccas, await respond(ccas, alert_id, "waivers", **waiver))
+    assert (await listed(ccas, status="waived"), await listed(ccas, status="open")) == ([alert_id], [])
+    assert await listed(ccas, changed_after=before) == [alert_id]
+    assert await listed(ccas, changed_after=clock.now().isoformat()) == []
+    assert await listed(ccas, recent="true") == [alert_id]
+    clock.advance(timedelta(days=31))
+    assert (await listed(ccas, status="waived"), await listed(mission, status="snoozed")) == ([], [])
+    refused = await ccas.get("/v1/alerts", params={"status": "lost"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_query")
+
+
 async def test_the_same_answer_sent_twice_is_one(service: Service, mission: Agency, alert_id: str) -> None:
     first = await mission.command(f"/v1/alerts/{alert_id}/answers", {"answer": "taking"}, Idempotency_Key="once")
     again = await mission.command(f"/v1/alerts/{alert_id}/answers", {"answer": "taking"}, Idempotency_Key="once")
