@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 import asyncpg
@@ -187,9 +187,9 @@ class Timed(Protocol):
         """The earliest deadline not yet processed."""
 
 
-def changes_with_time(projection: Projection) -> TypeGuard[Timed]:
-    """Not one whose deadlines only lead to events: its rows change by those, as by any other."""
-    return isinstance(projection, Timed) and not getattr(projection, "only_records", False)
+def only_records(projection: Projection) -> bool:
+    """Its deadlines lead to events and nothing else: its rows change by those, not by time."""
+    return bool(getattr(projection, "only_records", False))
 
 
 @runtime_checkable

@@ -38,7 +38,7 @@ from projections.projection import (
     Projection,
     Reconcilable,
     Timed,
-    changes_with_time,
+    only_records,
 )
 
 EVENTS_PER_BATCH = 2_000
@@ -263,7 +263,7 @@ class Rebuild:
             return True
 
     async def _is_settled(self, db: Connection, projection: Projection, held: Sequence[Record]) -> bool:
-        if not changes_with_time(projection):
+        if not isinstance(projection, Timed) or only_records(projection):
             return True
         build = (await builds.live_builds(db, [projection]))[projection.name]
         for territory, position in held:
@@ -494,7 +494,7 @@ class Rebuild:
         Unless that one is held back it may be further: then only those before the next event, which comes first.
         """
         projection, consumer = place.projection, place.consumer
-        if not changes_with_time(projection):
+        if not isinstance(projection, Timed) or only_records(projection):
             return
         territory, build = consumer.territory, consumer.build
         horizon = await self._processed_until(db, place, projection)
