@@ -20,8 +20,9 @@ REVIEW_UNDER = 0.3
 TIME_TO_ACT_DAYS = 7
 """An alert told since, that still stands, says nothing yet about its rule."""
 
-BACK_IN_STEP = ("done_late", "late_evidence", "corrected", "retracted")
-NOBODYS_ANSWER = ("rule_change", "calendar_change", "restricted", "erased")
+C = ClearedBecause
+BACK_IN_STEP = (C.DONE_LATE, C.LATE_EVIDENCE, C.CORRECTED, C.RETRACTED)
+NOBODYS_ANSWER = (C.RULE_CHANGE, C.CALENDAR_CHANGE, C.RESTRICTED, C.ERASED)
 """Reasons for which an alert is cleared whoever acts."""
 
 _CLEARED = "\n".join(
@@ -50,7 +51,7 @@ WITH episodes AS (
         AND (e.raised_at >= $2::timestamptz AND e.raised_at < $3::timestamptz
             OR e.cleared_at IS NULL OR e.cleared_at > $10::timestamptz)
     GROUP BY territory, alert, revision, e.rule, e.version, e.raised_at, e.told_at, e.cleared_at, e.escalated_at,
-        e.reason, 3
+        e.reason, CASE WHEN $5::bool THEN r.agency END
 ), judged AS (
     SELECT *, coalesce(told_at <= $4::timestamptz AND (cleared_at IS NULL OR cleared_at > $10::timestamptz)
         AND (acted_at IS NOT NULL OR cleared_at IS NOT NULL OR told_at <= $11::timestamptz), false) AS says
