@@ -16,6 +16,8 @@ BENCHMARKS = (
     "row_security",
     "flood",
     "stream",
+    "webhooks",
+    "notify",
 )
 
 

@@ -51,6 +51,21 @@ def streaming(url: str, place: Path, folder: Path) -> None:
     _serve(config_of(create_app(Settings(data_dir=folder, database_url=url), limits=limits), limits), place)
 
 
+def notifying(url: str, place: Path, folder: Path) -> None:
+    """The same, whose partners listen on this machine."""
+    from api.app import create_app
+    from api.limits import Limits
+    from api.server import config_of
+    from infrastructure.logs import configure_logs
+    from infrastructure.settings import Settings
+
+    configure_logs("error")  # Nobody reads them here.
+    many = 1_000_000
+    limits = Limits(requests_per_second=many, burst=many)
+    settings = Settings(data_dir=folder, database_url=url, allow_loopback_webhooks=True)
+    _serve(config_of(create_app(settings, limits=limits), limits), place)
+
+
 def limited(url: str, place: Path, folder: Path) -> None:
     """The same with a small quota for each key."""
     unisson(url, place, folder, QUOTA, 2 * QUOTA)
@@ -160,7 +175,14 @@ def _serve(config: uvicorn.Config, place: Path) -> None:
     server.run(sockets=[listen_on_file(place)])
 
 
-SERVERS = {"unisson": unisson, "streaming": streaming, "limited": limited, "bare": bare, "stock": stock}
+SERVERS = {
+    "unisson": unisson,
+    "streaming": streaming,
+    "notifying": notifying,
+    "limited": limited,
+    "bare": bare,
+    "stock": stock,
+}
 
 if __name__ == "__main__":
     name, url, place, folder = sys.argv[1:]

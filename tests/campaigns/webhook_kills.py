@@ -11,7 +11,8 @@ import random
 import sys
 import tempfile
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -127,20 +128,22 @@ async def _deliver_and_kill(pool: Pool, url: str, kills: int, deliveries: int) -
     """Kills at even shares of the work done, wherever the process then is."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         for kill in range(1, kills + 1):
-            process = await _worker(url)
-            await _until_left(pool, deliveries * (kills + 1 - kill) // (kills + 1))
-            process.kill()
-            await process.wait()
-        process = await _worker(url)
-        await _until_left(pool, 0)
-        with suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
+            async with _worker(url):
+                await _until_left(pool, deliveries * (kills + 1 - kill) // (kills + 1))
+        async with _worker(url):
+            await _until_left(pool, 0)
 
 
-async def _worker(url: str) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def _worker(url: str) -> AsyncIterator[None]:
+    """Killed at the end."""
     command = (sys.executable, "-m", "tests.support.delivering", url, str(LEASE_SECONDS))
-    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def _until_left(pool: Pool, most: int) -> None:

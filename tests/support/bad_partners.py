@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 HEAD_BYTES = 64 * 1024
 HANG_SECONDS = 60.0
@@ -15,9 +15,10 @@ INSIDE = "http://169.254.169.254/latest/meta-data/"
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
-    """Takes the request, says nothing for a minute."""
-    await asyncio.sleep(HANG_SECONDS)
+async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    """Takes the request, says nothing for a minute, or until the other side leaves."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(reader.read(), HANG_SECONDS)
 
 
 async def fail(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,7 +43,7 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A header that never ends, a byte at a time."""
     writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while True:
+    while not writer.is_closing():
         writer.write(b"z")
         await writer.drain()
         await asyncio.sleep(0.1)
