@@ -56,8 +56,12 @@ async def test_who_steers_sees_every_agency_and_the_others_their_own(service: Se
         refused = await client.get("/v1/rules/health", params={"agency": CCAS})
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert await health(await service.agency("caf-34")) == []
-    worker = await service.person(Role.WORKER)
-    assert (await worker.get("/v1/rules/health")).status_code == 403
+
+
+async def test_neither_workers_nor_the_steering_committee_see_figures(service: Service) -> None:
+    for role in (Role.WORKER, Role.CARE_WORKER, Role.STEERING, Role.DPO, Role.STATISTICS_AUDITOR):
+        client = await service.person(role)
+        assert (await client.get("/v1/rules/health")).status_code == 403, role
 
 
 async def test_one_rule_is_told_by_its_name(service: Service) -> None:
