@@ -19,6 +19,7 @@ from application.access_log import AccessLog
 from application.accesses import Accesses, months_kept
 from application.agencies import Agencies
 from application.alert_answers import AlertDesk
+from application.alert_deliveries import AlertDeliveries
 from application.alert_notes import AlertNotes
 from application.alert_receipts import Receipts
 from application.api_keys import Gatekeeper
@@ -136,7 +137,7 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
         pathways=pathways,
         alert_desk=alert_desk,
         alert_notes=AlertNotes(alert_desk, pathways, access_log, clock),
-        receipts=Receipts(log, PostgresArrivals(pool), alert_desk),
+        receipts=Receipts(log, PostgresArrivals(pool), AlertDeliveries(log, clock)),
         contents=Contents(pathways, access_log, clock),
         accesses=accesses,
         erasures=desk.erasures,

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from application.access import Caller
-from application.alert_receipts import Delivery
+from application.alert_streams import ATTEMPTS, append_steps, folded
 from application.decision_table import Action
 from application.event_log import (
     Appended,
@@ -27,21 +26,17 @@ from application.event_log import (
 from application.key_vault import KeyDestroyed, KeyRestricted
 from application.pathways import Pathways
 from application.whole_steps import until_a_whole_step
-from domain.aggregate import Event
-from domain.alert import Alert, AlertRaised, AlertReopened, AlertStatus, Sees
+from domain.alert import Alert, AlertStatus, Sees
 from domain.alert_commands import AlertAct, AlertCommand
 from domain.alert_escalation import EscalationLevel, level_of
 from domain.alert_refusals import RightEnded, UnknownAlert
-from domain.alert_steps import AlertDelivered, AlertRead
+from domain.alert_steps import AlertRead
 from domain.clock import Clock
-from domain.command import Act
 from domain.errors import DomainError
-from domain.pathway import SYSTEM, NotAParticipant
+from domain.pathway import NotAParticipant
 from domain.roles import Role
 from domain.rules.calendars import Calendars
 
-ATTEMPTS = 12  # The rules, time and other agencies write to the same stream.
-APPENDS_AT_ONCE_MAX = 64
 REFUSAL_STEP_SECONDS = 0.02
 """Longer than it takes to read and fold most alerts."""
 NOT_ABOUT_THE_STATE = (LogBusy, AppendInDoubt, IdempotencyKeyReused)
@@ -126,50 +121,7 @@ class AlertDesk:
         is_told = alert.status is AlertStatus.OPEN and alert.recipient(caller.agency) is not None
         if is_told and alert.response_of(caller.agency).read_at is None:
             alert.step(AlertRead, self._act(caller, case))
-            await self._append(caller.territory, alert, case.subject)
-
-    async def note_delivered(self, territory: str, deliveries: Iterable[Delivery]) -> int:
-        """Record those that are the first of their agency and revision; returns how many were."""
-        by_alert: dict[UUID, list[Delivery]] = {}
-        for delivery in deliveries:
-            by_alert.setdefault(delivery.alert_id, []).append(delivery)
-        turns = asyncio.Semaphore(APPENDS_AT_ONCE_MAX)
-        counts = await asyncio.gather(
-            *(self._note_deliveries(territory, alert_id, mine, turns) for alert_id, mine in by_alert.items())
-        )
-        return sum(counts)
-
-    async def _note_deliveries(
-        self, territory: str, alert_id: UUID, deliveries: Sequence[Delivery], turns: asyncio.Semaphore
-    ) -> int:
-        async with turns, self._lock(territory, alert_id):
-            for _ in range(ATTEMPTS):
-                history = await self._log.read_stream(territory, alert_id)
-                alert = folded(history)
-                if alert is None or history[0].subject is None:
-                    return 0
-                self._deliver(alert, history, deliveries)
-                try:
-                    appended = await self._append(territory, alert, history[0].subject)
-                except StaleVersion:
-                    continue
-                except KeyDestroyed:
-                    return 0
-                return appended.version - history[-1].event.originator_version
-        return 0  # Whoever keeps writing in between is asked again at the next turn.
-
-    def _deliver(self, alert: Alert, history: Sequence[Stored], deliveries: Sequence[Delivery]) -> None:
-        """Trigger what these deliveries are the first of. A cleared alert needs to reach nobody."""
-        raised = max(stored.position for stored in history if isinstance(stored.event, AlertRaised | AlertReopened))
-        now = self._clock.now()
-        nobody = Act(agency=SYSTEM, agent=None, at=now, today=now.date())
-        for delivery in sorted(deliveries, key=lambda each: each.at):
-            recipient = alert.recipient(delivery.agency)
-            is_first = alert.response_of(delivery.agency).delivered_at is None and delivery.position >= raised
-            if recipient is not None and is_first and alert.status is AlertStatus.OPEN:
-                # Channels go by the real time. Where another clock dates the events, its time is the one that counts.
-                at = delivery.at if alert.changed and alert.changed[0] <= delivery.at <= now else now
-                alert.step(AlertDelivered, nobody, on=at, to=delivery.agency, channel=delivery.channel)
+            await append_steps(self._log, caller.territory, alert, case.subject)
 
     async def _carry_out(self, alert_id: UUID, order: AlertOrder) -> AlertReceipt:
         for attempts_left in reversed(range(ATTEMPTS)):
@@ -189,26 +141,17 @@ class AlertDesk:
             raise StaleVersion(case.alert.version)
         order.command.decide(case.alert, self._act(order.caller, case))
         try:
-            appended = await self._append(order.caller.territory, case.alert, case.subject, order)
+            appended = await append_steps(
+                self._log,
+                order.caller.territory,
+                case.alert,
+                case.subject,
+                idempotency=_idempotency(order),
+                correlation_id=order.correlation_id,
+            )
         except KeyDestroyed:
             raise UnknownAlert from None
         return _receipt(alert_id, appended)
-
-    async def _append(self, territory: str, alert: Alert, subject: UUID, order: AlertOrder | None = None) -> Appended:
-        events = cast("list[Event]", alert.collect_events())
-        assert alert.finding is not None
-        return await self._log.append(
-            territory,
-            Commit(
-                stream_id=alert.id,
-                expected_version=alert.version - len(events),
-                events=events,
-                subject=subject,
-                correlation_id=order.correlation_id if order else None,
-                causation_id=alert.finding.pathway,
-                idempotency=_idempotency(order) if order else None,
-            ),
-        )
 
     async def _replay_or_raise(self, alert_id: UUID, order: AlertOrder, refusal: DomainError) -> AlertReceipt:
         """A refused command may be one that was carried out before: then the answer it was given stands."""
@@ -266,14 +209,6 @@ async def _telling_nothing() -> AsyncIterator[None]:
     except UnknownAlert:
         await until_a_whole_step(began, REFUSAL_STEP_SECONDS)
         raise
-
-
-def folded(history: Sequence[Stored]) -> Alert | None:
-    """None: there is none, it is about somebody erased, or these are events of something else."""
-    alert: Alert | None = None
-    for stored in history:
-        alert = stored.event.mutate(alert)
-    return alert if isinstance(alert, Alert) and not alert.erased else None
 
 
 def _receipt(alert_id: UUID, appended: Appended) -> AlertReceipt:

@@ -56,7 +56,7 @@ class Arrivals(Protocol):
 
 
 class Recorder(Protocol):
-    async def note_delivered(self, territory: str, deliveries: Iterable[Delivery]) -> int:
+    async def record(self, territory: str, deliveries: Iterable[Delivery]) -> int:
         """Record those that are the first of their agency and revision; returns how many were."""
 
 
@@ -97,7 +97,7 @@ class Receipts:
         for territory, delivery in waiting:
             by_territory.setdefault(territory, []).append(delivery)
         try:
-            return sum([await self._recorder.note_delivered(*each) for each in by_territory.items()])
+            return sum([await self._recorder.record(*each) for each in by_territory.items()])
         except BaseException:
             self._added.extendleft(reversed(waiting))
             raise
@@ -107,7 +107,7 @@ class Receipts:
         at, message_id, recorded = (LONG_AGO if place is None else place - AGAIN), FIRST_ID, 0
         while page := await self._arrivals.after(territory, channel, at, message_id, limit=PAGE_ROWS):
             fresh = [each for each in page if (channel, each.message_id) not in self._seen]
-            recorded += await self._recorder.note_delivered(territory, [each.delivery for each in fresh])
+            recorded += await self._recorder.record(territory, [each.delivery for each in fresh])
             self._remember(channel, fresh)
             at, message_id = page[-1].delivery.at, page[-1].message_id
             if fresh:

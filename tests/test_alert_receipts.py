@@ -7,12 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from application.alert_answers import AlertDesk
+from application.alert_deliveries import AlertDeliveries
 from application.alert_receipts import Delivery, Receipts
-from application.pathways import Pathways
 from domain.alert_response import AlertChannel
 from domain.alert_steps import AlertDelivered
-from domain.rules import Calendars
 from infrastructure.alert_arrivals import PostgresArrivals
 from infrastructure.database import Pool
 from tests.support.answering import alert_of, history, unanswered
@@ -37,8 +35,7 @@ async def place(database_url: str, pool: Pool) -> AsyncIterator[Territory]:
 
 def receipts_of(pool: Pool, place: Territory) -> Receipts:
     """Of a process just started."""
-    desk = AlertDesk(place.log, Pathways(place.log, place.clock), Calendars(), place.clock)
-    return Receipts(place.log, PostgresArrivals(pool), desk)
+    return Receipts(place.log, PostgresArrivals(pool), AlertDeliveries(place.log, place.clock))
 
 
 async def settle(pool: Pool, alert_id: UUID, at: datetime) -> None:
@@ -111,8 +108,7 @@ async def test_what_tells_of_an_earlier_revision_does_not_count_for_this_one(poo
 async def test_what_could_not_be_recorded_is_kept_for_the_next_turn(pool: Pool, place: Territory) -> None:
     alert_id = await unanswered(pool, place)
     position = (await history(place, alert_id))[-1].position
-    desk = AlertDesk(place.log, Pathways(place.log, place.clock), Calendars(), place.clock)
-    recorder = FailsOnce(desk)
+    recorder = FailsOnce(AlertDeliveries(place.log, place.clock))
     receipts = Receipts(place.log, PostgresArrivals(pool), recorder)
     receipts.add(TERRITORY, alert_id, MISSION, AlertChannel.STREAM, place.clock.now(), position=position)
     with pytest.raises(OSError, match="lost"):
@@ -121,12 +117,12 @@ async def test_what_could_not_be_recorded_is_kept_for_the_next_turn(pool: Pool, 
 
 
 class FailsOnce:
-    def __init__(self, desk: AlertDesk) -> None:
-        self._desk = desk
+    def __init__(self, recorder: AlertDeliveries) -> None:
+        self._recorder = recorder
         self._failed = False
 
-    async def note_delivered(self, territory: str, deliveries: Iterable[Delivery]) -> int:
+    async def record(self, territory: str, deliveries: Iterable[Delivery]) -> int:
         if not self._failed:
             self._failed = True
             raise OSError("the connection was lost")
-        return await self._desk.note_delivered(territory, deliveries)
+        return await self._recorder.record(territory, deliveries)
