@@ -8,14 +8,14 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 import msgspec
 import uvloop
 
 from infrastructure.open_files import allow
-from tests.support.bad_partners import listening
+from tests.support.bad_partners import Partner, listening
 
 SOUND = "sound"
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -88,13 +88,17 @@ async def _sound() -> AsyncIterator[Sound]:
         server.close()
 
 
+def _partner(name: str) -> AbstractAsyncContextManager[Sound | Partner]:
+    return _sound() if name == SOUND else listening(name)
+
+
 async def main() -> None:
     allow()
     loop, asked = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
     names = msgspec.json.decode(await asked.readline(), type=list[str])
     async with AsyncExitStack() as stack:
-        partners = [await stack.enter_async_context(_sound() if name == SOUND else listening(name)) for name in names]
+        partners = [await stack.enter_async_context(_partner(name)) for name in names]
         _say([each.url for each in partners])
         await asked.read()
         _say([each.came if isinstance(each, Sound) else Came([], {}, 0, each.connections_peak) for each in partners])
