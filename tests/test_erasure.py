@@ -181,7 +181,7 @@ async def test_an_alert_that_came_in_between_is_forgotten_too(here: Scene, pool:
     erasure = await here.ask(person)
     await here.erasures.advance(TERRITORY, erasure.id)
     await pool.execute(
-        "INSERT INTO alert_recipients_v2_b1 (alert, territory, agency, role, sees)"
+        "INSERT INTO alert_recipients_v3_b1 (alert, territory, agency, role, sees)"
         " SELECT DISTINCT stream_id, territory, 'late', 'acting', 'notice' FROM events WHERE topic = 'alert.raised'"
     )
     alerts = await here.means.traces.alerts_of(TERRITORY, person)
