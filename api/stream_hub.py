@@ -129,12 +129,15 @@ class Followed:
         self._arrival = asyncio.Event()
         self._beginning = asyncio.create_task(self._begin())
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended = False
+        """A task that is cancelled just as what it waits for comes goes on: `asyncio.wait_for` of Python 3.11 does."""
 
     async def begin(self) -> None:
         """Raises what keeps the database from being read, to all who wait for the beginning."""
         await asyncio.shield(self._beginning)
 
     async def end(self) -> None:
+        self._ended = True
         for task in (self._beginning, *self._tasks):
             task.cancel()
         await asyncio.gather(self._beginning, *self._tasks, return_exceptions=True)
@@ -162,7 +165,7 @@ class Followed:
         self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._wake_at_the_end())]
 
     async def _read_on(self) -> None:
-        while True:
+        while not self._ended:
             try:
                 if await self._hub.shown_beyond(self._territory, self.shown):
                     await self._take_in()
