@@ -66,7 +66,10 @@ class AlertTransition(msgspec.Struct, kw_only=True):
     before: AlertState | None
     after: AlertState
     reason: str | None
-    """A code: why it was cleared, waived or disputed, what was answered, why a snooze or a waiver ended."""
+    """A code: why it was cleared, waived or disputed, what was answered, why a snooze or a waiver ended.
+
+    Of a bare notice, not why it was cleared.
+    """
     note: str | None
     """Only when asked for, with `notes_for`."""
 
@@ -128,7 +131,7 @@ def transitions(
                 about=about,
                 before=before,
                 after=_state(alert, about, sees),
-                reason=_reason(stored.event),
+                reason=_reason(stored.event, sees),
                 note=notes.get(stored.event.originator_version),
             )
 
@@ -152,8 +155,10 @@ def _state(alert: Alert, about: str | None, sees: Sees) -> AlertState:
     )
 
 
-def _reason(event: Event) -> str | None:
+def _reason(event: Event, sees: Sees) -> str | None:
     match event:
+        case AlertCleared() if sees is not Sees.CONTENT:
+            return None  # It says what became of the pathway.
         case (
             AlertCleared(reason=code) | AlertDisputed(reason=code) | AlertWaived(code=code) | AlertAnswered(answer=code)
         ):

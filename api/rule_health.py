@@ -99,7 +99,8 @@ async def _told(request: ApiRequest, rule: str | None) -> Reply:
 def _asked(request: ApiRequest, query: HealthQuery, rule: str | None) -> tuple[tuple[date, date], Asked]:
     """The period, and what to count in it. Raises Forbidden for the figures of others, InvalidQuery."""
     caller, now = request.user, request.runtime.clock.now()
-    agency = query.agency if any(may_ever(caller, action) for action in SEEING_ALL) else caller.agency
+    sees_all = any(may_ever(caller, action) for action in SEEING_ALL)
+    agency = query.agency if sees_all else caller.agency
     if query.agency not in (None, agency):
         raise Forbidden("You see the figures of your own agency.", field="?agency")
     zone = request.runtime.calendars.of(caller.territory).tz
@@ -115,6 +116,7 @@ def _asked(request: ApiRequest, query: HealthQuery, rule: str | None) -> tuple[t
         now=now,
         by_agency=query.by is By.AGENCY,
         agency=agency,
+        as_told=not sees_all,
         rule=rule,
     )
     return days, asked

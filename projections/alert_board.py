@@ -152,10 +152,12 @@ LISTED = f"""
     AND ($9::timestamptz IS NULL OR a.changed_at > $9)
     AND (NOT $10::boolean OR a.status = 'open'
         OR a.changed_at > $8::timestamptz - interval '{SHOWN_CLEARED_DAYS} days')"""
+# What it is about is asked only of whoever may know: of a bare notice not even how many there are would be told.
+UNFILTERED = "$5::text IS NULL AND $6::uuid IS NULL"
 ALERTS_OF_AGENCY = f"""
 SELECT {TOLD} FROM alert_recipients r JOIN alerts a USING (territory, alert)
 WHERE r.territory = $1 AND r.agency = $2 AND r.alert > $3 AND {LISTED}
-    AND ($6::uuid IS NULL OR (r.sees = 'content' AND {STILL_THERE}))
+    AND (({UNFILTERED}) OR (r.sees = 'content' AND {STILL_THERE}))
 ORDER BY r.alert LIMIT $7"""
 ALERTS_OF_COORDINATOR = f"""
 SELECT {COORDINATED} FROM (
@@ -164,7 +166,7 @@ SELECT {COORDINATED} FROM (
 ) AS t JOIN alerts a ON a.territory = $1 AND a.alert = t.alert
 LEFT JOIN alert_recipients r ON r.territory = $1 AND r.alert = t.alert AND r.agency = $2
 WHERE {LISTED}
-    AND ($6::uuid IS NULL OR a.level = 'coordinator' OR (r.sees = 'content' AND {STILL_THERE}))
+    AND (({UNFILTERED}) OR a.level = 'coordinator' AND {IN_USE} OR (r.sees = 'content' AND {STILL_THERE}))
 ORDER BY t.alert LIMIT $7"""
 ALERTS_OF_PATHWAYS = f"""
 SELECT l.* FROM unnest($3::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
@@ -236,7 +238,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     status: Listed | None = None
     rule: str | None = None
     pathway: UUID | None = None
-    """Only those whose content may be seen."""
+    """By either, only those whose content may be seen."""
     changed_after: datetime | None = None
     recent: bool = False
     """The open ones, and what was cleared in the last seven days."""

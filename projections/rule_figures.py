@@ -48,6 +48,7 @@ WITH episodes AS (
     FROM alert_episodes e LEFT JOIN alert_responses r USING (territory, alert, revision)
     WHERE territory = $1 AND (NOT $5::bool OR r.agency IS NOT NULL) AND ($6::text IS NULL OR r.agency = $6)
         AND ($7::text IS NULL OR e.rule = $7)
+        AND (NOT $16::bool OR r.agency = ANY (string_to_array(e.entitled, ' ')))
         AND (e.raised_at >= $2::timestamptz AND e.raised_at < $3::timestamptz
             OR e.cleared_at IS NULL OR e.cleared_at > $10::timestamptz)
     GROUP BY territory, alert, revision, e.rule, e.version, e.raised_at, e.told_at, e.cleared_at, e.escalated_at,
@@ -104,6 +105,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A line for each agency told of it, instead of one for all."""
     agency: str | None = None
     """That one's line alone."""
+    as_told: bool = False
+    """By each agency, only what it may know: without alerts of which it had a bare notice."""
     rule: str | None = None
 
 
@@ -167,6 +170,7 @@ async def figures(
         asked.now - timedelta(days=TIME_TO_ACT_DAYS),
         *after,
         limit,
+        asked.as_told,
     )
     return [_figures(row, asked.now) for row in rows]
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from domain.aggregate import Event
-from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient
+from domain.alert import AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Sees
 from domain.alert_escalation import AlertEscalated
 from domain.alert_pause import AlertSnoozed, AlertWaived, AlertWaiverEnded
 from domain.alert_response import Answer
@@ -37,6 +37,7 @@ CREATE TABLE {alert_episodes} (
     rule         text COLLATE "C" NOT NULL,
     reason       text COLLATE "C",     -- Why it was cleared.
     cleared_by   text COLLATE "C",     -- Whose act did it; null: time passing, or the rules.
+    entitled     text COLLATE "C" NOT NULL, -- Agencies that may know what it is about, with a space between.
     PRIMARY KEY (territory, alert, revision)
 );
 CREATE INDEX ON {alert_episodes} (territory, raised_at);
@@ -59,20 +60,21 @@ CREATE TABLE {alert_responses} (
 
 EPISODES_OF = """
 SELECT alert, revision, pathway, rule, version, raised_at, told_at, cleared_at, escalated_at, waived_until,
-    hushed, hidden, reason, cleared_by
+    hushed, hidden, reason, cleared_by, entitled
 FROM {alert_episodes} WHERE territory = $1 AND alert = ANY($2::uuid[]) ORDER BY alert, revision"""
 RESPONSES_OF = """
 SELECT alert, revision, agency, delivered_at, acknowledged_at, acted_at, snoozed_at, waived, disputed
 FROM {alert_responses} WHERE territory = $1 AND alert = ANY($2::uuid[])"""
 PUT_EPISODES = """
 INSERT INTO {alert_episodes} (territory, alert, revision, pathway, rule, version, raised_at, told_at, cleared_at,
-    escalated_at, waived_until, hushed, hidden, reason, cleared_by)
+    escalated_at, waived_until, hushed, hidden, reason, cleared_by, entitled)
 SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::int[], $7::timestamptz[],
     $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bool[], $13::bool[],
-    $14::text[], $15::text[])
+    $14::text[], $15::text[], $16::text[])
 ON CONFLICT (territory, alert, revision) DO UPDATE SET told_at = excluded.told_at, cleared_at = excluded.cleared_at,
     escalated_at = excluded.escalated_at, waived_until = excluded.waived_until, hushed = excluded.hushed,
-    hidden = excluded.hidden, reason = excluded.reason, cleared_by = excluded.cleared_by"""
+    hidden = excluded.hidden, reason = excluded.reason, cleared_by = excluded.cleared_by,
+    entitled = excluded.entitled"""
 PUT_RESPONSES = """
 INSERT INTO {alert_responses} (territory, alert, revision, agency, delivered_at, acknowledged_at, acted_at,
     snoozed_at, waived, disputed)
@@ -111,6 +113,12 @@ class Episode(msgspec.Struct):
     hidden: bool = False
     reason: str | None = None
     cleared_by: str | None = None
+    entitled: str = ""
+
+    def entitle(self, recipients: Sequence[Recipient]) -> None:
+        """Whoever had a bare notice is counted, and does not learn from its figures which rule it was."""
+        fresh = {one.agency for one in recipients if one.sees is Sees.CONTENT}
+        self.entitled = " ".join(sorted(fresh.union(self.entitled.split())))
 
 
 class Response(msgspec.Struct):
@@ -147,7 +155,7 @@ FOLDED = (
 
 class RuleHealth:
     name = "rule_health"
-    version = 2
+    version = 3
     tables: Mapping[str, str] = {"alert_episodes": EPISODES, "alert_responses": RESPONSES}
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
@@ -220,6 +228,7 @@ class Told:
             episode.waived_until = before.waived_until
             episode.hushed = event.quiet
         episode.hidden = event.hidden
+        episode.entitle(event.recipients)
         self.begin(episode)
         if not (event.quiet or event.hidden):
             self._tell(episode, event.timestamp, event.recipients)
@@ -243,6 +252,7 @@ class Told:
     def _escalated(self, event: AlertEscalated) -> None:
         episode = self.episodes[event.originator_id, event.revision]
         episode.escalated_at = episode.escalated_at or event.on
+        episode.entitle(event.recipients)
         for one in event.recipients:
             self._of(episode, one.agency)
 
