@@ -47,6 +47,7 @@ from api import (
     subject_access,
     timeline,
     unsubscribe,
+    webhook_deliveries,
     webhook_recoveries,
     webhooks,
 )
@@ -147,6 +148,7 @@ def routes(roles: frozenset[str] = ROLES) -> list[Router]:
         rule_health.routes,
         backtests.routes,
         webhooks.routes,
+        webhook_deliveries.routes,
         webhook_recoveries.routes,
         mailboxes.routes,
         mandates.routes,

@@ -12,10 +12,10 @@ from api.bodies import BodyReader
 from api.conditions import fingerprint, idempotency_key
 from api.described import described
 from api.moments import moment
+from api.once import NOTHING, Nothing
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.rules import TooManyRules, must_be_short, placed
-from api.webhooks import NOTHING, Nothing
 from application.access import Scope
 from application.backtest.jobs import (
     Asked,

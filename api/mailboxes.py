@@ -10,10 +10,10 @@ from litestar.params import FromPath
 
 from api.bodies import BodyReader
 from api.described import described
+from api.once import Nothing, once
 from api.queries import QueryReader
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from api.webhooks import Nothing, once
 from application.access import Scope
 from application.mail import (
     DAILY_DEFAULT,

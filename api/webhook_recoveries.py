@@ -10,9 +10,9 @@ from litestar.params import FromPath
 
 from api.bodies import BodyReader
 from api.described import described
+from api.once import NOTHING, Nothing, once
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from api.webhooks import NOTHING, Nothing, once
 from application.access import Scope
 from application.webhook_recoveries import Asked, Recovery, RecoveryState, RecoveryUnderWay, UnknownRecovery
 from application.webhooks import EndpointDisabled, EndpointUnverified, UnknownEndpoint

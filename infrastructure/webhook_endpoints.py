@@ -1,11 +1,8 @@
 """Agencies' webhook endpoints in the database (the port `application.webhooks.Webhooks`). Secrets are stored sealed."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 import msgspec
@@ -21,7 +18,6 @@ from application.webhooks import (
     DisabledReason,
     Endpoint,
     EndpointDisabled,
-    EndpointRefused,
     EndpointStatus,
     EndpointUnverified,
     NewEndpoint,
@@ -31,8 +27,8 @@ from application.webhooks import (
     UnknownMessage,
 )
 from domain.ids import uuid7
-from infrastructure.address_filter import is_allowed
 from infrastructure.database import Database, Pool, Record
+from infrastructure.endpoint_address import check_url
 from infrastructure.outbox import disable
 from infrastructure.webhook_challenges import is_same, new_challenge
 from infrastructure.webhook_secret import SecretBox, new_secret
@@ -41,9 +37,7 @@ ENDPOINTS_MAX = 10
 CHALLENGES_MAX = 20
 CHALLENGES_PERIOD = timedelta(hours=1)
 CHALLENGE_GOOD_FOR = timedelta(days=4)  # As long as it is tried at the most.
-URL_CHARACTERS_MAX = 2000
 ROTATION = timedelta(hours=24)
-HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)  # A name, or an address.
 
 COLUMNS = """territory, endpoint_id, agency, url, event_types, status, disabled_reason, disabled_at,
 challenge_until, verified_at, consecutive_failures, last_success_at, created_at"""
@@ -82,7 +76,8 @@ WHERE territory = $1 AND agency = $2 AND endpoint_id = $3"""
 ENABLE = """
 UPDATE webhook_endpoints
 SET status = CASE WHEN verified_at IS NULL THEN 'unverified' ELSE 'active' END,
-    disabled_reason = NULL, disabled_at = NULL, consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL
+    disabled_reason = NULL, disabled_at = NULL,
+    consecutive_failures = 0, failing_since = NULL, circuit_open_until = NULL
 WHERE territory = $1 AND agency = $2 AND endpoint_id = $3 AND status = 'disabled'"""
 
 TELL_ONE = """
@@ -254,35 +249,6 @@ async def _challenge(db: Database, territory: str, agency: str, endpoint_id: UUI
     await db.execute(TELL_ONE, territory, uuid7(), agency, CHALLENGE_MESSAGE, endpoint_id, now)
     await db.execute(WAKE)
     return _endpoint(row)
-
-
-def check_url(url: str, *, allow_loopback: bool) -> None:
-    """Refuses at once what could never be sent to. What the name leads to is judged at each connection, not here."""
-    parts = _parts(url)
-    plain = allow_loopback and parts.scheme == "http" and parts.port != 0
-    if not plain and (parts.scheme, 443 if parts.port is None else parts.port) != ("https", 443):
-        raise EndpointRefused("Only https on port 443 is possible.", field="/url")
-    if parts.username is not None or parts.password is not None or "#" in url:
-        raise EndpointRefused("The address must hold neither user name, password nor fragment.", field="/url")
-    try:
-        literal = ip_address(parts.hostname or "")
-    except ValueError:
-        return
-    if not is_allowed(literal, allow_loopback=allow_loopback):
-        raise EndpointRefused("The address is not on the public internet.", field="/url")
-
-
-def _parts(url: str) -> SplitResult:
-    """Printable ASCII only: an international name is written in its xn-- form, a path percent-encoded."""
-    printable = url.isascii() and url.isprintable() and " " not in url
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 (raises ValueError when it is none)
-    except ValueError:
-        printable = False
-    if not printable or not HOST.fullmatch(parts.hostname or "") or len(url) > URL_CHARACTERS_MAX:
-        raise EndpointRefused("This is not a complete address in plain ASCII.", field="/url")
-    return parts
 
 
 async def one_endpoint(db: "Database | Pool", territory: str, agency: str, endpoint_id: UUID) -> Endpoint:

@@ -31,6 +31,12 @@ INSERT INTO webhook_recoveries
     (territory, recovery_id, endpoint_id, since, after_position, cursor_position, again, asked_at)
 VALUES ($1, $2, $3, $4, $5, coalesce($5::bigint, -1), $6, $7) RETURNING {COLUMNS}"""
 
+FORGET = """
+DELETE FROM webhook_recoveries WHERE territory = $1 AND recovery_id IN (
+    SELECT recovery_id FROM webhook_recoveries
+    WHERE territory = $1 AND endpoint_id = $2 AND state NOT IN ('queued', 'running')
+    ORDER BY recovery_id DESC OFFSET $3)"""
+
 LIST = f"""
 SELECT {COLUMNS} FROM webhook_recoveries
 WHERE territory = $1 AND endpoint_id = $2 ORDER BY recovery_id DESC LIMIT $3"""
@@ -123,6 +129,7 @@ class PostgresRecoveries:
                 row = await db.fetchrow(INSERT, territory, uuid7(), *values)
             except asyncpg.UniqueViolationError:
                 raise RecoveryUnderWay from None
+            await db.execute(FORGET, territory, endpoint_id, SHOWN - 1)
             await db.execute(WAKE)
         assert row is not None
         return _recovery(row)

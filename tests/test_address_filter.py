@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from api.demo.receiver import Answer, Delivery, Receiver
 from application.webhooks import EndpointRefused
 from infrastructure.address_filter import SPECIAL_V4, SPECIAL_V6, Address, is_allowed
+from infrastructure.endpoint_address import check_url
 from infrastructure.outgoing_http import GuardedBackend, NameService, OutgoingHttp, Refused
-from infrastructure.webhook_endpoints import check_url
 
 BAD = (
     "0.0.0.0",  # noqa: S104

@@ -13,7 +13,7 @@ from domain.ids import uuid7
 from infrastructure.database import Pool
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.recovery_runner import RecoveryRunner
-from infrastructure.webhook_recoveries import PostgresRecoveries
+from infrastructure.webhook_recoveries import SHOWN, PostgresRecoveries
 from tests.support.webhook_rig import CCAS, CLEARED, SIAO, TERRITORY, Moody, Rig
 
 LONG_AGO = timedelta(days=1)
@@ -172,6 +172,20 @@ async def test_an_endpoint_has_one_recovery_at_a_time(rig: Rig) -> None:
         assert [each.recovery_id for each in listed] == [second, first]
         with pytest.raises(UnknownRecovery):
             await desk.jobs.recovery(TERRITORY, CCAS, desk.endpoint, uuid7())
+
+
+async def test_the_latest_fifty_are_kept(rig: Rig) -> None:
+    async with Receiver() as partner:
+        desk = Desk(rig, await rig.trusted(partner))
+        asked = []
+        for _ in range(SHOWN + 2):
+            asked.append(await desk.ask())
+            await desk.jobs.cancel(TERRITORY, CCAS, desk.endpoint, asked[-1], rig.clock.now())
+        assert await rig.pool.fetchval("SELECT count(*) FROM webhook_recoveries") == SHOWN
+        kept = await desk.jobs.recoveries(TERRITORY, CCAS, desk.endpoint)
+        ids = {each.recovery_id for each in kept}
+        assert asked[-1] in ids
+        assert asked[0] not in ids
 
 
 async def disabled_meanwhile(rig: Rig, partner: Receiver, messages: int) -> UUID:
