@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.alert import (
     Alert,
@@ -330,3 +332,57 @@ def test_a_decreed_day_off_moves_it() -> None:
     bridge = CALENDARS.with_days_off("FR-34", "2026-2", added=[date(2026, 1, 6)])
     moved = Course(calendar=bridge.of("FR-34"))
     assert rises(Case("critical").next(moved))[0] == paris(2026, 1, 8)
+
+
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from([CCAS, MISSION, HOUSING]),
+        st.sampled_from(["acknowledge", "take", "refuse", "snooze", "waive"]),
+        st.integers(0, 30),
+        st.integers(1, 40),
+    ),
+    max_size=8,
+)
+
+
+@given(acts=ACTS, severity=st.sampled_from(Severity), grows=st.booleans())
+def test_whatever_people_do_it_comes_to_an_end_in_order_and_calls_upon_nobody_twice(
+    acts: list[tuple[str, str, int, int]], severity: Severity, grows: bool
+) -> None:
+    case, now = Case(severity), MONDAY
+    course = growing(("2bd", "warning", None), ("4bd", "critical", "coordinator")) if grows else PARIS
+    dues: list[datetime] = []
+    for agency, act, after, length in sorted(acts, key=lambda each: each[2]):
+        now = max(now, MONDAY + timedelta(days=after))
+        dues += until(case, course, now)
+        done_by(case, agency, act, now, now + timedelta(days=length))
+    dues += until(case, course, MONDAY + timedelta(days=1000))
+    assert dues == sorted(dues)
+    assert case.next(course) is None
+    levels = [step.level for step in case.alert.escalated]
+    assert levels.count(EscalationLevel.LEAD) <= 1
+    assert levels.count(EscalationLevel.COORDINATOR) <= 1
+    assert levels.count(EscalationLevel.RULE) == (2 if grows else 0)
+    assert severity is Severity.INFO or EscalationLevel.COORDINATOR in levels or grows
+
+
+def until(case: Case, course: Course, now: datetime) -> list[datetime]:
+    """All that is due by then, done when it was due."""
+    dues = []
+    while (step := case.next(course)) is not None and step.due <= now:
+        dues.append(case.passed(course).due)
+    return dues
+
+
+def done_by(case: Case, agency: str, act: str, now: datetime, later: datetime) -> None:
+    match act:
+        case "acknowledge":
+            case.did(AlertAcknowledged, agency, now, until=later)
+        case "take":
+            case.did(AlertAnswered, agency, now, answer=Answer.TAKING, until=later)
+        case "refuse":
+            case.did(AlertAnswered, agency, now, answer=Answer.NOT_CONCERNED)
+        case "snooze":
+            case.did(AlertSnoozed, agency, now, until=later)
+        case "waive":
+            case.did(AlertWaived, agency, now, code=WaiverCode.AGREED_DELAY, until=later)
