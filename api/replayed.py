@@ -29,8 +29,8 @@ from domain.rules.rule import Forbid
 from domain.true_on import as_true_on, holds_on
 from projections.agency_inbox import InboxItem
 from projections.alert_board import AlertRow
-from projections.alert_timers import Rest
 from projections.replayed import AlertThen, alert_then, inbox_then
+from projections.resting import rest_of
 
 
 class MomentView(msgspec.Struct, kw_only=True):
@@ -151,9 +151,9 @@ class Seen:
         return inbox_then(self.pathway, waiting, self._lens.now)
 
     def _sleeps(self, alert: AlertThen) -> bool:
-        finding, pathway = alert.alert.finding, self.pathway
+        finding = alert.alert.finding
         rule = None if finding is None else self._lens.rule_of.get((finding.rule, finding.version))
-        return rule is not None and Rest(pathway.id, pathway.is_closed, pathway.is_suspended).ends(rule)
+        return rule is not None and rest_of(self.pathway).ends(rule)
 
     @cached_property
     def _broken(self) -> dict[UUID, Obligation]:

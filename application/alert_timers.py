@@ -101,6 +101,8 @@ def steps_of(alerts: Mapping[UUID, Alert], course_of: CourseOf) -> dict[UUID, St
     """The next step of each alert of one pathway that has one."""
     steps: dict[UUID, Step] = {}
     for alert_id, alert in alerts.items():
+        if alert.erased:
+            continue
         beside = [other for other_id, other in alerts.items() if other_id != alert_id]
         step = next_step(alert, beside, course_of(alert))
         if step is not None:

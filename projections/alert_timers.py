@@ -18,9 +18,19 @@ from application.rules_in_force import RulesInForce
 from domain.alert import Alert, AlertStatus
 from domain.escalation import LADDER, Course, Ladder, is_told
 from domain.rules import Calendars
-from domain.rules.rule import OnClose, OnSuspend, Rule
+from domain.rules.rule import Rule
 from projections.officers import agencies_of_coordinators
 from projections.projection import Build, Connection, Elapsed, Page
+from projections.resting import (
+    NO_REST,
+    RESTING,
+    SLEEPING,
+    Rest,
+    forget_rests,
+    keep_rests,
+    put_to_sleep,
+    rests_of,
+)
 from projections.rulings import RulesHistory, Rulings, Version
 from projections.walls import OF_AGENCY
 
@@ -36,48 +46,13 @@ CREATE TABLE {alert_timers} (
 CREATE INDEX ON {alert_timers} (territory, pathway);
 CREATE INDEX ON {alert_timers} (territory, next_due) WHERE next_due IS NOT NULL"""
 
-RESTING = """
-CREATE TABLE {resting_pathways} (
-    pathway   uuid NOT NULL,
-    closed    boolean NOT NULL,
-    suspended boolean NOT NULL,
-    territory text COLLATE "C" NOT NULL,
-    PRIMARY KEY (territory, pathway)
-)"""
-SLEEPING = """
-CREATE TABLE {sleeping_alerts} (
-    alert     uuid NOT NULL,  -- Open, and in no inbox as long as its pathway rests.
-    territory text COLLATE "C" NOT NULL,
-    agency    text COLLATE "C" NOT NULL,
-    PRIMARY KEY (territory, agency, alert)
-);
-CREATE INDEX ON {sleeping_alerts} (territory, alert)"""
-
-REST = """
-INSERT INTO {resting_pathways} AS r (territory, pathway, closed, suspended)
-SELECT $1, * FROM unnest($2::uuid[], $3::boolean[], $4::boolean[])
-ON CONFLICT (territory, pathway) DO UPDATE SET closed = excluded.closed, suspended = excluded.suspended
-    WHERE (r.closed, r.suspended) <> (excluded.closed, excluded.suspended)
-RETURNING pathway"""
-GO_ON = "DELETE FROM {resting_pathways} WHERE territory = $1 AND pathway = ANY($2::uuid[]) RETURNING pathway"
-RESTS = """
-SELECT pathway, closed, suspended FROM {resting_pathways} WHERE territory = $1 AND pathway = ANY($2::uuid[])"""
-WAKE = "DELETE FROM {sleeping_alerts} WHERE territory = $1 AND alert = ANY($2::uuid[])"
-SLEEP = """
-INSERT INTO {sleeping_alerts} (territory, alert, agency) SELECT $1, * FROM unnest($2::uuid[], $3::text[])"""
 BESIDE = "SELECT alert FROM {alert_timers} WHERE territory = $1 AND pathway = ANY($2::uuid[])"
 PUT = """
 INSERT INTO {alert_timers} (territory, alert, pathway, next_due, version)
 SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::int[])
 ON CONFLICT (territory, alert) DO UPDATE SET next_due = excluded.next_due, version = excluded.version"""
 DROP = "DELETE FROM {alert_timers} WHERE territory = $1 AND alert = ANY($2::uuid[])"
-FORGET = (
-    """
-DELETE FROM {sleeping_alerts} s USING {alert_timers} t
-WHERE s.territory = $1 AND t.territory = $1 AND s.alert = t.alert AND t.pathway = ANY($2::uuid[])""",
-    "DELETE FROM {alert_timers} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
-    "DELETE FROM {resting_pathways} WHERE territory = $1 AND pathway = ANY($2::uuid[])",
-)
+FORGET = "DELETE FROM {alert_timers} WHERE territory = $1 AND (pathway = ANY($2::uuid[]) OR alert = ANY($3::uuid[]))"
 DUE = """
 SELECT pathway FROM {alert_timers}
 WHERE territory = $1 AND next_due <= $2 AND pathway <> ALL($4::uuid[]) AND alert <> ALL($4::uuid[])
@@ -93,20 +68,6 @@ class Timer(NamedTuple):
     alert: UUID
     next_due: datetime | None
     version: int
-
-
-class Rest(NamedTuple):
-    """How a pathway rests, if it does."""
-
-    pathway: UUID
-    closed: bool
-    suspended: bool
-
-    def ends(self, rule: Rule) -> bool:
-        """Not where the rule means to look beyond."""
-        return (self.closed and rule.on_close is OnClose.CANCEL) or (
-            self.suspended and rule.on_suspend is not OnSuspend.RUN
-        )
 
 
 class AlertTimersView:
@@ -130,21 +91,20 @@ class AlertTimersView:
         """Under other calendars, ladders or rules of the product every timer has to be set again."""
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:
-        changed = await _rest(db, build, page)
+        changed = await keep_rests(db, build, page)
         touched = page.alerts
         pathways = sorted(changed | {alert.finding.pathway for alert in touched.values() if alert.finding is not None})
         if pathways:
             known = [row["alert"] for row in await db.fetch(build.sql(BESIDE), page.territory, pathways)]
             alerts = {**await self._read(page, [alert for alert in known if alert not in touched]), **touched}
-            rests = await db.fetch(build.sql(RESTS), page.territory, pathways)
-            course_of = await self._course_of(db, build, page.territory, {row["pathway"]: Rest(*row) for row in rests})
+            rests = await rests_of(db, build, page.territory, pathways)
+            course_of = await self._course_of(db, build, page.territory, rests)
             await _put(db, build, page.territory, alerts, course_of)
-            await _put_to_sleep(db, build, page.territory, alerts, course_of)
+            asleep = [alert_id for alert_id, alert in alerts.items() if is_told(alert) and course_of(alert).asleep]
+            await put_to_sleep(db, build, page.territory, alerts, asleep)
         if page.erased:
-            for statement in FORGET:
-                await db.execute(build.sql(statement), page.territory, list(page.erased))
-            for statement in (DROP, WAKE):
-                await db.execute(build.sql(statement), page.territory, list(page.forgotten_alerts))
+            await db.execute(build.sql(FORGET), page.territory, list(page.erased), list(page.forgotten_alerts))
+            await forget_rests(db, build, page)
 
     async def due(
         self, db: Connection, build: Build, territory: str, now: datetime, limit: int, without: Collection[UUID]
@@ -155,12 +115,13 @@ class AlertTimersView:
         """What this records is folded next, which sets the timers: rows never tell more than what is folded."""
         pathways = list(page.standings)
         timers = [Timer(*row.values()) for row in await db.fetch(build.sql(OF_PATHWAYS), page.territory, pathways)]
-        rests = {pathway: Rest(pathway, one.closed, one.suspended) for pathway, one in page.standings.items()}
+        rests = {pathway: Rest(one.closed, one.suspended) for pathway, one in page.standings.items()}
         course_of = await self._course_of(db, build, page.territory, rests)
         coordinators = await agencies_of_coordinators(db, page.territory)
         circumstances = Circumstances(now=page.now, course_of=course_of, coordinators=coordinators)
         alerts = await self._timers.pass_time(page.territory, list(_waiting(page, timers)), circumstances)
-        idle = {timer.alert for timer in timers if _has_led_to_nothing(timer, alerts.get(timer.alert))}
+        due = [timer for timer in timers if timer.next_due is not None and timer.next_due <= page.now]
+        idle = {timer.alert for timer in due if _has_led_to_nothing(timer, alerts.get(timer.alert))}
         await _put(db, build, page.territory, alerts, course_of, only=idle)
 
     async def next_due(self, db: Connection, build: Build, territory: str) -> datetime | None:
@@ -188,41 +149,16 @@ class AlertTimersView:
             rule = _rule(history, (alert.finding.rule, alert.finding.version))
             if rule is None:
                 return Course(calendar=calendar, ladder=self._ladder)
-            rest = rests.get(alert.finding.pathway)
+            rest = rests.get(alert.finding.pathway, NO_REST)
             return Course(
                 calendar=calendar,
                 growth=rule.raises.escalate,
                 inhibited_by=rule.inhibited_by,
-                asleep=rest is not None and rest.ends(rule),
+                asleep=rest.ends(rule),
                 ladder=self._ladder,
             )
 
         return course_of
-
-
-async def _rest(db: Connection, build: Build, page: Page) -> set[UUID]:
-    """Keep which pathways rest; returns those of which that changed."""
-    resting = [one for one in page.living.values() if one.is_closed or one.is_suspended]
-    going_on = page.living.keys() - {one.id for one in resting}
-    changed = await db.fetch(build.sql(GO_ON), page.territory, list(going_on)) if going_on else []
-    if resting:
-        states = [(one.id, one.is_closed, one.is_suspended) for one in resting]
-        changed += await db.fetch(build.sql(REST), page.territory, *zip(*states, strict=True))
-    return {row["pathway"] for row in changed}
-
-
-async def _put_to_sleep(
-    db: Connection, build: Build, territory: str, alerts: Mapping[UUID, Alert], course_of: CourseOf
-) -> None:
-    asleep = [
-        (alert_id, one.agency)
-        for alert_id, alert in alerts.items()
-        if is_told(alert) and course_of(alert).asleep
-        for one in alert.recipients
-    ]
-    await db.execute(build.sql(WAKE), territory, list(alerts))
-    if asleep:
-        await db.execute(build.sql(SLEEP), territory, *zip(*asleep, strict=True))
 
 
 def _rule(history: RulesHistory, version: Version) -> Rule | None:

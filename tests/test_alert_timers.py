@@ -14,13 +14,23 @@ from domain.alert import Recipient, Role, Sees
 from domain.alert_commands import Acknowledge, Snooze, Waive
 from domain.alert_escalation import AlertEscalated, EscalationLevel
 from domain.alert_pause import AlertWaiverEnded, AlertWoken, WaiverCode, WokenBecause
+from domain.compartments import Compartment
 from domain.referral import MoveReferral, ReferralStatus, RequestReferral
 from infrastructure.database import Pool
 from projections.check import Checked, check
 from projections.rebuild import rebuild
 from tests.support.answering import alert_of, answer, history, name_coordinator, pass_time, unanswered
 from tests.support.eventually import PATIENCE_SECONDS
-from tests.support.following import CCAS, MISSION, TRAINING_NEED, Territory, all_projections, follower_of, territory
+from tests.support.following import (
+    CCAS,
+    MISSION,
+    TERRITORY,
+    TRAINING_NEED,
+    Territory,
+    all_projections,
+    follower_of,
+    territory,
+)
 
 METROPOLE = "metropole-montpellier"
 DAY = timedelta(days=1)
@@ -139,6 +149,21 @@ async def test_built_again_from_the_log_the_timers_are_the_same(pool: Pool, plac
     assert await pool.fetch("SELECT * FROM alert_timers ORDER BY alert") == rows
     await pass_time(pool, place, 4 * DAY)
     assert len(await levels(place, first)) > 1
+
+
+async def test_of_a_person_whose_keys_are_gone_nothing_more_is_recorded(pool: Pool, place: Territory) -> None:
+    """And nobody else waits for it."""
+    forgotten, other = await unanswered(pool, place), await unanswered(pool, place)
+    finding = (await alert_of(place, forgotten)).finding
+    assert finding is not None
+    pathway = await place.pathway(finding.pathway)
+    assert pathway.subject is not None
+    await place.log.vault.destroy(TERRITORY, pathway.subject, list(Compartment))  # type: ignore[attr-defined]
+    before = len(await history(place, forgotten))
+    for _ in range(3):
+        await pass_time(pool, place, 4 * DAY)
+    assert len(await history(place, forgotten)) == before
+    assert EscalationLevel.LEAD in await levels(place, other)
 
 
 class DiesAfter:
