@@ -176,7 +176,7 @@ class AlertDisclosed(Event, frozen=True, kw_only=True):
     def apply(self, alert: "Alert") -> None:
         alert.hidden = False
         alert.quiet = self.quiet
-        alert.told_at = alert.waits_since = self.timestamp
+        alert.told_at = alert.waits_since = alert.rung_since = self.timestamp
         alert.changed = (self.on, self.known_at)
 
 
@@ -215,6 +215,8 @@ class Alert(Aggregate):
         """When this revision could be known to its recipients: later than `changed` where it was processed late."""
         self.waits_since: datetime | None = None
         """Since when an answer is waited for; then who is next in line hears of it."""
+        self.rung_since: datetime | None = None
+        """When it was last told, or last rose: nothing that one agency says of it moves that."""
 
     def reopen(self, event: AlertRaised | AlertReopened) -> None:
         """A new revision: everybody is asked again. A waiver in force stays."""
@@ -229,7 +231,7 @@ class Alert(Aggregate):
         self.taken_by = None
         self.escalated = []
         self.hushed_by_waiver = event.quiet and self.is_waived(event.on)
-        self.told_at = self.waits_since = event.timestamp
+        self.told_at = self.waits_since = self.rung_since = event.timestamp
 
     @property
     def owners(self) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ class Acknowledge(AlertCommand, frozen=True, kw_only=True):
 class AnswerAlert(AlertCommand, frozen=True, kw_only=True):
     """Say what you do about it: you take it, you are in support, or, with a reason, you are not concerned.
 
-    One agency takes it at a time. A later answer replaces your earlier one.
+    One agency takes it at a time, for as long as that holds. A later answer replaces your earlier one.
     """
 
     answer: Answer
@@ -110,7 +110,7 @@ class AnswerAlert(AlertCommand, frozen=True, kw_only=True):
         self.must_stand(alert, act)
         if self.answer is Answer.NOT_CONCERNED and self.reason is None:
             raise ReasonNeeded(field="/reason")
-        if self.answer is Answer.TAKING and alert.taken_by not in (None, act.agency):
+        if self.answer is Answer.TAKING and _is_held_against(alert, act):
             raise AlreadyTaken(by=alert.taken_by if act.sees is Sees.CONTENT else None)
         if alert.response_of(act.agency).answer is not self.answer or self.reason is not None:
             alert.tell(AlertAnswered, act, answer=self.answer, until=self._until(alert, act), reason=self.reason)
@@ -188,6 +188,16 @@ class Dispute(AlertCommand, frozen=True, kw_only=True):
         _must_see_content(act)
         if alert.response_of(act.agency).disputed is not self.reason or self.text is not None:
             alert.tell(AlertDisputed, act, reason=self.reason, text=self.text)
+
+
+def _is_held_against(alert: Alert, act: AlertAct) -> bool:
+    """By another agency. Once its time is over it holds nothing; and a bare notice, nothing against who sees more."""
+    if alert.taken_by in (None, act.agency):
+        return False
+    until = alert.response_of(alert.taken_by).acknowledged_until
+    taker = alert.recipient(alert.taken_by)
+    outranked = act.sees is Sees.CONTENT and taker is not None and taker.sees is Sees.NOTICE
+    return until is not None and act.at < until and not outranked
 
 
 def _must_see_content(act: AlertAct) -> None:

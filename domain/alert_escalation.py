@@ -49,7 +49,7 @@ class AlertEscalated(AlertStepTold, frozen=True, kw_only=True):
         )
         alert.concern(self.recipients)
         if self.recipients or self.level is not EscalationLevel.RULE:
-            alert.waits_since = self.timestamp
+            alert.waits_since = alert.rung_since = self.timestamp
 
 
 def level_of(alert: "Alert") -> EscalationLevel | None:

@@ -62,7 +62,7 @@ class AlertWaiverEnded(AlertStepTold, frozen=True, kw_only=True):
         alert.waived_until = None
         alert.waived_by = None
         alert.waiver_code = None
-        alert.waits_since = self.timestamp
+        alert.waits_since = alert.rung_since = self.timestamp
         if alert.hushed_by_waiver:
             alert.told_at = self.timestamp
             alert.quiet = False

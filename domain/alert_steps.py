@@ -87,6 +87,8 @@ class AlertAnswered(AlertStepTold, frozen=True, kw_only=True):
         else:
             alert.respond(self.agency, acknowledged_until=None)
         if self.answer is Answer.TAKING:
+            if alert.taken_by not in (None, self.agency):  # Taken over: of those before, nobody knows what they do.
+                alert.respond(alert.taken_by, answer=None, answered_at=None)
             alert.taken_by = self.agency
         elif alert.taken_by == self.agency:
             alert.taken_by = None

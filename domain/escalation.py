@@ -4,7 +4,7 @@ Nothing is trusted but the alert as it stands: a timer only says when to look. d
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -45,6 +45,10 @@ LADDER: Ladder = MappingProxyType(
         Severity.INFO.value: (),
     }
 )
+
+
+HELD_MOST = timedelta(days=60)
+"""However often it is acknowledged, taken or put aside: only a waiver, of which all are told, holds a rung longer."""
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,9 +194,10 @@ def _refused_by_all(alert: Alert) -> datetime | None:
 
 
 def _waits_since(alert: Alert) -> datetime:
-    """The end of the last pause, or when the alert was told or last rose."""
+    """The end of the last pause, or when the alert was told or last rose; pauses on pauses do not go on for ever."""
     assert alert.waits_since is not None
-    return max([alert.waits_since, *_pauses(alert)])
+    assert alert.rung_since is not None
+    return min(max([alert.waits_since, *_pauses(alert)]), alert.rung_since + HELD_MOST)
 
 
 def _pauses(alert: Alert) -> Iterator[datetime]:

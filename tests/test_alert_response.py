@@ -117,6 +117,27 @@ def test_one_takes_it_at_a_time_and_may_give_it_up() -> None:
     assert alert.taken_by == REFERENT
 
 
+def test_who_takes_it_keeps_it_from_nobody_once_its_time_is_over() -> None:
+    alert = alert_of()
+    done(alert, AnswerAlert(answer=Answer.TAKING))
+    with pytest.raises(AlreadyTaken):
+        done(alert, AnswerAlert(answer=Answer.TAKING), act_of(REFERENT, 17 * DAY))
+    done(alert, AnswerAlert(answer=Answer.TAKING), act_of(REFERENT, 18 * DAY))
+    assert (alert.taken_by, alert.response_of(OWNER).answer) == (REFERENT, None)
+    with pytest.raises(AlreadyTaken):
+        done(alert, AnswerAlert(answer=Answer.TAKING), act_of(OWNER, 18 * DAY))
+
+
+def test_a_bare_notice_takes_it_from_nobody_who_sees_what_it_is_about() -> None:
+    alert = alert_of()
+    done(alert, AnswerAlert(answer=Answer.TAKING), act_of(NOTIFIED))
+    assert alert.taken_by == NOTIFIED
+    done(alert, AnswerAlert(answer=Answer.TAKING), act_of(WATCHER))
+    assert (alert.taken_by, alert.response_of(NOTIFIED).answer) == (WATCHER, None)
+    with pytest.raises(AlreadyTaken):
+        done(alert, AnswerAlert(answer=Answer.TAKING, reason=TEXT), act_of(NOTIFIED))
+
+
 def test_the_same_again_is_nothing_new() -> None:
     alert, until = alert_of(), FRIDAY + 5 * DAY
     for command in (

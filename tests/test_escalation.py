@@ -120,6 +120,24 @@ def test_it_goes_from_the_owner_to_its_lead_then_to_the_coordinator_then_no_furt
     assert case.next() is None
 
 
+def test_pause_after_pause_holds_it_back_for_sixty_days_and_no_longer() -> None:
+    """By acknowledging, by putting it aside again and again, by taking it anew."""
+    day = timedelta(days=1)
+    pauses: dict[type[AlertStep], dict[str, Any]] = {
+        AlertAcknowledged: {},
+        AlertSnoozed: {},
+        AlertAnswered: {"answer": Answer.TAKING},
+    }
+    for step, fields in pauses.items():
+        case = Case("critical")
+        for after in range(0, 90, 29):
+            at = MONDAY + after * day
+            if step is AlertSnoozed and after:
+                case.did(AlertWoken, MISSION, at, of=MISSION, because=WokenBecause.ASKED)
+            case.did(step, MISSION, at, until=at + 30 * day, **fields)
+        assert rises(case.next()) == (paris(2026, 3, 10), "lead"), step
+
+
 def test_what_is_critical_goes_up_after_one_working_day() -> None:
     case = Case("critical")
     assert rises(case.passed()) == (paris(2026, 1, 7), "lead")
