@@ -26,6 +26,7 @@ from domain.alert_refusals import (
     OtherRevision,
     ReasonNeeded,
     RightEnded,
+    SaidTooMuch,
     TooFar,
     UnknownAlert,
 )
@@ -50,7 +51,7 @@ class ResponseSpec(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[type[DomainError], ...]
 
 
-ALWAYS = (UnknownAlert, AlertOver, OtherRevision, RightEnded, StaleVersion, KeyRestricted)
+ALWAYS = (UnknownAlert, AlertOver, OtherRevision, RightEnded, SaidTooMuch, StaleVersion, KeyRestricted)
 UNTIL = (NotInTheFuture, TooFar)
 RESPONSES = (
     ResponseSpec(

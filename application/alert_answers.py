@@ -29,8 +29,8 @@ from application.whole_steps import until_a_whole_step
 from domain.alert import Alert, AlertStatus, Sees
 from domain.alert_commands import AlertAct, AlertCommand
 from domain.alert_escalation import EscalationLevel, level_of
-from domain.alert_refusals import RightEnded, UnknownAlert
-from domain.alert_steps import AlertRead
+from domain.alert_refusals import RightEnded, SaidTooMuch, UnknownAlert
+from domain.alert_steps import AlertRead, AlertStep
 from domain.clock import Clock
 from domain.errors import DomainError
 from domain.pathway import NotAParticipant
@@ -39,6 +39,8 @@ from domain.rules.calendars import Calendars
 
 REFUSAL_STEP_SECONDS = 0.02
 """Longer than it takes to read and fold most alerts."""
+SAID_MAX = 200
+"""Steps of one agency in one revision: whoever repeats itself makes every later reading longer."""
 NOT_ABOUT_THE_STATE = (LogBusy, AppendInDoubt, IdempotencyKeyReused)
 """Refusals that deciding again cannot change."""
 
@@ -139,6 +141,8 @@ class AlertDesk:
         case = await self._case(order.caller, alert_id)
         if order.if_match is not None and order.if_match != case.alert.version:
             raise StaleVersion(case.alert.version)
+        if said_by(order.caller.agency, case) >= SAID_MAX:
+            raise SaidTooMuch
         order.command.decide(case.alert, self._act(order.caller, case))
         try:
             appended = await append_steps(
@@ -209,6 +213,12 @@ async def _telling_nothing() -> AsyncIterator[None]:
     except UnknownAlert:
         await until_a_whole_step(began, REFUSAL_STEP_SECONDS)
         raise
+
+
+def said_by(agency: str, case: Case) -> int:
+    """How many steps of the present revision are an agency's."""
+    steps = (stored.event for stored in case.history if isinstance(stored.event, AlertStep))
+    return sum(step.agency == agency and step.revision == case.alert.revision for step in steps)
 
 
 def _receipt(alert_id: UUID, appended: Appended) -> AlertReceipt:

@@ -97,6 +97,13 @@ class TooFar(DomainError):
         )
 
 
+class SaidTooMuch(DomainError):
+    """Your agency has said all that it may of this alert: there is a limit to how often one changes one's mind."""
+
+    code = "said_too_much"
+    title_fr = "Votre service a dit de cette alerte tout ce qu'il pouvait : on ne change pas d'avis sans limite."
+
+
 class NothingPutAside(DomainError):
     """There is nothing to take up again: no waiver is in force, or you had not put the alert aside."""
 

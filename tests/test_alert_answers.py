@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.access import Caller
-from application.alert_answers import AlertDesk, AlertOrder, AlertReceipt
+from application.alert_answers import SAID_MAX, AlertDesk, AlertOrder, AlertReceipt
 from application.event_log import StaleVersion
 from application.pathways import Pathways
 from domain.alert_commands import Acknowledge, AlertCommand, AnswerAlert, Dispute
-from domain.alert_refusals import AlreadyTaken, UnknownAlert
+from domain.alert_refusals import AlreadyTaken, SaidTooMuch, UnknownAlert
 from domain.alert_response import Answer, Wrong
 from domain.compartments import Compartment
 from domain.rules import Calendars
@@ -89,6 +89,17 @@ async def test_whoever_names_the_version_it_expects_is_refused_another(pool: Poo
     first = await desk.answer(alert_id, mine)
     again = await desk.answer(alert_id, mine)
     assert (again.version, again.replayed) == (first.version, True), "sent again it is the same request, not a new one"
+
+
+async def test_an_agency_that_repeats_itself_without_end_is_stopped_and_the_others_are_not(
+    pool: Pool, place: Territory
+) -> None:
+    alert_id, desk, said = await unanswered(pool, place), desk_of(place), Dispute(reason=Wrong.DATA_ERROR, text="Non.")
+    for _ in range(SAID_MAX):
+        await desk.answer(alert_id, order(CCAS, said))
+    with pytest.raises(SaidTooMuch):
+        await desk.answer(alert_id, order(CCAS, said))
+    await desk.answer(alert_id, order(MISSION, said))
 
 
 async def test_of_another_territory_a_pathway_or_nothing_there_is_no_alert(pool: Pool, place: Territory) -> None:
