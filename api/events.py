@@ -19,7 +19,8 @@ from api.queries import Limit, Position, QueryReader, WaitSeconds
 from api.reading import reading
 from api.replies import NDJSON, encode, reply
 from api.request import ApiRequest
-from api.stream import EVENT_STREAM, follow
+from api.stream import follow
+from api.stream_frames import EVENT_STREAM
 from application.access import Caller
 from application.event_log import Header
 from domain.errors import DomainError

@@ -19,7 +19,7 @@ from api.described import Described
 from api.key_in_url import KeyInUrl
 from api.replies import NDJSON
 from api.request import ApiRequest
-from api.stream_frames import PLACE
+from api.stream_frames import EVENT_STREAM, PLACE
 from application.access import Scope, ScopeRequired
 from application.api_keys import InvalidKey
 from application.authorisation import Forbidden
@@ -185,6 +185,21 @@ SECURITY_SCHEMES: Json = {
 }
 
 
+SERVER_SENT: Json = {
+    "description": "One event of the stream; `/asyncapi.json` says what each type carries.",
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": f"^{PLACE.pattern}$"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+OTHERWISE = {EVENT_STREAM: SERVER_SENT}
+"""What a success says in another media type, where it is more than text."""
+
+
 class Route(msgspec.Struct, frozen=True):
     path: str
     method: str
@@ -292,7 +307,9 @@ def _responses(route: Route, schemas: dict[Any, Any]) -> Json:
             schema = {"anyOf": [schema, schemas[described.preferred]]}
         success["content"] = _content(described.answer, described, schemas, schema)
     if described.also:
-        others = {media_type: {"schema": {"type": "string"}} for media_type in described.also}
+        others = {
+            media_type: {"schema": OTHERWISE.get(media_type, {"type": "string"})} for media_type in described.also
+        }
         success["content"] = success.get("content", {}) | others
     responses: Json = {str(described.status): success}
     if described.cached:

@@ -16,7 +16,7 @@ from api.authentication import must_still_be_in
 from api.described import described
 from api.queries import InvalidQuery, Position, QueryReader
 from api.request import ApiRequest
-from api.stream_frames import BEAT, Frame, Place, mark, opening, place_in
+from api.stream_frames import BEAT, EVENT_STREAM, Frame, Place, mark, opening, place_in
 from api.stream_hub import Followed
 from api.stretch import Stretch, Viewer
 from application.message_types import MESSAGE_TYPES, Subject
@@ -26,7 +26,6 @@ from infrastructure.delivery import UNREACHABLE
 
 log = structlog.get_logger()
 
-EVENT_STREAM = "text/event-stream"
 BEAT_SECONDS = 15.0
 WRITTEN_AT_ONCE = 50
 RETRY_MS, RETRY_SPREAD_MS = 1_000, 4_000

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from application.messages import Message
 
+EVENT_STREAM = "text/event-stream"
 LAST = 1 << 30
 """The rank of a place that leaves nothing of its position."""
 PLACE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?", re.ASCII)
