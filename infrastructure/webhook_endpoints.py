@@ -146,6 +146,7 @@ class PostgresWebhooks:
 
     async def challenge(self, territory: str, agency: str, endpoint_id: UUID, now: datetime) -> Endpoint:
         async with self._pool.acquire() as db, db.transaction():
+            await db.execute(ASKED, territory, endpoint_id)  # It may be giving the one before back at this moment.
             endpoint = await one_endpoint(db, territory, agency, endpoint_id)
             if endpoint.status is EndpointStatus.DISABLED:
                 raise EndpointDisabled

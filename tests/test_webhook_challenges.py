@@ -144,6 +144,18 @@ async def test_a_challenge_refused_at_first_comes_again_and_at_once_when_asked(r
         assert [(line.state, line.last_error_code) for line in lines] == [("dead", "superseded"), ("delivered", None)]
 
 
+async def test_a_challenge_asked_for_while_the_one_before_comes_back_leaves_the_endpoint_verified(rig: Rig) -> None:
+    """Whichever is first: verified by the old one, or unverified until the new one comes back."""
+    for _ in range(5):
+        async with Receiver() as partner:
+            endpoint = await registered(rig, partner)
+            now = rig.clock.now()
+            await asyncio.gather(rig.worker().drain(), rig.webhooks.challenge(TERRITORY, CCAS, endpoint, now))
+            await rig.worker().drain()
+            found = await rig.webhooks.endpoint(TERRITORY, CCAS, endpoint)
+            assert (found.status, found.challenge_until) == (EndpointStatus.ACTIVE, None)
+
+
 async def test_an_address_that_answers_410_to_its_challenge_is_disabled(rig: Rig) -> None:
     async def gone(_: Delivery) -> Answer:
         return Answer(410)

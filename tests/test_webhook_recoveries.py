@@ -14,6 +14,7 @@ from infrastructure.database import Pool
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.recovery_runner import RecoveryRunner
 from infrastructure.webhook_recoveries import SHOWN, PostgresRecoveries
+from tests.support.endpoints import verify
 from tests.support.webhook_rig import CCAS, CLEARED, SIAO, TERRITORY, Moody, Rig
 
 LONG_AGO = timedelta(days=1)
@@ -93,6 +94,20 @@ async def test_only_the_types_and_the_times_that_are_the_endpoints(rig: Rig) -> 
         recovery = await desk.ask()
         await desk.drain()
         assert await desk.far(recovery) == ("done", 0, 0, 0)
+
+
+async def test_what_came_before_the_endpoint_was_verified_is_had_by_a_recovery(rig: Rig) -> None:
+    async with Receiver() as partner:
+        made = await rig.webhooks.register(TERRITORY, CCAS, partner.url, (), rig.clock.now())
+        partner.secrets.append(made.secret)
+        early = await rig.put()
+        desk = Desk(rig, await verify(rig.pool, rig.webhooks, made))
+        assert await rig.worker().drain() == 0
+        recovery = await desk.ask()
+        await desk.drain()
+        assert await desk.far(recovery) == ("done", 1, 1, 1)
+        await rig.worker().drain()
+        assert list(partner.events) == [str(early)]
 
 
 async def test_what_is_still_to_be_sent_is_not_queued_again(rig: Rig) -> None:
