@@ -112,8 +112,15 @@ class AnswerAlert(AlertCommand, frozen=True, kw_only=True):
             raise ReasonNeeded(field="/reason")
         if self.answer is Answer.TAKING and _is_held_against(alert, act):
             raise AlreadyTaken(by=alert.taken_by if act.sees is Sees.CONTENT else None)
-        if alert.response_of(act.agency).answer is not self.answer or self.reason is not None:
+        if self.reason is not None or not self._holds_already(alert, act):
             alert.tell(AlertAnswered, act, answer=self.answer, until=self._until(alert, act), reason=self.reason)
+
+    def _holds_already(self, alert: Alert, act: AlertAct) -> bool:
+        """Said again once its time is over, it holds anew."""
+        before = alert.response_of(act.agency)
+        until = before.acknowledged_until
+        in_time = self.answer is Answer.NOT_CONCERNED or (until is not None and act.at < until)
+        return before.answer is self.answer and in_time
 
     def _until(self, alert: Alert, act: AlertAct) -> datetime | None:
         match self.answer:

@@ -150,6 +150,16 @@ def test_the_same_again_is_nothing_new() -> None:
         assert done(alert, command) == []
 
 
+LATE = datetime(2026, 5, 11, 22, tzinfo=UTC)  # Ten working days after 23 April, two of May being holidays.
+
+
+def test_said_again_once_its_time_is_over_it_holds_anew() -> None:
+    alert = alert_of()
+    for days in (0, 1, 20, 21):
+        done(alert, AnswerAlert(answer=Answer.TAKING), act_of(after=days * DAY))
+    assert (alert.version, alert.response_of(OWNER).acknowledged_until) == (3, LATE)
+
+
 def test_a_new_revision_asks_everybody_again_and_leaves_the_waiver() -> None:
     alert = alert_of()
     done(alert, Waive(code=WaiverCode.EXEMPT, until=FRIDAY + 90 * DAY, text=TEXT))
