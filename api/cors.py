@@ -14,8 +14,8 @@ from api.request import headers_of
 Header = tuple[bytes, bytes]
 
 ASKED = (
-    "Accept-Language, Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-None-Match, Prefer, "
-    "traceparent, X-Agent, X-Request-Id"
+    "Accept-Language, Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
+    "Prefer, traceparent, X-Agent, X-Request-Id"
 )
 SHOWN = (
     "Content-Language, ETag, Idempotency-Replayed, Link, Location, Preference-Applied, Retry-After, "
