@@ -154,7 +154,7 @@ async def versions(
             changed_at=changed_at,
         )
         for slug, version, state, digest, document, changed_at in await db.fetch(
-            VERSIONS, territory, list(slugs), *after, state, limit
+            VERSIONS, territory, [slug for slug in slugs if "\0" not in slug], *after, state, limit
         )
     ]
 
