@@ -12,11 +12,13 @@ from application.message_types import MESSAGE_TYPES, MessageTypes
 from application.messages import Audience
 from domain.access_log import BudgetSpent
 from domain.break_glass import GlassBroken
+from domain.rules import Calendars
 from projections.alert_news import moment_of, news_of
 from projections.news import News, rows_of
 from projections.officers import agencies_of_officers
 from projections.outbox_rows import put
 from projections.projection import Build, Connection, Page
+from projections.quiet_alerts import found_quietly, summaries_of
 
 
 class Notifications:
@@ -25,15 +27,20 @@ class Notifications:
     tables: Mapping[str, str] = MappingProxyType({})
     reads = frozenset({"officers"})
 
-    def __init__(self, log: EventLog, types: MessageTypes = MESSAGE_TYPES) -> None:
+    def __init__(
+        self, log: EventLog, types: MessageTypes = MESSAGE_TYPES, *, calendars: Calendars | None = None
+    ) -> None:
         self._log = log
         self._types = types
+        self._calendars = calendars or Calendars()
 
     async def fold(self, db: Connection, build: Build, page: Page) -> None:  # noqa: ARG002 (no tables of its own)
         if page.replay:
             return
         news = [*await self._of_alerts(page), *await _of_officers(db, page)]
-        await put(db, page.territory, [row for each in news for row in rows_of(each, self._types)])
+        summaries = summaries_of(await found_quietly(self._log, page), self._calendars, self._types)
+        rows = [row for each in news for row in rows_of(each, self._types)]
+        await put(db, page.territory, [*rows, *summaries.values()])
 
     async def _of_alerts(self, page: Page) -> list[News]:
         moments = {stored.position: moment_of(stored) for stored in page.events}

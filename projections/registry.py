@@ -52,5 +52,5 @@ def projections(
         Officers(),
         RetentionClocksView(),
         *(() if blind_keys is None else (PersonIndex(blind_keys),)),
-        Notifications(log),
+        Notifications(log, calendars=calendars),
     )
