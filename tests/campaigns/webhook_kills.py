@@ -1,30 +1,36 @@
 """kill -9 of the process that delivers, again and again: nothing is lost, and order is kept.
 
-    python -m tests.campaigns.webhook_kills [DELIVERIES] [KILLS]
+    python -m tests.campaigns.webhook_kills [DELIVERIES] [KILLS] [--serving]
 
 Prints what was found as JSON; 10,000 deliveries and 20 kills by default. Partners refuse some of the requests, and take
-others while they say that they did not.
+others while they say that they did not. It is the worker alone, in haste; with `--serving`, the whole server, which
+waits a minute for what it was doing when it was killed.
 """
 
 import asyncio
+import os
 import random
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from api.composition import compose
 from api.demo.receiver import Answer, Delivery, Receiver
+from application.webhooks import Webhooks
 from domain.clock import SystemClock
 from domain.ids import uuid7
 from infrastructure.database import Pool, connect, create_pool
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.logs import configure_logs
 from infrastructure.migrate import migrate
+from infrastructure.settings import Settings
 from infrastructure.webhook_endpoints import PostgresWebhooks
 from infrastructure.webhook_secret import SecretBox
 from tests.support.delivering import KEYS
@@ -32,15 +38,15 @@ from tests.support.endpoints import verify
 
 TERRITORY, AGENCY = "FR-34", "ccas-montpellier"
 ENDPOINTS = 4
-PATHWAYS = 40
+SUBJECTS = 40
 REFUSED = 0.02
 TAKEN_AND_REFUSED = 0.02
 PATIENCE_SECONDS = 1800.0
 LEASE_SECONDS = 2.0
 INSERT = """
-INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position)
-SELECT $1, m, $2, 'unisson.alert.raised.v1', s, p, n FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[])
-    AS t (m, s, p, n)"""
+INSERT INTO outbox (territory, message_id, agency, type, subject_id, position)
+SELECT $1, m, $2, 'unisson.glass.broken.v1', s, n FROM unnest($3::uuid[], $4::uuid[], $5::bigint[]) AS t (m, s, n)"""
+"""Of a type that anybody may still be told, whatever became of its subject."""
 LEFT = "SELECT count(*) FROM deliveries WHERE state IN ('pending', 'delivering')"
 ENDED = "SELECT state, count(*) AS number FROM deliveries GROUP BY state ORDER BY state"
 
@@ -57,7 +63,7 @@ class Figures(msgspec.Struct, kw_only=True):
     lost: int
     """Neither taken by the partner nor among the dead letters."""
     out_of_order: int
-    """Of a pathway, first taken after a later one."""
+    """About one subject, first taken after a later one."""
 
     @property
     def sound(self) -> bool:
@@ -65,7 +71,7 @@ class Figures(msgspec.Struct, kw_only=True):
 
 
 class Taking(Receiver):
-    """Remembers in which order it first took the messages of each pathway."""
+    """Remembers in which order it first took the messages about each subject."""
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(answer=self._take)
@@ -84,7 +90,7 @@ class Taking(Receiver):
         event = self.verified(delivery)
         if event is not None and event.get_id() not in self.events:
             told = msgspec.json.decode(delivery.body)["data"]
-            self.taken[told["pathway_id"]].append(told["position"])
+            self.taken[told["break_glass_id"]].append(told["position"])
         answer = await self.accept(delivery)
         return answer if fate > REFUSED + TAKEN_AND_REFUSED else Answer(500)
 
@@ -93,24 +99,53 @@ class Taking(Receiver):
         return sum(later < earlier for positions in self.taken.values() for earlier, later in pairwise(positions))
 
 
-async def campaign(url: str, deliveries: int, kills: int, seed: int = 1) -> Figures:
+class Mortal(NamedTuple):
+    """What delivers, and is killed."""
+
+    webhooks: Webhooks
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = {}
+
+
+@asynccontextmanager
+async def worker(pool: Pool, url: str) -> AsyncIterator[Mortal]:
+    command = (sys.executable, "-m", "tests.support.delivering", url, str(LEASE_SECONDS))
+    yield Mortal(PostgresWebhooks(pool, SecretBox(KEYS), allow_loopback=True), command)
+
+
+@asynccontextmanager
+async def server(folder: Path, url: str) -> AsyncIterator[Mortal]:
+    variables = {
+        "UNISSON_DATA_DIR": str(folder),
+        "UNISSON_DATABASE_URL": url,
+        "UNISSON_ALLOW_LOOPBACK_WEBHOOKS": "true",
+        "UNISSON_PORT": "0",
+    }
+    settings = Settings(data_dir=folder, database_url=url)
+    async with compose(settings, roles=frozenset(), allow_loopback=True) as runtime:
+        yield Mortal(runtime.webhooks, (sys.executable, "-m", "api", "serve"), variables)
+
+
+async def campaign(
+    url: str, deliveries: int, kills: int, mortal: AbstractAsyncContextManager[Mortal] | None = None, seed: int = 1
+) -> Figures:
     chance = random.Random(seed)  # noqa: S311 (a course that can be run again)
     async with create_pool(url) as pool:
         partners = [Taking(chance) for _ in range(ENDPOINTS)]
         for partner in partners:
             await partner.__aenter__()
         try:
-            await _register(pool, partners)
-            await _put(pool, deliveries // ENDPOINTS, chance)
-            await _deliver_and_kill(pool, url, kills, deliveries)
+            async with mortal or worker(pool, url) as each:
+                await _register(pool, each.webhooks, partners)
+                await _put(pool, deliveries // ENDPOINTS, chance)
+                await _deliver_and_kill(pool, each, kills, deliveries)
             return await _figures(pool, partners, kills)
         finally:
             for partner in partners:
                 await partner.__aexit__()
 
 
-async def _register(pool: Pool, partners: list[Taking]) -> None:
-    webhooks = PostgresWebhooks(pool, SecretBox(KEYS), allow_loopback=True)
+async def _register(pool: Pool, webhooks: Webhooks, partners: list[Taking]) -> None:
     for partner in partners:
         made = await webhooks.register(TERRITORY, AGENCY, partner.url, (), SystemClock().now())
         await verify(pool, webhooks, made)
@@ -118,27 +153,28 @@ async def _register(pool: Pool, partners: list[Taking]) -> None:
 
 
 async def _put(pool: Pool, messages: int, chance: random.Random) -> None:
-    pathways = [uuid7() for _ in range(PATHWAYS)]
+    subjects = [uuid7() for _ in range(SUBJECTS)]
     ids = [uuid7() for _ in range(messages)]
-    of = [chance.choice(pathways) for _ in range(messages)]
-    await pool.execute(INSERT, TERRITORY, AGENCY, ids, [uuid7() for _ in ids], of, list(range(1, messages + 1)))
+    of = [chance.choice(subjects) for _ in range(messages)]
+    await pool.execute(INSERT, TERRITORY, AGENCY, ids, of, list(range(1, messages + 1)))
 
 
-async def _deliver_and_kill(pool: Pool, url: str, kills: int, deliveries: int) -> None:
+async def _deliver_and_kill(pool: Pool, mortal: Mortal, kills: int, deliveries: int) -> None:
     """Kills at even shares of the work done, wherever the process then is."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         for kill in range(1, kills + 1):
-            async with _worker(url):
+            async with _living(mortal):
                 await _until_left(pool, deliveries * (kills + 1 - kill) // (kills + 1))
-        async with _worker(url):
+        async with _living(mortal):
             await _until_left(pool, 0)
 
 
 @asynccontextmanager
-async def _worker(url: str) -> AsyncIterator[None]:
+async def _living(mortal: Mortal) -> AsyncIterator[None]:
     """Killed at the end."""
-    command = (sys.executable, "-m", "tests.support.delivering", url, str(LEASE_SECONDS))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    nowhere = asyncio.subprocess.DEVNULL
+    variables = os.environ | mortal.variables
+    process = await asyncio.create_subprocess_exec(*mortal.command, env=variables, stdout=nowhere, stderr=nowhere)
     try:
         yield
     finally:
@@ -173,20 +209,22 @@ async def _figures(pool: Pool, partners: list[Taking], kills: int) -> Figures:
     )
 
 
-async def main(deliveries: int, kills: int) -> int:
+async def main(deliveries: int, kills: int, *, serving: bool) -> int:
     configure_logs("error")
     with tempfile.TemporaryDirectory(prefix="unisson-kills-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        async with EmbeddedPostgres(folder) as server:
-            connection = await connect(server.url)
+        async with EmbeddedPostgres(folder) as cluster:
+            connection = await connect(cluster.url)
             await migrate(connection)
             await connection.close()
-            found = await campaign(server.url, deliveries, kills)
+            mortal = server(folder / "data", cluster.url) if serving else None
+            found = await campaign(cluster.url, deliveries, kills, mortal)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     return 0 if found.sound else 1
 
 
 if __name__ == "__main__":
-    numbers = [int(each) for each in sys.argv[1:]]
-    sys.exit(asyncio.run(main(*(numbers + [10_000, 20][len(numbers) :]))))
+    numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
+    deliveries, kills = numbers + [10_000, 20][len(numbers) :]
+    sys.exit(asyncio.run(main(deliveries, kills, serving="--serving" in sys.argv)))
