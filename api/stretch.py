@@ -21,6 +21,8 @@ from projections.agency_feed import visible
 
 FRESH_SECONDS = 0.5
 """How long the answer to what somebody may see is good for."""
+LOOKS_AT_ONCE = 3
+"""All agencies look when something comes: they must not take all the connections to the database from who commands."""
 
 
 class Viewer(NamedTuple):
@@ -99,6 +101,7 @@ class Eyes:
         self._may_send = may_send
         self._body = body
         self._clock = clock
+        self._turn = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def see(self, stretch: Stretch, viewer: Viewer) -> Seen:
         """Asked once for all who see alike, and again when the answer has aged."""
@@ -108,10 +111,11 @@ class Eyes:
         return await asyncio.shield(asking)  # Whoever leaves does not take it from the others.
 
     async def _look(self, stretch: Stretch, viewer: Viewer) -> Seen:
-        asked_at = time.monotonic()
-        pathways = await self._pathways(stretch, viewer)
         told = stretch.messages(viewer.agency)
-        entitled = {each.message_id for each in told if await self._may_send(viewer.territory, viewer.agency, each)}
+        async with self._turn:
+            asked_at = time.monotonic()
+            pathways = await self._pathways(stretch, viewer)
+            entitled = {each.message_id for each in told if await self._may_send(viewer.territory, viewer.agency, each)}
         frames = stretch.frames(viewer.agency, pathways, entitled, self._body)
         return Seen(sorted(frames, key=lambda frame: frame.place), asked_at)
 
