@@ -124,6 +124,11 @@ CREATE FUNCTION settle_delivered(
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
+    IF echoed IS NOT NULL OR error_code IS NOT NULL THEN
+        -- Of a challenge. Its endpoint first, as whoever verifies it at this moment does: else each waits for the other.
+        PERFORM FROM webhook_endpoints AS w
+        WHERE w.territory = in_territory AND w.endpoint_id = in_endpoint FOR NO KEY UPDATE;
+    END IF;
     UPDATE deliveries
     SET state = 'delivered', lease_until = NULL, last_status = status, last_error_code = error_code, settled_at = at,
         attempts = one_more_attempt(attempts, at, milliseconds, status, error_code)
