@@ -17,7 +17,9 @@ from application.webhooks import (
     EndpointUnverified,
     TooManyChallenges,
 )
-from infrastructure.database import Pool
+from domain.ids import uuid7
+from infrastructure.database import Pool, connect
+from infrastructure.migrate import migrate, read_migrations
 from infrastructure.outbox import RETRY_AFTER
 from infrastructure.outgoing_http import OutgoingHttp
 from infrastructure.webhook_challenges import is_echo
@@ -226,3 +228,30 @@ async def test_an_echo_that_drips_or_breaks_off_verifies_nothing(rig: Rig) -> No
     await rig.worker().drain()
     assert await status(rig, made.endpoint.endpoint_id) is EndpointStatus.UNVERIFIED
     server.close()
+
+
+# Those that were there before anything was asked of them.
+
+
+async def test_endpoints_of_an_earlier_release_go_on_being_told(empty_database_url: str) -> None:
+    connection = await connect(empty_database_url)
+    earlier = {migration.name for migration in read_migrations() if migration.name < CHALLENGES_CAME_WITH}
+    await migrate(connection, only=earlier)
+    for status, reason in (("active", None), ("disabled", "gone")):
+        await connection.execute(EARLIER, uuid7(), status, reason)
+    await connection.execute(TOLD, uuid7())
+    await migrate(connection)
+    rows = await connection.fetch("SELECT status, verified_at = created_at AS known FROM webhook_endpoints ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("active", True), ("disabled", True)]
+    await connection.execute(TOLD, uuid7())
+    assert await connection.fetchval("SELECT count(*) FROM deliveries WHERE attempts = '[]'") == 2
+    await connection.close()
+
+
+CHALLENGES_CAME_WITH = "0018_webhooks.sql"
+EARLIER = """
+INSERT INTO webhook_endpoints (territory, endpoint_id, agency, url, secret, status, disabled_reason, created_at)
+VALUES ('FR-34', $1, 'ccas-montpellier', 'https://partner.example/', '', $2, $3, now())"""
+TOLD = """
+INSERT INTO outbox (territory, message_id, agency, type, subject_id, position)
+VALUES ('FR-34', $1, 'ccas-montpellier', 'unisson.alert.raised.v1', $1, 1)"""
