@@ -33,10 +33,10 @@ async def test_software_is_known_with_its_scopes_and_without_roles(service: Serv
 
 
 async def test_software_acting_for_somebody_may_no_more_than_both(service: Service) -> None:
-    member_id = await service.member(Role.LEAD)
+    member_id = await service.member(Role.DPO)
     partner = await service.partner(scopes=frozenset({Scope.READ, Scope.WRITE}), member_id=member_id)
     told = (await partner.get("/v1/me")).json()
-    assert (told["agent"], told["roles"], told["scopes"]) == (str(member_id), ["lead"], ["read"])
+    assert (told["agent"], told["roles"], told["scopes"]) == (str(member_id), ["dpo"], ["read"])
     assert (await partner.command("/v1/pathways")).status_code == 403
 
 
