@@ -137,7 +137,7 @@ MAILS_QUERY = QueryReader(MailsQuery)
         status=201,
         body=RegisterMailbox,
         repeatable=True,
-        refusals=(MailNotSetUp, MailboxExists, TooManyMailboxes, DigestInQuietHours),
+        refusals=(MailNotSetUp, MailboxExists, TooManyMailboxes, TooManyCodes, DigestInQuietHours),
     ),
 )
 async def register_mailbox(request: ApiRequest) -> Reply:

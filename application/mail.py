@@ -112,7 +112,7 @@ class Mailboxes(Protocol):
     ) -> Mailbox:
         """Nothing is told there until it is confirmed by the code that goes there first.
 
-        Raises MailNotSetUp, TooManyMailboxes, MailboxExists for the same address and audience.
+        Raises MailNotSetUp, TooManyMailboxes, TooManyCodes, MailboxExists for the same address and audience.
         """
 
     async def mailboxes(self, territory: str, agency: str) -> list[Mailbox]:
@@ -197,10 +197,13 @@ class TooManyMailboxes(DomainError):
 
 
 class TooManyCodes(DomainError):
-    """Five codes went there and none came back: register the address again if it is really meant."""
+    """Five codes went to one mailbox and none came back, or forty left for the agency in a day: ask whose it is."""
 
     code = "too_many_codes"
-    title_fr = "Cinq codes y ont été envoyés sans retour : inscrivez de nouveau l'adresse si c'est bien elle."
+    title_fr = (
+        "Cinq codes sont partis vers une boîte sans retour, ou quarante pour le service en un jour : "
+        "demandez à qui elle est."
+    )
 
 
 class WrongCode(DomainError):

@@ -36,6 +36,7 @@ from infrastructure.mailbox_seal import Kept, MailboxBox, mailbox_named
 
 CODE_GOOD_FOR = timedelta(hours=24)
 REGISTERED_A_DAY_MAX = 2 * MAILBOXES_MAX  # Forgotten ones too: no address is written to over and over.
+CODES_A_DAY_MAX = 2 * MAILBOXES_MAX  # Nor by asking for codes: whose address it is nobody knows yet.
 
 HOURS = tuple(WritingHours.__struct_fields__)
 PREFERENCES = ("audience", "language", "immediate", "daily_max", *HOURS)
@@ -45,8 +46,6 @@ COLUMNS = f"""territory, mailbox_id, agency, sealed, status, disabled_reason, co
 INSERT = f"""
 INSERT INTO mailboxes (territory, mailbox_id, agency, sealed, created_at, {", ".join(PREFERENCES)})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {COLUMNS}"""
-
-LOCKED = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 HELD = """
 SELECT mailbox_id, sealed, audience FROM mailboxes
@@ -70,6 +69,10 @@ WHERE territory = $1 AND agency = $2 AND mailbox_id = $3 AND status <> 'forgotte
 NEW_CODE = """
 UPDATE mailboxes SET code_number = code_number + 1, codes_sent = codes_sent + 1, code_until = $3, code_tries = 0
 WHERE territory = $1 AND mailbox_id = $2 AND codes_sent < $4 RETURNING true"""
+
+CODES_TODAY = """
+SELECT count(*) FROM mails AS m JOIN mailboxes AS b USING (territory, mailbox_id)
+WHERE b.territory = $1 AND b.agency = $2 AND m.kind = 'code' AND m.created_at > $3"""
 
 PUT_CODE_MAIL = """
 INSERT INTO mails (territory, mail_id, mailbox_id, kind, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $5)"""
@@ -140,11 +143,11 @@ class PostgresMailboxes:
             raise MailNotSetUp
         mailbox_id, kept = uuid7(), Kept.new(address)
         async with self._pool.acquire() as db, db.transaction():
-            await db.execute(LOCKED, f"mailboxes {territory} {agency}")
+            await _lock(db, territory, agency)
             await self._must_be_new(db, territory, agency, address, preferences, now)
             sealed = self._box.seal(kept, territory, mailbox_id)
             row = await db.fetchrow(INSERT, territory, mailbox_id, agency, sealed, now, *_values(preferences))
-            await self._put_code(db, territory, mailbox_id, now)
+            await self._put_code(db, territory, agency, mailbox_id, now)
         return self._mailbox(row)
 
     async def mailboxes(self, territory: str, agency: str) -> list[Mailbox]:
@@ -165,8 +168,9 @@ class PostgresMailboxes:
         if not self._can_send:
             raise MailNotSetUp
         async with self._pool.acquire() as db, db.transaction():
+            await _lock(db, territory, agency)
             mailbox = await self._one(db, territory, agency, mailbox_id)
-            await self._put_code(db, territory, mailbox_id, now)
+            await self._put_code(db, territory, agency, mailbox_id, now)
         return mailbox
 
     async def confirm(self, territory: str, agency: str, mailbox_id: UUID, code: str, now: datetime) -> Mailbox:
@@ -231,8 +235,10 @@ class PostgresMailboxes:
             if (there.lower(), audience) == (address.lower(), preferences.audience):
                 raise MailboxExists
 
-    async def _put_code(self, db: Database, territory: str, mailbox_id: UUID, now: datetime) -> None:
+    async def _put_code(self, db: Database, territory: str, agency: str, mailbox_id: UUID, now: datetime) -> None:
         """The code itself is worked out when it leaves."""
+        if await db.fetchval(CODES_TODAY, territory, agency, now - timedelta(days=1)) >= CODES_A_DAY_MAX:
+            raise TooManyCodes
         if not await db.fetchval(NEW_CODE, territory, mailbox_id, now + CODE_GOOD_FOR, CODES_MAX):
             raise TooManyCodes
         await db.execute(DROP_CODE_MAILS, territory, mailbox_id)
@@ -251,6 +257,11 @@ class PostgresMailboxes:
         columns["address"] = self._box.open(row["sealed"], row["territory"], row["mailbox_id"]).address
         columns["preferences"] = preferences_in(row)
         return msgspec.convert(columns, Mailbox)
+
+
+async def _lock(db: Database, territory: str, agency: str) -> None:
+    """Until the transaction ends: two at once would each find room for one more."""
+    await db.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"mailboxes {territory} {agency}")
 
 
 async def disable_mailbox(

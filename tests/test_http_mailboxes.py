@@ -171,6 +171,21 @@ async def test_another_code_replaces_the_one_before_and_nobody_is_flooded(ccas: 
     assert (await ccas.command(f"{place}/confirmations", {"code": code_in(server)})).status_code == 200
 
 
+async def test_no_stranger_is_flooded_by_registering_and_forgetting_their_address(
+    ccas: Agency, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.mailboxes.CODES_A_DAY_MAX", 3)
+    for _ in range(2):
+        place = await registered(ccas)
+        await becomes(lambda: bool(server.mails))
+        again = await ccas.command(f"{place}/codes")
+        await ccas.delete(place)
+    assert (again.status_code, again.json()["code"]) == (409, "too_many_codes")
+    refused = await ccas.command(MAILBOXES, {"address": ADDRESS})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_codes")
+    assert (await ccas.get(MAILBOXES)).json()["items"] == []
+
+
 async def test_a_mailbox_of_another_agency_is_an_unknown_one(service: Service, ccas: Agency) -> None:
     place = await registered(ccas)
     stranger = await service.agency(MISSION_LOCALE)
