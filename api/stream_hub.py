@@ -169,13 +169,20 @@ class Followed:
             try:
                 if await self._hub.shown_beyond(self._territory, self.shown):
                     await self._take_in()
-                    await asyncio.sleep(max(PAUSE_SECONDS, self.readers * PAUSE_OF_EACH_SECONDS))
+                    await self._pause()
             except UNREACHABLE as error:
                 log.warning("stream.unreachable", error_type=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)
             except Exception:
                 log.exception("stream.failed")  # Readers would wait in vain, and nobody would know.
                 await asyncio.sleep(POLL_SECONDS)
+
+    async def _pause(self) -> None:
+        """Until what was read has been asked about: else a slow database would be asked ever more, of ever less."""
+        await asyncio.sleep(max(PAUSE_SECONDS, self.readers * PAUSE_OF_EACH_SECONDS))
+        asking = [task for stretch in self._recent for task in stretch.asked.values() if not task.done()]
+        if asking:
+            await asyncio.wait(asking, timeout=POLL_SECONDS)
 
     async def _take_in(self) -> None:
         upto = min(await self._hub.shown_up_to(self._territory), self.shown + READ_AT_ONCE)

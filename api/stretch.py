@@ -21,7 +21,7 @@ from projections.agency_feed import visible
 
 FRESH_SECONDS = 0.5
 """How long the answer to what somebody may see is good for."""
-LOOKS_AT_ONCE = 3
+LOOKS_AT_ONCE = 4
 """All agencies look when something comes: they must not take all the connections to the database from who commands."""
 
 
