@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -163,27 +163,29 @@ async def _deliver_and_kill(pool: Pool, mortal: Mortal, kills: int, deliveries: 
     """Kills at even shares of the work done, wherever the process then is."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         for kill in range(1, kills + 1):
-            async with _living(mortal):
-                await _until_left(pool, deliveries * (kills + 1 - kill) // (kills + 1))
-        async with _living(mortal):
-            await _until_left(pool, 0)
+            async with _living(mortal) as process:
+                await _until_left(pool, deliveries * (kills + 1 - kill) // (kills + 1), process)
+        async with _living(mortal) as process:
+            await _until_left(pool, 0, process)
 
 
 @asynccontextmanager
-async def _living(mortal: Mortal) -> AsyncIterator[None]:
+async def _living(mortal: Mortal) -> AsyncIterator[asyncio.subprocess.Process]:
     """Killed at the end."""
     nowhere = asyncio.subprocess.DEVNULL
     variables = os.environ | mortal.variables
     process = await asyncio.create_subprocess_exec(*mortal.command, env=variables, stdout=nowhere, stderr=nowhere)
     try:
-        yield
+        yield process
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 
-async def _until_left(pool: Pool, most: int) -> None:
+async def _until_left(pool: Pool, most: int, process: asyncio.subprocess.Process) -> None:
     while await pool.fetchval(LEFT) > most:
+        assert process.returncode is None, "it ended by itself"
         await asyncio.sleep(0.02)
 
 
