@@ -28,6 +28,7 @@ from application.authorisation import Forbidden, authorise, may_ever
 from application.decision_table import Action
 from application.key_vault import KeyRestricted
 from domain.alert import AlertStatus, Finding, Role, Sees
+from domain.alert_escalation import EscalationLevel
 from domain.alert_refusals import UnknownAlert
 from domain.catalogue import BY_NAME
 from domain.pathway import Pathway
@@ -97,7 +98,8 @@ async def list_alert_acts(request: ApiRequest, alert_id: FromPath[UUID]) -> Repl
     if row is None or row.sees is not Sees.CONTENT:
         raise UnknownAlert
     pathway = await runtime.rights.read(caller.territory, row.pathway)
-    if caller.agency not in pathway.participants and not coordinates(request):
+    is_with_coordinators = coordinates(request) and row.level is EscalationLevel.COORDINATOR
+    if caller.agency not in pathway.participants and not is_with_coordinators:
         raise UnknownAlert  # No longer: the log knows before any view does.
     if pathway.is_restricted:
         raise KeyRestricted

@@ -22,6 +22,8 @@ from domain.ids import uuid7
 
 FEEDS_MAX = 10
 """At once, of one agent; and as many of the whole agency."""
+FEEDS_OF_AGENCY_MAX = 1_000
+"""All together: software may name any agent."""
 
 
 class Language(StrEnum):
@@ -182,10 +184,10 @@ class UnknownFeed(DomainError):
 
 
 class TooManyFeeds(DomainError):
-    """An agent may have ten calendar addresses at once: revoke one first."""
+    """An agent may have ten calendar addresses at once, an agency a thousand in all: revoke one first."""
 
     code = "too_many_calendars"
-    title_fr = "Un agent peut avoir dix adresses de calendrier à la fois : révoquez-en une d'abord."
+    title_fr = "Un agent peut avoir dix adresses de calendrier à la fois, un service mille : révoquez-en une d'abord."
 
 
 class AgentRequired(DomainError):

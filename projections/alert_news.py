@@ -8,7 +8,7 @@ from application.event_log import Stored
 from application.messages import Audience
 from domain.alert import Alert, AlertCleared, AlertDisclosed, AlertRaised, AlertReopened, Recipient, Role, Sees
 from domain.alert_escalation import AlertEscalated, EscalationLevel
-from domain.alert_pause import AlertWaived, AlertWaiverEnded, AlertWoken
+from domain.alert_pause import AlertWaived, AlertWaiverEnded, AlertWoken, WaiverEnd
 from domain.alert_steps import AlertAcknowledged, AlertAnswered, AlertDisputed, AlertStepTold
 from projections.news import News
 
@@ -41,6 +41,10 @@ def _of_steps(stored: Stored, alert: Alert) -> Iterator[News]:
             yield from _news(stored, event.pathway, sleeper, alert.severity)
         case AlertEscalated() as event:
             yield from _of_escalation(stored, event)
+        case AlertWaiverEnded(because=WaiverEnd.WITHDRAWN) as event:
+            # Put aside and taken up again, over and over, it would wake everybody each time.
+            for each in _news(stored, event.pathway, event.concerned, alert.severity):
+                yield each._replace(may_wait=True)
         case AlertAnswered() | AlertWaived() | AlertWaiverEnded() as event:
             yield from _news(stored, event.pathway, event.concerned, alert.severity)
         case AlertAcknowledged() | AlertDisputed() as event:

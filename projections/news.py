@@ -23,6 +23,8 @@ class News(NamedTuple):
     audience: Audience | None = None
     """None: whom the type means."""
     level: str | None = None
+    may_wait: bool = False
+    """However grave: somebody has just looked at it."""
 
 
 def rows_of(news: News, types: MessageTypes) -> Iterator[OutboxRow]:
@@ -38,7 +40,7 @@ def rows_of(news: News, types: MessageTypes) -> Iterator[OutboxRow]:
             position=stored.position,
             created_at=stored.event.timestamp,
             severity=news.severity,
-            urgent=each.asks_to_act and news.severity == Severity.CRITICAL,
+            urgent=each.asks_to_act and news.severity == Severity.CRITICAL and not news.may_wait,
             audience=news.audience or each.audience,
             level=news.level,
         )

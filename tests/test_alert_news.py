@@ -110,6 +110,7 @@ def test_only_what_asks_to_act_on_a_critical_alert_is_urgent() -> None:
     assert urgent == {
         f"unisson.alert.{name}.v1" for name in ("raised", "reopened", "waiver-ended", "woken", "escalated")
     }
+    assert not any(row.urgent for row in told(given.waiver_ended(given.ABLE)))  # It would wake all, over and over.
     warned = msgspec.structs.replace(given.FINDING, severity="warning")
     assert {(row.severity, row.urgent) for row in told(given.raised(finding=warned))} == {("warning", False)}
 

@@ -267,6 +267,16 @@ async def test_an_agent_has_ten_addresses_and_no_more(agency: Agency) -> None:
     await feed_of(agency, whose="agency")
 
 
+async def test_software_that_names_agent_after_agent_comes_to_an_end(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.calendar_feeds.FEEDS_OF_AGENCY_MAX", 3)
+    for number in range(3):
+        await feed_of(agency, agent=f"agent-{number}")
+    answer = await agency.command("/v1/calendar-feeds", {"agent": "agent-3"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "too_many_calendars")
+
+
 async def test_an_address_is_shown_once_and_kept_nowhere(service: Service, agency: Agency) -> None:
     key, body = {"Idempotency-Key": str(uuid4())}, {"whose": "agency"}
     first = await agency.post("/v1/calendar-feeds", json=body, headers=key)

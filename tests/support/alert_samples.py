@@ -131,7 +131,8 @@ def waived(by: str = REFERENT) -> Stored:
 
 
 def waiver_ended(by: str = SYSTEM) -> Stored:
-    return stored(AlertWaiverEnded, 9, by, because=WaiverEnd.EXPIRED, **TOLD)
+    because = WaiverEnd.EXPIRED if by == SYSTEM else WaiverEnd.WITHDRAWN
+    return stored(AlertWaiverEnded, 9, by, because=because, **TOLD)
 
 
 def woken(of: str = REFERENT) -> Stored:
