@@ -51,12 +51,12 @@ ON CONFLICT (territory, agency, item) DO UPDATE SET pathway = excluded.pathway, 
     level = excluded.level"""
 FORGET = "DELETE FROM {agency_inbox} WHERE territory = $1 AND (pathway = ANY($2::uuid[]) OR item = ANY($3::uuid[]))"
 INBOX_PAGE = """
-SELECT i.agency, item, CASE WHEN kind <> 'alert' OR takes_part THEN i.pathway END AS pathway, since, due, kind,
-    CASE WHEN kind <> 'alert' OR takes_part THEN code ELSE '' END AS code, severity, level
+SELECT i.agency, item, i.pathway, since, due, kind, code, severity, level
 FROM agency_inbox i CROSS JOIN LATERAL (SELECT EXISTS (
     SELECT FROM pathway_participants p
     WHERE p.territory = i.territory AND p.agency = i.agency AND p.pathway = i.pathway) AS takes_part) AS asked
 WHERE territory = $1 AND i.agency = $2 AND (since, item) > ($3, $4) AND (due IS NULL OR due <= $5)
+    AND (kind <> 'alert' OR i.pathway IS NULL OR takes_part)
     AND ($6::text IS NULL OR kind = $6)
     AND (kind <> 'alert' OR NOT EXISTS (
         SELECT FROM sleeping_alerts s WHERE s.territory = i.territory AND s.agency = i.agency AND s.alert = item))

@@ -125,6 +125,9 @@ COLUMNS = """a.alert, a.pathway, a.position, a.raised_at, a.changed_at, a.opens,
 STILL_THERE = """EXISTS (
     SELECT FROM pathway_participants p
     WHERE p.territory = $1 AND p.agency = $2 AND p.pathway = a.pathway AND p.status <> 'restricted')"""
+# Who was told the content and takes part no more is not told the rest as a notice: not even whether it is over.
+NOT_ENDED = """(r.sees = 'notice' OR EXISTS (
+    SELECT FROM pathway_participants p WHERE p.territory = $1 AND p.agency = $2 AND p.pathway = a.pathway))"""
 TOLD = f"""{COLUMNS}, r.role,
     CASE WHEN r.sees = 'content' AND {STILL_THERE} THEN 'content' ELSE 'notice' END AS sees"""
 # A coordinator, whichever agency they act for, reads what came to the coordinators.
@@ -136,11 +139,11 @@ COORDINATED = f"""{COLUMNS}, coalesce(r.role, 'coordinator') AS role,
         THEN 'content' ELSE 'notice' END AS sees"""
 ALERT = f"""
 SELECT {TOLD} FROM alerts a JOIN alert_recipients r USING (territory, alert)
-WHERE a.territory = $1 AND r.agency = $2 AND a.alert = $3"""
+WHERE a.territory = $1 AND r.agency = $2 AND a.alert = $3 AND {NOT_ENDED}"""
 COORDINATED_ALERT = f"""
 SELECT {COORDINATED} FROM alerts a
 LEFT JOIN alert_recipients r ON r.territory = a.territory AND r.alert = a.alert AND r.agency = $2
-WHERE a.territory = $1 AND a.alert = $3 AND (r.agency IS NOT NULL OR a.level = 'coordinator')"""
+WHERE a.territory = $1 AND a.alert = $3 AND ({NOT_ENDED} OR a.level = 'coordinator')"""
 SNOOZED = "coalesce((a.responses #>> ARRAY[$2, 'snoozed_until'])::timestamptz > $8::timestamptz, false)"
 WAIVED = "coalesce(a.waived_to > $8::timestamptz, false)"
 LISTED = f"""
@@ -156,7 +159,7 @@ LISTED = f"""
 UNFILTERED = "$5::text IS NULL AND $6::uuid IS NULL"
 ALERTS_OF_AGENCY = f"""
 SELECT {TOLD} FROM alert_recipients r JOIN alerts a USING (territory, alert)
-WHERE r.territory = $1 AND r.agency = $2 AND r.alert > $3 AND {LISTED}
+WHERE r.territory = $1 AND r.agency = $2 AND r.alert > $3 AND {NOT_ENDED} AND {LISTED}
     AND (({UNFILTERED}) OR (r.sees = 'content' AND {STILL_THERE}))
 ORDER BY r.alert LIMIT $7"""
 ALERTS_OF_COORDINATOR = f"""
@@ -165,7 +168,7 @@ SELECT {COORDINATED} FROM (
     UNION SELECT alert FROM alerts WHERE territory = $1 AND level = 'coordinator' AND alert > $3
 ) AS t JOIN alerts a ON a.territory = $1 AND a.alert = t.alert
 LEFT JOIN alert_recipients r ON r.territory = $1 AND r.alert = t.alert AND r.agency = $2
-WHERE {LISTED}
+WHERE ({NOT_ENDED} OR a.level = 'coordinator') AND {LISTED}
     AND (({UNFILTERED}) OR a.level = 'coordinator' AND {IN_USE} OR (r.sees = 'content' AND {STILL_THERE}))
 ORDER BY t.alert LIMIT $7"""
 ALERTS_OF_PATHWAYS = f"""

@@ -25,7 +25,8 @@ WITH lines AS (
         true AS open, NULL::text AS reason
     FROM agency_inbox i LEFT JOIN pathway_participants p
         ON p.territory = i.territory AND p.agency = i.agency AND p.pathway = i.pathway AND p.status <> 'restricted'
-    WHERE i.territory = $1 AND i.agency = $2 AND i.kind = 'alert' AND NOT EXISTS (
+    WHERE i.territory = $1 AND i.agency = $2 AND i.kind = 'alert' AND (i.pathway IS NULL OR p.pathway IS NOT NULL)
+        AND NOT EXISTS (
         SELECT FROM sleeping_alerts s WHERE s.territory = i.territory AND s.agency = i.agency AND s.alert = i.item)
     UNION ALL
     SELECT coalesce(p.pathway, a.alert), p.pathway, a.alert, a.changed_at, NULL, NULL, false,
@@ -34,6 +35,7 @@ WITH lines AS (
         ON p.territory = a.territory AND p.agency = r.agency AND p.pathway = a.pathway AND p.status <> 'restricted'
             AND r.sees = 'content'
     WHERE r.territory = $1 AND r.agency = $2 AND a.status = 'cleared' AND a.changed_at > $3 AND NOT a.quiet
+        AND (r.sees = 'notice' OR p.pathway IS NOT NULL)
 ),
 cards AS (
     SELECT card, pathway, -coalesce(max(gravity), 0) AS weight, max(level) AS level,

@@ -213,7 +213,7 @@ async def test_an_agency_whose_right_has_ended_answers_no_more(service: Service,
     for what, body in RESPONSES:
         refused = await respond(mission, alert_id, what, **body)
         assert (refused.status_code, refused.json()["code"]) == (403, "right_ended"), what
-    assert (await mission.get(f"/v1/alerts/{alert_id}")).json()["content"] is None
+    assert (await mission.get(f"/v1/alerts/{alert_id}")).status_code == 404
 
 
 async def test_a_lead_may_answer_and_an_auditor_may_not(service: Service, alert_id: str) -> None:

@@ -182,9 +182,9 @@ async def test_an_agency_that_no_longer_takes_part_is_shown_no_more_of_an_alert(
     assert taken_back.status_code == 200, taken_back.text
     place, at_least = f"/v1/alerts/{told['id']}", {"at_least": taken_back.headers["x-position"]}
     assert (await mission.get(f"{place}/explanation")).status_code == 404
-    assert (await mission.get(place, params=at_least)).json()["content"] is None
-    everything = (await mission.get("/v1/alerts", params=at_least)).text
-    assert pathway.rpartition("/")[2] not in everything
+    assert (await mission.get(place, params=at_least)).json()["code"] == "unknown_alert"
+    for listed in ("alerts", "inbox", "inbox/cards"):  # Not even that it is over, later.
+        assert (await mission.get(f"/v1/{listed}", params=at_least)).json()["items"] == []
     assert (await ccas.get(f"{place}/explanation")).status_code == 200
 
 
