@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from application.access import Caller
-from application.alert_streams import ATTEMPTS, append_steps, folded
+from application.alert_streams import ATTEMPTS, append_steps, living
 from application.decision_table import Action
 from application.event_log import (
     Appended,
@@ -167,7 +167,7 @@ class AlertDesk:
 
     async def _case(self, caller: Caller, alert_id: UUID) -> Case:
         history = await self._log.read_stream(caller.territory, alert_id)
-        alert = folded(history)
+        alert = living(history)
         if alert is None or alert.finding is None or history[0].subject is None:
             raise UnknownAlert
         coordinates = Role.COORDINATOR in caller.roles and level_of(alert) is EscalationLevel.COORDINATOR

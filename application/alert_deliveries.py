@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from application.alert_receipts import Delivery
-from application.alert_streams import ATTEMPTS, append_steps, folded
+from application.alert_streams import ATTEMPTS, append_steps, living
 from application.event_log import EventLog, StaleVersion, Stored
 from application.key_vault import KeyDestroyed
 from domain.alert import Alert, AlertRaised, AlertReopened, AlertStatus
@@ -39,7 +39,7 @@ class AlertDeliveries:
     async def _record(self, territory: str, alert_id: UUID, deliveries: Sequence[Delivery]) -> int:
         for attempts_left in reversed(range(ATTEMPTS)):
             history = await self._log.read_stream(territory, alert_id)
-            alert = folded(history)
+            alert = living(history)
             if alert is None or history[0].subject is None:
                 return 0
             recorded = self._deliver(alert, history, deliveries)

@@ -1,10 +1,11 @@
 """Alerts as they stood, from their own streams: what a step about one leaves to be known from those before it."""
 
-from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 from uuid import UUID
 
-from application.event_log import EventLog, Stored
+from application.alert_streams import living
+from application.event_log import EventLog
 from domain.alert import Alert
 
 
@@ -23,7 +24,7 @@ async def alerts_at(log: EventLog, territory: str, moments: Collection[Moment]) 
     ids = sorted({moment.alert_id for moment in moments})
     streams = await log.read_streams(territory, ids, until_position=last)
     found = {
-        moment: _folded(stored for stored in streams.get(moment.alert_id, ()) if stored.position <= moment.position)
+        moment: living(stored for stored in streams.get(moment.alert_id, ()) if stored.position <= moment.position)
         for moment in moments
     }
     return {moment: alert for moment, alert in found.items() if alert is not None}
@@ -31,11 +32,4 @@ async def alerts_at(log: EventLog, territory: str, moments: Collection[Moment]) 
 
 async def alert_now(log: EventLog, territory: str, alert_id: UUID) -> Alert | None:
     """None when there is no such alert, or its person was erased."""
-    return _folded(await log.read_stream(territory, alert_id))
-
-
-def _folded(history: Iterable[Stored]) -> Alert | None:
-    folded: Any = None
-    for stored in history:
-        folded = stored.event.mutate(folded)
-    return folded if isinstance(folded, Alert) and not folded.erased else None
+    return living(await log.read_stream(territory, alert_id))

@@ -1,7 +1,7 @@
 """The stream of one alert: folded, and added to. The rules, time, channels and agencies all write there."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterable
+from typing import Any, cast
 from uuid import UUID
 
 from application.event_log import Appended, Commit, EventLog, Idempotency, Stored
@@ -12,12 +12,18 @@ ATTEMPTS = 12
 """How often something is decided again because somebody else wrote in between."""
 
 
-def folded(history: Sequence[Stored]) -> Alert | None:
-    """None: there is none, it is about somebody erased, or these are events of something else."""
-    alert: Alert | None = None
+def folded(history: Iterable[Stored]) -> Alert | None:
+    """None: there is none, or these are events of something else. One about somebody erased is there, and says so."""
+    alert: Any = None
     for stored in history:
         alert = stored.event.mutate(alert)
-    return alert if isinstance(alert, Alert) and not alert.erased else None
+    return alert if isinstance(alert, Alert) else None
+
+
+def living(history: Iterable[Stored]) -> Alert | None:
+    """None for one about somebody erased, too."""
+    alert = folded(history)
+    return None if alert is None or alert.erased else alert
 
 
 async def append_steps(

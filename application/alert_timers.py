@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.alert_streams import folded
 from application.event_log import Commit, EventLog, StaleVersion, Stored
 from application.key_vault import KeyDestroyed
 from domain.alert import Alert, Recipient
@@ -49,7 +50,7 @@ class AlertTimers:
         turns = asyncio.Semaphore(PATHWAYS_AT_ONCE_MAX)
 
         async def pass_on(one: Waiting) -> dict[UUID, Alert]:
-            alerts = folded(streams[alert_id] for alert_id in sorted(one.alerts) if alert_id in streams)
+            alerts = folded_all(streams[alert_id] for alert_id in sorted(one.alerts) if alert_id in streams)
             async with turns:
                 while (due := _soonest(alerts, circumstances)) is not None:
                     await self._record(territory, one, alerts, due, circumstances)
@@ -87,7 +88,7 @@ class AlertTimers:
             return
         except StaleVersion:
             pass
-        alerts |= folded([await self._log.read_stream(territory, alert_id)])
+        alerts |= folded_all([await self._log.read_stream(territory, alert_id)])
 
 
 def _soonest(alerts: Mapping[UUID, Alert], circumstances: Circumstances) -> tuple[UUID, Step] | None:
@@ -110,12 +111,5 @@ def steps_of(alerts: Mapping[UUID, Alert], course_of: CourseOf) -> dict[UUID, St
     return steps
 
 
-def folded(streams: Iterable[Sequence[Stored]]) -> dict[UUID, Alert]:
-    alerts: dict[UUID, Alert] = {}
-    for history in streams:
-        alert: Alert | None = None
-        for stored in history:
-            alert = stored.event.mutate(alert)
-        if alert is not None:
-            alerts[alert.id] = alert
-    return alerts
+def folded_all(streams: Iterable[Sequence[Stored]]) -> dict[UUID, Alert]:
+    return {alert.id: alert for history in streams if (alert := folded(history)) is not None}

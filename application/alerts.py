@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
+from application.alert_streams import ATTEMPTS, folded
 from application.event_log import Commit, EventLog, Idempotency, StaleVersion
 from application.key_vault import KeyDestroyed
 from domain.alert import Alert, AlertEvent, Disclosed, Found, Resolved, decide
 
 CLIENT = "unisson"
-ATTEMPTS = 12  # Agencies and time write to the same streams.
 APPENDS_AT_ONCE_MAX = 64
 
 
@@ -74,14 +74,7 @@ class Alerts:
 
     async def _load(self, territory: str, alert_ids: Iterable[UUID]) -> dict[UUID, Alert]:
         streams = await self._log.read_streams(territory, sorted(alert_ids))
-        alerts: dict[UUID, Alert] = {}
-        for alert_id, history in streams.items():
-            alert: Alert | None = None
-            for stored in history:
-                alert = stored.event.mutate(alert)
-            if alert is not None:
-                alerts[alert_id] = alert
-        return alerts
+        return {alert_id: alert for alert_id, history in streams.items() if (alert := folded(history)) is not None}
 
 
 def _commit(change: Change, event: AlertEvent) -> Commit:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.alert_timers import AlertTimers, Circumstances, CourseOf, Waiting, folded, steps_of
+from application.alert_timers import AlertTimers, Circumstances, CourseOf, Waiting, folded_all, steps_of
 from application.event_log import EventLog
 from application.rules_in_force import RulesInForce
 from domain.alert import Alert, AlertStatus
@@ -137,8 +137,8 @@ class AlertTimersView:
             page.territory, sorted(alert_ids), until_position=last if whole is None else None
         )
         if whole is None:
-            return folded(streams.values())
-        return folded([one for one in history if one.event.timestamp <= whole] for history in streams.values())
+            return folded_all(streams.values())
+        return folded_all([one for one in history if one.event.timestamp <= whole] for history in streams.values())
 
     async def _course_of(self, db: Connection, build: Build, territory: str, rests: Mapping[UUID, Rest]) -> CourseOf:
         history = await self._rulings.of(db, build, territory)
