@@ -27,7 +27,7 @@ UNDER_WAY_MAX = SOCKETS_MAX
 """Quick and slow together."""
 PER_ENDPOINT = 4
 POLL_SECONDS = 0.5
-LEASE = timedelta(seconds=60)  # Well over the longest attempt, so that nobody else tries at the same time.
+LEASE = timedelta(seconds=30)  # Well over the longest attempt; after a crash an endpoint may have to wait so long.
 DATABASE_PAUSE_SECONDS = 1.0
 RETENTION = timedelta(days=30)
 FORGETTING_PERIOD = timedelta(hours=1)

@@ -4,7 +4,7 @@
 
 Prints what was found as JSON; 10,000 deliveries and 20 kills by default. Partners refuse some of the requests, and take
 others while they say that they did not. It is the worker alone, in haste; with `--serving`, the whole server, which
-waits a minute for what it was doing when it was killed.
+waits half a minute for what it was doing when it was killed.
 """
 
 import asyncio
