@@ -13,7 +13,9 @@ from api.once import NOTHING, Nothing, once
 from api.queries import Cursor, Limit, QueryReader, next_page
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
-from application.access import Scope
+from application.access import Caller, Scope
+from application.messages import Message
+from application.right_to_know import RightToKnow
 from application.webhooks import (
     Attempt,
     DeliveryLine,
@@ -139,7 +141,8 @@ async def list_deliveries(request: ApiRequest, endpoint_id: FromPath[UUID]) -> R
     )
     place = cursors.seal(caller, path, query, lines[-1].sequence) if len(lines) == query.limit else None
     headers = {} if place is None else next_page(request, cursor=place)
-    return reply(Deliveries(items=lines, next=place), headers=headers)
+    shown = [line for line in lines if await _may_be_shown(request, line.state, _message_of(caller, line))]
+    return reply(Deliveries(items=shown, next=place), headers=headers)
 
 
 @get(
@@ -151,8 +154,31 @@ async def read_delivery(request: ApiRequest, endpoint_id: FromPath[UUID], messag
     """Read one delivery: each attempt, and the body as anybody might read it."""
     caller, runtime = request.user, request.runtime
     found = await runtime.webhooks.delivery(caller.territory, caller.agency, endpoint_id, message_id)
+    if not await _may_be_shown(request, found.state, found.message):
+        raise UnknownMessage
     body = msgspec.Raw(cloud_event(found.message, runtime.settings.address))
     return reply(as_view(found, DeliveryView, attempts=found.attempts_made, body=body))
+
+
+async def _may_be_shown(request: ApiRequest, state: DeliveryState, message: Message) -> bool:
+    """What did not reach an agency that may not be told it any more: when it happened, and what, would be news."""
+    if state is DeliveryState.DELIVERED:
+        return True
+    right = RightToKnow(request.runtime.pathways, request.runtime.log)
+    return await right.may_send(request.user.territory, request.user.agency, message)
+
+
+def _message_of(caller: Caller, line: DeliveryLine) -> Message:
+    return Message(
+        territory=caller.territory,
+        message_id=line.message_id,
+        agency=caller.agency,
+        type=line.type,
+        subject_id=line.subject_id,
+        pathway=None,
+        position=0,
+        created_at=line.created_at,
+    )
 
 
 routes = Router(

@@ -190,6 +190,22 @@ async def test_a_delivery_is_read_with_its_attempts_and_without_what_it_tells(
         assert str(pathway) not in str(shown)
 
 
+async def test_the_log_shows_nothing_of_what_the_agency_may_no_longer_know(ccas: Agency, pool: Pool) -> None:
+    """Neither what was withheld nor what is still to be tried: when it happened and what it was would be news."""
+    endpoint = (await ccas.command(ENDPOINTS, URL)).json()["id"]
+    path, told = f"{ENDPOINTS}/{endpoint}", {state: uuid4() for state in ("delivered", "withheld", "pending")}
+    for state, message in told.items():
+        await pool.execute(OF_AN_ALERT, TERRITORY, message, CCAS, UUID(endpoint), state)
+    shown = [line["message_id"] for line in (await ccas.get(f"{path}/deliveries")).json()["items"]]
+    assert [message for message in told.values() if str(message) in shown] == [told["delivered"]]
+    read = {state: await ccas.get(f"{path}/deliveries/{message}") for state, message in told.items()}
+    assert {state: answer.status_code for state, answer in read.items()} == {
+        "delivered": 200,
+        "withheld": 404,
+        "pending": 404,
+    }
+
+
 async def test_the_log_of_a_challenge_does_not_tell_it(ccas: Agency, pool: Pool) -> None:
     path = f"{ENDPOINTS}/{(await ccas.command(ENDPOINTS, URL)).json()['id']}"
     challenge = await pool.fetchval("SELECT challenge FROM webhook_endpoints")
@@ -241,6 +257,13 @@ TOLD = """
 WITH told AS (INSERT INTO outbox (territory, message_id, agency, type, subject_id, pathway, position)
     VALUES ($1, $2, $3, 'unisson.glass.broken.v1', $2, $4, 7) RETURNING true)
 SELECT pg_notify('unisson_outbox', '') FROM told"""
+
+
+OF_AN_ALERT = """
+WITH told AS (INSERT INTO outbox (territory, message_id, agency, type, subject_id, position)
+    VALUES ($1, $2, $3, 'unisson.alert.cleared.v1', $2, 7) RETURNING territory, message_id, subject_id)
+INSERT INTO deliveries (territory, message_id, endpoint_id, subject_id, state)
+SELECT territory, message_id, $4, subject_id, $5 FROM told"""
 
 
 class Refusing(Receiver):
