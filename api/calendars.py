@@ -5,8 +5,10 @@ The address stands in no log and no metric, and is repeated by no answer.
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from functools import partial
 from hashlib import sha256
 
+import msgspec
 from icalendar import Calendar, Event
 from litestar import Router, get
 from litestar.params import FromPath
@@ -14,7 +16,7 @@ from litestar.params import FromPath
 from api.conditions import is_unchanged
 from api.replies import Reply, nothing
 from api.request import ApiRequest
-from application.calendar_feeds import Appointment, CalendarFeed, Language, UnknownFeed
+from application.calendar_feeds import Appointment, Language, UnknownFeed
 from application.sight import Sight
 from domain.appointment import AppointmentOutcome
 from domain.ids import uuid8_of
@@ -40,14 +42,16 @@ async def read_calendar(request: ApiRequest, file_name: FromPath[str]) -> Reply:
     feed, now = await runtime.calendar_feeds.identify(file_name.removesuffix(SUFFIX)), runtime.clock.now()
     async with reading(runtime.pool, Sight(territory=feed.territory, at=now, agency=feed.agency)) as db:
         found = await appointments_of(db, feed, since=now - BEHIND, until=now + AHEAD, limit=EVENTS_MAX)
-    body = as_calendar(feed, found, runtime.calendars.of(feed.territory).tz)
+    zone = runtime.calendars.of(feed.territory).tz
+    key = sha256(msgspec.json.encode((str(zone), feed.language, found))).digest()
+    body = await runtime.drawn_calendars.of(key, partial(as_calendar, feed.language, found, zone))
     headers = {"ETag": f'"{sha256(body).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
     if is_unchanged(request, headers["ETag"]):
         return nothing(status=304, headers=headers)
     return Reply(body, 200, headers, MEDIA_TYPE)
 
 
-def as_calendar(feed: CalendarFeed, appointments: Sequence[Appointment], zone: tzinfo) -> bytes:
+def as_calendar(language: Language, appointments: Sequence[Appointment], zone: tzinfo) -> bytes:
     """The same appointments give the same bytes."""
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
@@ -56,7 +60,7 @@ def as_calendar(feed: CalendarFeed, appointments: Sequence[Appointment], zone: t
     calendar.add("name", "Unisson")
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     for appointment in appointments:
-        calendar.add_component(_event(feed, appointment, zone))
+        calendar.add_component(_event(language, appointment, zone))
     if appointments:
         days = [_local_day(appointment.start_at, zone) for appointment in appointments]
         first, last = date(min(days).year, 1, 1), date(max(days).year + 1, 1, 1)
@@ -64,7 +68,7 @@ def as_calendar(feed: CalendarFeed, appointments: Sequence[Appointment], zone: t
     return bytes(calendar.to_ical())
 
 
-def _event(feed: CalendarFeed, appointment: Appointment, zone: tzinfo) -> Event:
+def _event(language: Language, appointment: Appointment, zone: tzinfo) -> Event:
     """Its identity stays the same whatever happens to it, and tells nothing of the person."""
     is_off = appointment.status in OFF
     event = Event()
@@ -73,7 +77,7 @@ def _event(feed: CalendarFeed, appointment: Appointment, zone: tzinfo) -> Event:
     event.add("dtstamp", appointment.changed_at)
     event.add("dtstart", appointment.start_at.astimezone(zone))
     event.add("dtend", appointment.end_at.astimezone(zone))
-    event.add("summary", SUMMARIES[feed.language].format(reference=appointment.reference))
+    event.add("summary", SUMMARIES[language].format(reference=appointment.reference))
     event.add("status", "CANCELLED" if is_off else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if is_off else "OPAQUE")
     event.add("class", "PRIVATE")

@@ -7,6 +7,7 @@ from functools import partial
 
 from api.background import start
 from api.cursors import Cursors
+from api.drawn_calendars import DrawnCalendars
 from api.ground import Ground, open_ground
 from api.limits import Crowd, Limits, RateLimiter
 from api.mailing import mailboxes
@@ -146,6 +147,7 @@ def _runtime(ground: Ground, limits: Limits, stopping: asyncio.Event) -> Runtime
         subject_accesses=desk.subject_accesses,
         break_glasses=BreakGlasses(pathways, PendingReviews(pool), clock),
         calendar_feeds=CalendarFeeds(PostgresCalendarFeeds(pool), members, clock),
+        drawn_calendars=DrawnCalendars(),
         agencies=Agencies(log, clock),
         rulebooks=rulebooks,
         replay=Replay(log, PostgresAlertIndex(pool), rulebooks, ground.calendars, clock),

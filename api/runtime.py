@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.cursors import Cursors
+from api.drawn_calendars import DrawnCalendars
 from api.limits import Crowd, Limits, RateLimiter
 from api.shared_answer import SharedAnswer
 from api.stream_hub import StreamHub
@@ -76,6 +77,7 @@ class Runtime:
     accesses: Accesses
     break_glasses: BreakGlasses
     calendar_feeds: CalendarFeeds
+    drawn_calendars: DrawnCalendars
     erasures: Erasures
     rights: Rights
     retention: Retention
