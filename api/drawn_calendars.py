@@ -1,4 +1,4 @@
-"""Calendars as text, drawn beside the loop, one at a time: a long one takes a third of a second that others wait for."""
+"""Calendars as text, drawn beside the loop, one at a time: a long one takes a third of a second."""
 
 import asyncio
 from collections import OrderedDict
