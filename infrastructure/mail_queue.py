@@ -24,6 +24,7 @@ URGENT_APART = timedelta(minutes=1)
 TAKEN_MAX = 5_000
 """Messages that one mail is made of; more wait for the next."""
 
+# Without those whose last urgent mail waits still: nothing is made for them, and others must have their turn.
 DUE = f"""
 SELECT b.territory, b.mailbox_id, {", ".join(f"b.{name}" for name in PREFERENCES)}, b.next_digest_at <= $1 AS is_digest,
        b.urgent_after <= $1 AS is_urgent
@@ -32,7 +33,10 @@ WHERE b.status = 'active' AND (b.next_digest_at <= $1 OR b.urgent_after <= $1)
   AND (b.territory, b.mailbox_id) IN (
       SELECT d.territory, d.mailbox_id FROM mailboxes AS d WHERE d.status = 'active' AND d.next_digest_at <= $1
       UNION
-      SELECT i.territory, i.mailbox_id FROM mail_items AS i WHERE i.state = 'waiting' AND i.at_once)
+      SELECT i.territory, i.mailbox_id FROM mail_items AS i
+      WHERE i.state = 'waiting' AND i.at_once AND NOT EXISTS (
+          SELECT FROM mails AS m WHERE m.territory = i.territory AND m.mailbox_id = i.mailbox_id AND m.kind = 'urgent'
+            AND m.state IN ('pending', 'sending')))
 ORDER BY b.territory, b.mailbox_id LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED"""
 

@@ -106,6 +106,18 @@ async def test_a_burst_of_critical_alerts_is_two_mails(rig: Rig) -> None:
     assert all(str(alert) in second for alert in alerts[1:])
 
 
+async def test_mailboxes_that_cannot_be_written_to_now_keep_no_other_from_its_turn(rig: Rig) -> None:
+    """Nothing more is made for one whose last urgent mail could not leave yet."""
+    await rig.confirmed()
+    await rig.confirmed("equipe@siao.example", agency=SIAO)
+    await rig.put(severity="critical")
+    assert await rig.queue.plan(rig.clock.now(), most=1) == 1
+    await rig.put(severity="critical")
+    rig.clock.advance(URGENT_APART)
+    await rig.put(agency=SIAO, severity="critical")
+    assert await rig.queue.plan(rig.clock.now(), most=1) == 1
+
+
 async def test_a_late_digest_respects_the_quiet_hours(rig: Rig) -> None:
     """The worker was away until the evening."""
     await rig.confirmed()
