@@ -1,7 +1,7 @@
 """What an agency may do about an alert. Each command is the body of its HTTP request and knows how to decide."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated
@@ -92,7 +92,7 @@ class Acknowledge(AlertCommand, frozen=True, kw_only=True):
     def decide(self, alert: Alert, act: AlertAct) -> None:
         self.must_stand(alert, act)
         until = self.until or _working_days(act, ACKNOWLEDGED_WORKING_DAYS[alert.severity])
-        _must_come_within(until, act, ACKNOWLEDGED_FOR_MAX)
+        until = _must_come_within(until, act, ACKNOWLEDGED_FOR_MAX)
         if alert.response_of(act.agency).acknowledged_until != until:
             alert.tell(AlertAcknowledged, act, until=until)
 
@@ -142,8 +142,8 @@ class Waive(AlertCommand, frozen=True, kw_only=True):
     def decide(self, alert: Alert, act: AlertAct) -> None:
         self.must_stand(alert, act)
         _must_see_content(act)
-        _must_come_within(self.until, act, WAIVED_FOR_MAX)
-        alert.tell(AlertWaived, act, code=self.code, until=self.until, text=self.text)
+        until = _must_come_within(self.until, act, WAIVED_FOR_MAX)
+        alert.tell(AlertWaived, act, code=self.code, until=until, text=self.text)
 
 
 class Snooze(AlertCommand, frozen=True, kw_only=True):
@@ -154,9 +154,9 @@ class Snooze(AlertCommand, frozen=True, kw_only=True):
 
     def decide(self, alert: Alert, act: AlertAct) -> None:
         self.must_stand(alert, act)
-        _must_come_within(self.until, act, SNOOZED_FOR_MAX)
-        if alert.response_of(act.agency).snoozed_until != self.until:
-            alert.step(AlertSnoozed, act, until=self.until, reason=self.reason)
+        until = _must_come_within(self.until, act, SNOOZED_FOR_MAX)
+        if alert.response_of(act.agency).snoozed_until != until:
+            alert.step(AlertSnoozed, act, until=until, reason=self.reason)
 
 
 class PutAside(StrEnum):
@@ -212,11 +212,13 @@ def _must_see_content(act: AlertAct) -> None:
         raise NoticeOnly
 
 
-def _must_come_within(until: datetime, act: AlertAct, longest: timedelta) -> None:
+def _must_come_within(until: datetime, act: AlertAct, longest: timedelta) -> datetime:
+    """The instant in UTC."""
     if until <= act.at:
         raise NotInTheFuture(field="/until")
     if until > act.at + longest:
         raise TooFar(field="/until", days_most=longest.days)
+    return until.astimezone(UTC)
 
 
 def _working_days(act: AlertAct, days: int) -> datetime:

@@ -4,7 +4,7 @@ A share never makes an agency take part in the pathway: it reads, and records no
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar
 from uuid import UUID
@@ -165,7 +165,7 @@ class GrantShare(Command, frozen=True, kw_only=True):
             contents=tuple(sorted(set(self.contents))),
             purpose=self.purpose,
             basis=self.basis,
-            until=self.until,
+            until=self.until.astimezone(UTC),
             consent_id=self.consent_id,
             note=self.note,
         )

@@ -1,6 +1,6 @@
 """What an agency may say of an alert, and what follows from it: pure decisions, tried in every state."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -151,6 +151,18 @@ def test_the_same_again_is_nothing_new() -> None:
 
 
 LATE = datetime(2026, 5, 11, 22, tzinfo=UTC)  # Ten working days after 23 April, two of May being holidays.
+
+
+def test_what_it_lasts_until_is_kept_in_utc() -> None:
+    until = FRIDAY + 10 * DAY
+    elsewhere = until.astimezone(timezone(timedelta(hours=11)))
+    alert = alert_of()
+    done(alert, Acknowledge(until=elsewhere))
+    done(alert, Snooze(until=elsewhere, reason=TEXT))
+    done(alert, Waive(code=WaiverCode.EXEMPT, until=elsewhere, text=TEXT))
+    own = alert.response_of(OWNER)
+    kept = (own.acknowledged_until, own.snoozed_until, alert.waived_until)
+    assert [str(instant) for instant in kept] == [str(until)] * 3
 
 
 def test_said_again_once_its_time_is_over_it_holds_anew() -> None:
