@@ -174,13 +174,15 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("Invalid enum value", "unknown_value", "Valeur inconnue."),
     ("Invalid value", "unknown_value", "Valeur inconnue."),
     ("Invalid UUID", "wrong_format", "Identifiant UUID attendu."),
-    ("Invalid RFC3339", "wrong_format", "Date, ou date et heure avec décalage, attendue au format RFC 3339."),
+    ("Invalid RFC3339 encoded datetime", "wrong_format", "Date et heure avec décalage attendues, au format RFC 3339."),
+    ("Invalid RFC3339", "wrong_format", "Date attendue, AAAA-MM-JJ."),
     ("Expected `datetime` with a timezone", "wrong_format", "Le décalage horaire est obligatoire."),
     ("matching regex", "wrong_format", "Format inattendu."),
     ("of length", "wrong_length", "Longueur hors limites."),
     (" >", "out_of_range", "Valeur hors limites."),
     (" <", "out_of_range", "Valeur hors limites."),
     ("got `", "wrong_type", "Type inattendu."),
+    ("exactly one of since and after_position", "invalid_value", "Dites `since` ou `after_position`, l'un des deux."),
 )
 FIELD = re.compile(r"field `([A-Za-z0-9_]{1,64})`")
 

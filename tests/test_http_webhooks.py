@@ -218,7 +218,10 @@ async def test_the_log_of_a_challenge_does_not_tell_it(ccas: Agency, pool: Pool)
 
 async def test_a_recovery_is_asked_for_followed_and_listed(ccas: Agency, endpoint: str) -> None:
     for body in ({}, {"since": "2026-01-01T00:00:00Z", "after_position": 1}):
-        assert (await ccas.command(f"{endpoint}/recoveries", body)).status_code == 422
+        refused = await ccas.command(f"{endpoint}/recoveries", body, Accept_Language="fr")
+        assert refused.status_code == 422
+        [fault] = refused.json()["errors"]
+        assert fault["message"] == "Dites `since` ou `after_position`, l'un des deux."
     body = {"since": "2026-01-01T00:00:00+01:00"}
     asked = await ccas.command(f"{endpoint}/recoveries", body, Idempotency_Key="once")
     assert (asked.status_code, asked.json()["state"]) == (202, "queued")
