@@ -43,7 +43,7 @@ CREATE TABLE {alerts} (
     known_at    bigint NOT NULL,      -- How much of the log was known when it was last found.
     version     integer NOT NULL,
     revision    integer NOT NULL,
-    quiet       boolean NOT NULL,
+    quiet       boolean NOT NULL,     -- Nobody is told of it: found by an import, say, hidden, or under a waiver.
     territory   text COLLATE "C" NOT NULL,
     rule        text COLLATE "C" NOT NULL,
     severity    text COLLATE "C" NOT NULL,
@@ -63,7 +63,8 @@ CREATE TABLE {alerts} (
     PRIMARY KEY (territory, alert)
 );
 CREATE INDEX ON {alerts} (territory, pathway, alert);
-CREATE INDEX ON {alerts} (territory, alert) WHERE level = 'coordinator'"""
+CREATE INDEX ON {alerts} (territory, alert) WHERE level = 'coordinator';
+CREATE INDEX ON {alerts} (territory, changed_at) WHERE status = 'cleared' AND NOT quiet"""
 RECIPIENTS = """
 CREATE TABLE {alert_recipients} (
     alert     uuid NOT NULL,
@@ -95,11 +96,11 @@ FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) AS c (alert
 WHERE a.territory = $1 AND a.alert = c.alert"""
 STAND = """
 UPDATE {alerts} AS a SET position = s.position, changed_at = coalesce(s.changed_at, a.changed_at),
-    severity = s.severity, recipients = s.recipients, responses = s.responses, level = s.level,
+    quiet = s.quiet, severity = s.severity, recipients = s.recipients, responses = s.responses, level = s.level,
     waived_to = s.waived_to, waived_by = s.waived_by, waiver_code = s.waiver_code
-FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::jsonb[], $8::text[],
-    $9::timestamptz[], $10::text[], $11::text[])
-    AS s (alert, position, changed_at, severity, recipients, responses, level, waived_to, waived_by, waiver_code)
+FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::bool[], $6::text[], $7::jsonb[], $8::jsonb[], $9::text[],
+    $10::timestamptz[], $11::text[], $12::text[])
+    AS s (alert, position, changed_at, quiet, severity, recipients, responses, level, waived_to, waived_by, waiver_code)
 WHERE a.territory = $1 AND a.alert = s.alert"""
 DROP_RECIPIENTS = "DELETE FROM {alert_recipients} WHERE territory = $1 AND alert = ANY($2::uuid[])"
 PUT_RECIPIENTS = """
@@ -351,6 +352,7 @@ def _standing_row(alert: Alert, position: int, changed: datetime | None) -> tupl
         alert.id,
         position,
         changed,
+        is_quiet(alert),
         alert.severity,
         _json(alert.recipients),
         _json(alert.responses),
@@ -359,6 +361,11 @@ def _standing_row(alert: Alert, position: int, changed: datetime | None) -> tupl
         alert.waived_by,
         alert.waiver_code,
     )
+
+
+def is_quiet(alert: Alert) -> bool:
+    """Nobody has been told of it."""
+    return alert.quiet or alert.hidden
 
 
 async def _put_recipients(db: Connection, build: Build, page: Page, told: Iterable[UUID]) -> None:

@@ -14,7 +14,7 @@ from domain.alert_escalation import level_of
 from domain.alert_steps import AlertDelivered, AlertRead, AlertStep
 from domain.pathway import Pathway
 from projections.agency_inbox import InboxItem, alert_items, items_of, items_of_all
-from projections.alert_board import AlertRow
+from projections.alert_board import AlertRow, is_quiet
 
 
 class AlertThen(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +76,7 @@ def _standing(row: AlertRow, alert: Alert, position: int) -> AlertRow:
     return msgspec.structs.replace(
         row,
         position=position,
+        quiet=is_quiet(alert),
         severity=alert.severity,
         recipients=alert.recipients,
         responses=alert.responses,

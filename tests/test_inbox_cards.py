@@ -6,9 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from application.alerts import Alerts, Change
 from application.rulebook import load_rules
 from application.rules_in_force import RulesInForce
 from application.sight import Sight
+from domain.alert import ClearedBecause, Found, Resolved
 from domain.alert_commands import PutAside, Resume, Snooze, Waive
 from domain.alert_pause import WaiverCode
 from domain.consent import GiveConsent, Purpose
@@ -157,6 +159,46 @@ async def test_waived_it_leaves_every_inbox_until_the_waiver_ends(pool: Pool, pl
     await answer(place, alert_id, MISSION, Resume(what=PutAside.WAIVER))
     await pass_time(pool, place)
     assert await alerts_in_inbox(pool, place, CCAS) == await alerts_in_inbox(pool, place, MISSION) == [alert_id]
+
+
+async def test_found_again_under_a_waiver_it_is_told_at_its_end_and_then_shown_as_cleared(
+    pool: Pool, place: Territory
+) -> None:
+    alert_id = await unanswered(pool, place)
+    until = place.clock.now() + 30 * DAY
+    await answer(place, alert_id, MISSION, Waive(code=WaiverCode.AGREED_DELAY, until=until, text="Agreed with them."))
+    for change in (cleared, found_again):
+        place.clock.advance(DAY)
+        await Alerts(place.log).record(TERRITORY, [await change(place, alert_id)])
+    await pass_time(pool, place)
+    assert await cards_of(pool, place, CCAS) == []
+    await answer(place, alert_id, MISSION, Resume(what=PutAside.WAIVER))
+    await pass_time(pool, place, DAY)
+    assert await alerts_in_inbox(pool, place, CCAS) == [alert_id]
+    await Alerts(place.log).record(TERRITORY, [await cleared(place, alert_id)])
+    await pass_time(pool, place)
+    [card] = await cards_of(pool, place, CCAS)
+    assert [each.id for each in card.cleared] == [alert_id]
+
+
+async def cleared(place: Territory, alert_id: UUID) -> Change:
+    resolved = Resolved(on=place.clock.now(), known_at=1_000, reason=ClearedBecause.CORRECTED)
+    return await change_of(place, alert_id, resolved)
+
+
+async def found_again(place: Territory, alert_id: UUID) -> Change:
+    alert = await alert_of(place, alert_id)
+    assert alert.finding is not None
+    found = Found(on=place.clock.now(), known_at=1_000, finding=alert.finding, recipients=alert.recipients)
+    return await change_of(place, alert_id, found)
+
+
+async def change_of(place: Territory, alert_id: UUID, what: Found | Resolved) -> Change:
+    alert = await alert_of(place, alert_id)
+    assert alert.finding is not None
+    pathway = await place.pathway(alert.finding.pathway)
+    key = f"{alert_id} {what.on}"
+    return Change(alert_id=alert_id, pathway=pathway.id, subject=pathway.subject, what=what, key=key)
 
 
 async def test_what_is_nearly_due_is_in_the_work_list_of_those_who_take_part_and_is_no_alert(
