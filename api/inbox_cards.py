@@ -82,7 +82,11 @@ async def list_cards(request: ApiRequest) -> Reply:
     """Read the alerts of the calling agency, one card per pathway: how many, the worst, what is nearly due."""
     query, caller, runtime = CARDS_QUERY.read(request), request.user, request.runtime
     cursors, path, now = runtime.cursors, request.scope["path"], runtime.clock.now()
-    after = BEFORE_ANY if query.cursor is None else cursors.open(caller, path, query, query.cursor, tuple[int, datetime, UUID])
+    after = (
+        BEFORE_ANY
+        if query.cursor is None
+        else cursors.open(caller, path, query, query.cursor, tuple[int, datetime, UUID])
+    )
     headers = await shown(request, SHOWN, query.at_least, with_alerts=True)
     async with reading(request) as db:
         found = await cards(db, caller.territory, caller.agency, now, after=after, limit=query.limit)

@@ -54,7 +54,11 @@ async def list_due_soon(request: ApiRequest) -> Reply:
     """Read what is nearly due on the pathways that the calling agency takes part in. None of it is an alert yet."""
     query, caller, runtime = DUE_SOON_QUERY.read(request), request.user, request.runtime
     cursors, path = runtime.cursors, request.scope["path"]
-    after = BEFORE_ANY if query.cursor is None else cursors.open(caller, path, query, query.cursor, tuple[datetime, UUID, int])
+    after = (
+        BEFORE_ANY
+        if query.cursor is None
+        else cursors.open(caller, path, query, query.cursor, tuple[datetime, UUID, int])
+    )
     headers = await shown(request, SHOWN, query.at_least)
     async with reading(request) as walled:
         pathways = await pathways_at_work(walled, caller.territory, caller.agency)

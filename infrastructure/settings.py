@@ -140,7 +140,15 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if field not in Settings.__struct_fields__:
             raise SettingsError(_variable(field), _unknown(field))
     given.setdefault("data_dir", default_data_dir(environment))
-    for field in ("data_dir", "pg_bin", "kek_file", "vault_token_file", "oidc_client_secret_file", "smtp_ca_file", "smtp_password_file"):
+    for field in (
+        "data_dir",
+        "pg_bin",
+        "kek_file",
+        "vault_token_file",
+        "oidc_client_secret_file",
+        "smtp_ca_file",
+        "smtp_password_file",
+    ):
         if field in given:
             given[field] = Path(given[field]).expanduser().absolute()
     try:
