@@ -136,12 +136,16 @@ async def list_deliveries(request: ApiRequest, endpoint_id: FromPath[UUID]) -> R
     query, caller, cursors = DELIVERIES_QUERY.read(request), request.user, request.runtime.cursors
     path = request.scope["path"]
     before = None if query.cursor is None else cursors.open(caller, path, query, query.cursor, int)
-    lines = await request.runtime.webhooks.deliveries(
-        caller.territory, caller.agency, endpoint_id, state=query.state, before=before, limit=query.limit
-    )
-    place = cursors.seal(caller, path, query, lines[-1].sequence) if len(lines) == query.limit else None
+    shown: list[DeliveryLine] = []
+    is_more = True
+    while is_more and len(shown) < query.limit:  # A short page with a next one would betray what is left out.
+        lines = await _lines(request, endpoint_id, query, before)
+        shown += [line for line in lines if await _may_be_shown(request, line.state, _message_of(caller, line))]
+        is_more = len(lines) == query.limit
+        before = lines[-1].sequence if lines else None
+    shown = shown[: query.limit]
+    place = cursors.seal(caller, path, query, shown[-1].sequence) if len(shown) == query.limit else None
     headers = {} if place is None else next_page(request, cursor=place)
-    shown = [line for line in lines if await _may_be_shown(request, line.state, _message_of(caller, line))]
     return reply(Deliveries(items=shown, next=place), headers=headers)
 
 
@@ -158,6 +162,15 @@ async def read_delivery(request: ApiRequest, endpoint_id: FromPath[UUID], messag
         raise UnknownMessage
     body = msgspec.Raw(cloud_event(found.message, runtime.settings.address))
     return reply(as_view(found, DeliveryView, attempts=found.attempts_made, body=body))
+
+
+async def _lines(
+    request: ApiRequest, endpoint_id: UUID, query: DeliveriesQuery, before: int | None
+) -> list[DeliveryLine]:
+    caller = request.user
+    return await request.runtime.webhooks.deliveries(
+        caller.territory, caller.agency, endpoint_id, state=query.state, before=before, limit=query.limit
+    )
 
 
 async def _may_be_shown(request: ApiRequest, state: DeliveryState, message: Message) -> bool:

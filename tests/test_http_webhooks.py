@@ -198,6 +198,11 @@ async def test_the_log_shows_nothing_of_what_the_agency_may_no_longer_know(ccas:
         await pool.execute(OF_AN_ALERT, TERRITORY, message, CCAS, UUID(endpoint), state)
     shown = [line["message_id"] for line in (await ccas.get(f"{path}/deliveries")).json()["items"]]
     assert [message for message in told.values() if str(message) in shown] == [told["delivered"]]
+    for limit in (1, 2):
+        first = (await ccas.get(f"{path}/deliveries", params={"limit": limit})).json()["items"]
+        assert [line["message_id"] for line in first] == shown[:limit]
+    left_out = (await ccas.get(f"{path}/deliveries", params={"limit": 1, "state": "withheld"})).json()
+    assert left_out == {"items": [], "next": None}
     read = {state: await ccas.get(f"{path}/deliveries/{message}") for state, message in told.items()}
     assert {state: answer.status_code for state, answer in read.items()} == {
         "delivered": 200,
