@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
-import asyncpg
 import structlog
 
 from api.backtest_runner import BacktestRunner
@@ -19,6 +18,7 @@ from application.right_to_know import RightToKnow
 from domain.clock import SystemClock
 from domain.errors import DomainError
 from infrastructure.backtests import PostgresBacktests
+from infrastructure.database import UNREACHABLE
 from infrastructure.delivery import DeliveryWorker
 from infrastructure.outbox import Outbox
 from infrastructure.outgoing_http import OutgoingHttp
@@ -117,7 +117,7 @@ async def _keep_house(chores: Sequence[Callable[[], Awaitable[object]]]) -> None
         for chore in chores:
             try:
                 await chore()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
+            except (*UNREACHABLE, DomainError) as error:
                 logger.warning("housekeeping.postponed", chore=chore.__qualname__, error_type=type(error).__name__)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
@@ -127,7 +127,7 @@ async def _record_receipts(turn: Callable[[], Awaitable[int]]) -> None:
     while True:
         try:
             await turn()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DomainError) as error:
+        except (*UNREACHABLE, DomainError) as error:
             logger.warning("alert_receipts.postponed", error_type=type(error).__name__)
         await asyncio.sleep(RECEIPTS_SECONDS)
 

@@ -7,7 +7,6 @@ import asyncio
 import sys
 from contextlib import suppress
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -20,6 +19,7 @@ from domain.rule_publication import read_draft
 from domain.rulebook import Backtest
 from domain.rules import RuleRefused
 from infrastructure.backtests import ATTEMPTS_MAX, PostgresBacktests
+from infrastructure.database import UNREACHABLE
 from infrastructure.settings import Settings
 
 log = structlog.get_logger()
@@ -27,7 +27,6 @@ log = structlog.get_logger()
 POLL_SECONDS = 2.0
 RENEW_SECONDS = 0.5
 LINE_BYTES_MAX = 64 * 1024 * 1024
-UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 COMMAND = (sys.executable, "-m", "api.backtest_process")
 
 

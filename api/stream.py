@@ -22,7 +22,7 @@ from api.stretch import Stretch, Viewer
 from application.message_types import MESSAGE_TYPES, Subject
 from domain.alert_response import AlertChannel
 from domain.errors import DomainError
-from infrastructure.delivery import UNREACHABLE
+from infrastructure.database import UNREACHABLE
 
 log = structlog.get_logger()
 

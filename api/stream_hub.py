@@ -13,8 +13,7 @@ import structlog
 from api.limits import Limits, Overloaded, TooManyRequests
 from api.stretch import Eyes, Stretch
 from application.event_log import EventLog
-from infrastructure.database import Pool
-from infrastructure.delivery import UNREACHABLE
+from infrastructure.database import UNREACHABLE, Pool
 from infrastructure.messages_told import messages_between
 from projections.consumers import folded_position
 from projections.follower import Follower

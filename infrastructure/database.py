@@ -11,6 +11,9 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 """One connection, plain or borrowed from a pool."""
 
+UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What is raised when the database is away, or does not do what it is asked now: to be tried again later."""
+
 STATEMENT_TIMEOUT_SECONDS = 30
 LOCK_TIMEOUT_SECONDS = 5
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 5

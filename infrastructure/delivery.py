@@ -7,12 +7,12 @@ import asyncio
 import time
 from datetime import timedelta
 
-import asyncpg
 import structlog
 
 from application.messages import MaySend
 from application.webhooks import DeliveryState
 from domain.clock import Clock
+from infrastructure.database import UNREACHABLE
 from infrastructure.delivery_metrics import ATTEMPTS, DEAD, IN_FLIGHT, SECONDS
 from infrastructure.outbox import Claim, Outbox
 from infrastructure.outgoing_http import SOCKETS_MAX
@@ -32,9 +32,6 @@ DATABASE_PAUSE_SECONDS = 1.0
 RETENTION = timedelta(days=30)
 FORGETTING_PERIOD = timedelta(hours=1)
 OWN_FAULT_PAUSE = timedelta(seconds=10)  # The right to send could not be asked, a secret could not be opened.
-
-
-UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class DeliveryWorker:

@@ -7,7 +7,6 @@ import asyncio
 import time
 from datetime import timedelta
 
-import asyncpg
 import structlog
 
 from application.mail import MailKind, MailState
@@ -15,6 +14,7 @@ from application.mail_content import content_of
 from application.mail_text import Letter, code_letter, letter_of
 from application.messages import MaySend, Message
 from domain.clock import Clock
+from infrastructure.database import UNREACHABLE
 from infrastructure.mail_metrics import DEAD_MAILS, MAIL_SECONDS, MAILS
 from infrastructure.mail_queue import MailClaim, MailQueue
 from infrastructure.mailbox_seal import Kept
@@ -32,7 +32,6 @@ OWN_FAULT_PAUSE = timedelta(minutes=1)  # The right to tell could not be asked, 
 DATABASE_PAUSE_SECONDS = 1.0
 RETENTION = timedelta(days=30)
 FORGETTING_PERIOD = timedelta(hours=1)
-UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class MailWorker:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import structlog
 
 from domain.clock import Clock
-from infrastructure.delivery import UNREACHABLE
+from infrastructure.database import UNREACHABLE
 from infrastructure.webhook_recoveries import Claim, PostgresRecoveries
 
 log = structlog.get_logger()
