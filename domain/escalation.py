@@ -165,8 +165,8 @@ def _climb(alert: Alert, course: Course) -> Iterator[Rises]:
     if EscalationLevel.COORDINATOR in reached or not above:
         return
     rung = above[0]
-    due = _refused_by_all(alert) if not reached else None
-    due = due or _after(_waits_since(alert), rung.after, course.calendar)
+    refused, since = None if reached else _refused_by_all(alert), _waits_since(alert)
+    due = max(refused, since) if refused else _after(since, rung.after, course.calendar)
     if due is not None:
         due = max([due, *(step.on for step in alert.escalated)])
         notify = COORDINATOR if rung.level is EscalationLevel.COORDINATOR else AGENCY_LEAD

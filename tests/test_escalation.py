@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.alert import (
@@ -352,6 +352,21 @@ def test_a_decreed_day_off_moves_it() -> None:
     assert rises(Case("critical").next(moved))[0] == paris(2026, 1, 8)
 
 
+def test_refused_by_all_while_it_is_waived_it_rises_when_the_waiver_ends() -> None:
+    case, end = Case(), MONDAY + timedelta(days=1)
+    case.did(AlertWaived, CCAS, MONDAY, code=WaiverCode.AGREED_DELAY, until=end)
+    case.did(AlertAnswered, MISSION, MONDAY, answer=Answer.NOT_CONCERNED)
+    case.passed()
+    assert rises(case.next()) == (end, "lead")
+
+
+def test_refused_by_all_who_should_act_it_is_still_left_to_who_took_it() -> None:
+    case, end = Case(), MONDAY + timedelta(days=10)
+    case.did(AlertAnswered, CCAS, MONDAY, answer=Answer.TAKING, until=end)
+    case.did(AlertAnswered, MISSION, MONDAY, answer=Answer.NOT_CONCERNED)
+    assert rises(case.next()) == (end, "lead")
+
+
 ACTS = st.lists(
     st.tuples(
         st.sampled_from([CCAS, MISSION, HOUSING]),
@@ -364,6 +379,7 @@ ACTS = st.lists(
 
 
 @given(acts=ACTS, severity=st.sampled_from(Severity), grows=st.booleans())
+@example(acts=[(CCAS, "waive", 0, 1), (MISSION, "refuse", 0, 1)], severity=Severity.WARNING, grows=False)
 def test_whatever_people_do_it_comes_to_an_end_in_order_and_calls_upon_nobody_twice(
     acts: list[tuple[str, str, int, int]], severity: Severity, grows: bool
 ) -> None:
