@@ -6,7 +6,7 @@ from uuid import UUID
 
 from application.alert_receipts import Delivery
 from application.alert_streams import ATTEMPTS, append_steps, living
-from application.event_log import EventLog, StaleVersion, Stored
+from application.event_log import EventLog, StaleVersion, Stored, UnreadableEvent
 from application.key_vault import KeyDestroyed
 from domain.alert import Alert, AlertRaised, AlertReopened, AlertStatus
 from domain.alert_steps import AlertDelivered
@@ -38,7 +38,10 @@ class AlertDeliveries:
 
     async def _record(self, territory: str, alert_id: UUID, deliveries: Sequence[Delivery]) -> int:
         for attempts_left in reversed(range(ATTEMPTS)):
-            history = await self._log.read_stream(territory, alert_id)
+            try:
+                history = await self._log.read_stream(territory, alert_id)
+            except UnreadableEvent:  # Whoever follows the log shows it; others are told of all the same.
+                return 0
             alert = living(history)
             if alert is None or history[0].subject is None:
                 return 0

@@ -116,6 +116,18 @@ async def test_what_could_not_be_recorded_is_kept_for_the_next_turn(pool: Pool, 
     assert await receipts.flush() == 1
 
 
+async def test_an_alert_that_cannot_be_read_keeps_nothing_of_the_others(pool: Pool, place: Territory) -> None:
+    altered, sound = await unanswered(pool, place), await unanswered(pool, place)
+    receipts, now = receipts_of(pool, place), place.clock.now()
+    for alert_id in (altered, sound):
+        position = (await history(place, alert_id))[-1].position
+        receipts.add(TERRITORY, alert_id, MISSION, AlertChannel.STREAM, now, position=position)
+    await pool.execute("ALTER TABLE events DISABLE TRIGGER USER")
+    await pool.execute("UPDATE events SET payload = sha256(payload) WHERE stream_id = $1", altered)
+    assert await receipts.flush() == 1
+    assert len(await delivered(place, sound)) == 1
+
+
 class FailsOnce:
     def __init__(self, recorder: AlertDeliveries) -> None:
         self._recorder = recorder
