@@ -143,10 +143,13 @@ def view(row: AlertRow, agency: str, now: datetime) -> AlertView:
     own = row.responses.get(agency)
     waived = row.waived_until if row.waived_until is not None and row.waived_until > now else None
     snoozed = own.snoozed_until if own is not None and own.snoozed_until is not None else None
+    sees_all = row.sees is Sees.CONTENT
     return as_view(
         row,
         AlertView,
         id=row.alert,
+        changed_at=row.changed_at if sees_all else row.news_at,
+        position=row.position if sees_all else row.news_position,
         escalation=row.level,
         waived_until=waived,
         snoozed_until=snoozed if snoozed is not None and snoozed > now else None,
@@ -154,9 +157,9 @@ def view(row: AlertRow, agency: str, now: datetime) -> AlertView:
         responses=[
             as_view(response, ResponseView, agency=name)
             for name, response in sorted(row.responses.items())
-            if row.sees is Sees.CONTENT or name == agency
+            if sees_all or name == agency
         ],
-        content=_content(row) if row.sees is Sees.CONTENT else None,
+        content=_content(row) if sees_all else None,
     )
 
 

@@ -13,6 +13,7 @@ from application.event_log import Stored
 from domain.alert import (
     Alert,
     AlertCleared,
+    AlertDisclosed,
     AlertRaised,
     AlertReopened,
     AlertStatus,
@@ -23,9 +24,9 @@ from domain.alert import (
     Sees,
 )
 from domain.alert_escalation import AlertEscalated, EscalationLevel, level_of
-from domain.alert_pause import WaiverCode
+from domain.alert_pause import AlertWaived, AlertWaiverEnded, WaiverCode
 from domain.alert_response import Response
-from domain.alert_steps import AlertDelivered, AlertRead, AlertStep
+from domain.alert_steps import AlertAnswered, AlertDelivered, AlertRead, AlertStep
 from projections.projection import Build, Connection, Page
 from projections.walls import OF_AGENCY, OF_ALERT
 
@@ -36,6 +37,8 @@ CREATE TABLE {alerts} (
     position    bigint NOT NULL,      -- Of the last event of the alert.
     raised_at   timestamptz NOT NULL, -- Logical times: of the deadline or the event, not of its processing.
     changed_at  timestamptz NOT NULL,
+    news_at     timestamptz NOT NULL, -- Of the last event that is told to all whom it concerns.
+    news_position bigint NOT NULL,
     waived_to   timestamptz,          -- That instant excluded.
     opens       timestamptz,
     closes      timestamptz,
@@ -79,28 +82,32 @@ CREATE INDEX ON {alert_recipients} (territory, alert)"""
 PUT_ALERTS = """
 INSERT INTO {alerts} (territory, alert, pathway, position, raised_at, changed_at, opens, closes, at, known_at, version,
     revision, quiet, rule, severity, status, reason, activation, target, calendar, evidence, near_misses, recipients,
-    because)
+    because, news_at, news_position)
 SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
     $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::int[], $12::int[], $13::bool[],
     $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::jsonb[],
-    $22::jsonb[], $23::jsonb[], $24::text[])
+    $22::jsonb[], $23::jsonb[], $24::text[], $25::timestamptz[], $26::bigint[])
 ON CONFLICT (territory, alert) DO UPDATE SET position = excluded.position, raised_at = excluded.raised_at,
     changed_at = excluded.changed_at, opens = excluded.opens, closes = excluded.closes, at = excluded.at,
     known_at = excluded.known_at, version = excluded.version, revision = excluded.revision, quiet = excluded.quiet,
     severity = excluded.severity, status = excluded.status, reason = excluded.reason, target = excluded.target,
     calendar = excluded.calendar, evidence = excluded.evidence, near_misses = excluded.near_misses,
-    recipients = excluded.recipients, because = excluded.because"""
+    recipients = excluded.recipients, because = excluded.because, news_at = excluded.news_at,
+    news_position = excluded.news_position"""
 CLEAR_ALERTS = """
-UPDATE {alerts} AS a SET status = 'cleared', position = c.position, changed_at = c.changed_at, reason = c.reason
+UPDATE {alerts} AS a SET status = 'cleared', position = c.position, changed_at = c.changed_at, reason = c.reason,
+    news_at = c.changed_at, news_position = c.position
 FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[]) AS c (alert, position, changed_at, reason)
 WHERE a.territory = $1 AND a.alert = c.alert"""
 STAND = """
 UPDATE {alerts} AS a SET position = s.position, changed_at = coalesce(s.changed_at, a.changed_at),
     quiet = s.quiet, severity = s.severity, recipients = s.recipients, responses = s.responses, level = s.level,
-    waived_to = s.waived_to, waived_by = s.waived_by, waiver_code = s.waiver_code
+    waived_to = s.waived_to, waived_by = s.waived_by, waiver_code = s.waiver_code,
+    news_at = coalesce(s.news_at, a.news_at), news_position = coalesce(s.news_position, a.news_position)
 FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::bool[], $6::text[], $7::jsonb[], $8::jsonb[], $9::text[],
-    $10::timestamptz[], $11::text[], $12::text[])
-    AS s (alert, position, changed_at, quiet, severity, recipients, responses, level, waived_to, waived_by, waiver_code)
+    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::bigint[])
+    AS s (alert, position, changed_at, quiet, severity, recipients, responses, level, waived_to, waived_by, waiver_code,
+        news_at, news_position)
 WHERE a.territory = $1 AND a.alert = s.alert"""
 DROP_RECIPIENTS = "DELETE FROM {alert_recipients} WHERE territory = $1 AND alert = ANY($2::uuid[])"
 PUT_RECIPIENTS = """
@@ -121,7 +128,7 @@ SHOWN_CLEARED_DAYS = 7
 COLUMNS = """a.alert, a.pathway, a.position, a.raised_at, a.changed_at, a.opens, a.closes, a.at, a.known_at, a.version,
     a.revision, a.quiet, a.rule, a.severity, a.status, a.reason, a.activation, a.target, a.calendar, a.evidence,
     a.near_misses, a.recipients, a.because, a.responses, a.level,
-    a.waived_to AS waived_until, a.waived_by, a.waiver_code"""
+    a.waived_to AS waived_until, a.waived_by, a.waiver_code, a.news_at, a.news_position"""
 # What an agency was told once it reads for as long as it takes part, and while the person's data may be used.
 STILL_THERE = """EXISTS (
     SELECT FROM pathway_participants p
@@ -153,7 +160,7 @@ LISTED = f"""
         WHEN 'open' THEN a.status = 'open' AND NOT {WAIVED} AND NOT {SNOOZED} ELSE true END
     AND ($5::text IS NULL OR a.rule = $5)
     AND ($6::uuid IS NULL OR a.pathway = $6)
-    AND ($9::timestamptz IS NULL OR a.changed_at > $9)
+    AND ($9::timestamptz IS NULL OR CASE WHEN r.sees = 'notice' THEN a.news_at ELSE a.changed_at END > $9)
     AND (NOT $10::boolean OR a.status = 'open'
         OR a.changed_at > $8::timestamptz - interval '{SHOWN_CLEARED_DAYS} days')"""
 # What it is about is asked only of whoever may know: of a bare notice not even how many there are would be told.
@@ -181,6 +188,9 @@ SELECT l.* FROM unnest($3::uuid[]) AS p (pathway) CROSS JOIN LATERAL (
 
 BEFORE_ANY = UUID(int=0)
 
+TOLD_TO_ALL = (AlertDisclosed, AlertAnswered, AlertWaived, AlertWaiverEnded, AlertEscalated)
+"""Besides those that make a row anew. Of any other step a bare notice does not even show that there was one."""
+
 
 class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     """An alert, and in what capacity the agency that asks is told of it."""
@@ -190,6 +200,9 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     raised_at: datetime
     changed_at: datetime
+    news_at: datetime
+    """Of the last event that is told to all whom it concerns."""
+    news_position: int
     opens: datetime | None
     closes: datetime | None
     at: datetime | None
@@ -297,7 +310,7 @@ def _alert_row(row: asyncpg.Record) -> AlertRow:
 
 class AlertBoard:
     name = "alert_board"
-    version = 3
+    version = 4
     tables: Mapping[str, str] = {"alerts": ALERTS, "alert_recipients": RECIPIENTS}
     walls: Mapping[str, str] = {"alerts": OF_ALERT, "alert_recipients": OF_AGENCY}
 
@@ -330,6 +343,7 @@ async def _put_standings(db: Connection, build: Build, page: Page) -> None:
     """How the alerts touched stand at the end of the page, whatever was done about them."""
     positions: dict[UUID, int] = {}
     changed: dict[UUID, datetime] = {}
+    news: dict[UUID, tuple[datetime, int]] = {}
     for stored in page.events:
         alert_id = stored.event.originator_id
         if alert_id in page.alerts:
@@ -338,8 +352,11 @@ async def _put_standings(db: Connection, build: Build, page: Page) -> None:
                 changed[alert_id] = stored.event.on
             elif isinstance(stored.event, AlertRaised | AlertReopened | AlertCleared):
                 changed.pop(alert_id, None)  # Its own row says so.
+                news.pop(alert_id, None)
+            if isinstance(stored.event, TOLD_TO_ALL):
+                news[alert_id] = (stored.event.on, stored.position)
     rows = [
-        _standing_row(page.alerts[alert_id], position, changed.get(alert_id))
+        _standing_row(page.alerts[alert_id], position, changed.get(alert_id), news.get(alert_id, (None, None)))
         for alert_id, position in positions.items()
         if not page.alerts[alert_id].erased
     ]
@@ -347,7 +364,9 @@ async def _put_standings(db: Connection, build: Build, page: Page) -> None:
         await db.execute(build.sql(STAND), page.territory, *zip(*rows, strict=True))
 
 
-def _standing_row(alert: Alert, position: int, changed: datetime | None) -> tuple[Any, ...]:
+def _standing_row(
+    alert: Alert, position: int, changed: datetime | None, news: tuple[datetime | None, int | None]
+) -> tuple[Any, ...]:
     return (
         alert.id,
         position,
@@ -360,6 +379,7 @@ def _standing_row(alert: Alert, position: int, changed: datetime | None) -> tupl
         alert.waived_until,
         alert.waived_by,
         alert.waiver_code,
+        *news,
     )
 
 
@@ -402,6 +422,8 @@ def _found_row(stored: Stored, event: AlertRaised | AlertReopened) -> list[Any]:
         _json(finding.near_misses),
         _json(event.recipients),
         event.because,
+        event.on,
+        stored.position,
     ]
 
 

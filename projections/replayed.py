@@ -14,7 +14,7 @@ from domain.alert_escalation import level_of
 from domain.alert_steps import AlertDelivered, AlertRead, AlertStep
 from domain.pathway import Pathway
 from projections.agency_inbox import InboxItem, alert_items, items_of, items_of_all
-from projections.alert_board import AlertRow, is_quiet
+from projections.alert_board import TOLD_TO_ALL, AlertRow, is_quiet
 
 
 class AlertThen(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +55,13 @@ def alert_then(history: Sequence[Stored]) -> AlertThen | None:
                     position=stored.position,
                     changed_at=event.on,
                     reason=event.reason.value,
+                    news_at=event.on,
+                    news_position=stored.position,
                 )
             case AlertStep() as event if row is not None and not isinstance(event, AlertDelivered | AlertRead):
                 row = msgspec.structs.replace(row, changed_at=event.on)
+        if row is not None and isinstance(stored.event, TOLD_TO_ALL):
+            row = msgspec.structs.replace(row, news_at=stored.event.on, news_position=stored.position)
     if row is None or alert is None:
         return None
     return AlertThen(row=_standing(row, alert, history[-1].position), alert=alert)
@@ -101,6 +105,8 @@ def _raised(stored: Stored, event: AlertRaised | AlertReopened) -> AlertRow:
         status=AlertStatus.OPEN,
         reason=None,
         because=event.because,
+        news_at=event.on,
+        news_position=stored.position,
         recipients=event.recipients,
         role=NOBODYS.role,
         sees=NOBODYS.sees,

@@ -83,6 +83,27 @@ async def cleared(service: Service, alert_id: str) -> None:
     )
 
 
+async def test_a_notice_does_not_show_when_others_read_acknowledge_or_dispute_it(
+    service: Service, ccas: Agency, plie: Agency, alert_id: str, clock: SettableClock
+) -> None:
+    """Only what is told to everybody it concerns: that somebody takes it."""
+    place = f"/v1/alerts/{alert_id}"
+    before = (await plie.get(place)).json() | {"responses": []}
+    clock.advance(timedelta(hours=1))
+    await ccas.get(place)
+    await respond(ccas, alert_id, "acknowledgements")
+    await respond(ccas, alert_id, "snoozes", until=(NOW + timedelta(days=3)).isoformat(), reason="Congés.")
+    disputed = await respond(ccas, alert_id, "disputes", reason="data_error")
+    shown = {"at_least": disputed.json()["position"]}
+    assert (await plie.get(place, params=shown)).json() | {"responses": []} == before
+    since = {"changed_after": (NOW + timedelta(minutes=1)).isoformat()}
+    assert (await plie.get("/v1/alerts", params=shown | since)).json()["items"] == []
+    assert [each["id"] for each in (await ccas.get("/v1/alerts", params=since)).json()["items"]] == [alert_id]
+    taken = await respond(ccas, alert_id, "answers", answer="taking")
+    [seen] = (await plie.get("/v1/alerts", params=since | {"at_least": taken.json()["position"]})).json()["items"]
+    assert (seen["taken"], seen["position"] > before["position"]) == (True, True)
+
+
 async def test_the_figures_of_an_agency_leave_out_the_rules_that_it_only_had_notices_of(
     service: Service, ccas: Agency, plie: Agency, alert_id: str
 ) -> None:
