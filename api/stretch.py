@@ -7,17 +7,21 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
+
 from api.event_header import view_of
 from api.replies import encode
 from api.stream_frames import LAST, Frame, Place, frame
 from application.access import Caller
-from application.event_log import Header
+from application.event_log import Header, UnreadableEvent
 from application.messages import MaySend, Message
 from application.sight import Sight, sight_of
 from domain.clock import Clock
 from infrastructure.database import Pool
 from infrastructure.row_security import reading
 from projections.agency_feed import visible
+
+log = structlog.get_logger()
 
 FRESH_SECONDS = 0.5
 """How long the answer to what somebody may see is good for."""
@@ -115,9 +119,17 @@ class Eyes:
         async with self._turn:
             asked_at = time.monotonic()
             pathways = await self._pathways(stretch, viewer)
-            entitled = {each.message_id for each in told if await self._may_send(viewer.territory, viewer.agency, each)}
+            entitled = {each.message_id for each in told if await self._is_entitled(viewer, each)}
         frames = stretch.frames(viewer.agency, pathways, entitled, self._body)
         return Seen(sorted(frames, key=lambda frame: frame.place), asked_at)
+
+    async def _is_entitled(self, viewer: Viewer, message: Message) -> bool:
+        """What cannot be read is left out: its readers would never come past it."""
+        try:
+            return await self._may_send(viewer.territory, viewer.agency, message)
+        except UnreadableEvent:
+            log.warning("stream.unreadable", position=message.position)
+            return False
 
     async def _pathways(self, stretch: Stretch, viewer: Viewer) -> frozenset[UUID]:
         sight = Sight(

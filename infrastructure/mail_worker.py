@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from application.event_log import UnreadableEvent
 from application.mail import MailKind, MailState
 from application.mail_content import content_of
 from application.mail_text import Letter, code_letter, letter_of
@@ -161,7 +162,12 @@ class MailWorker:
         await self._settle(claim, posted, told)
 
     async def _is_entitled(self, claim: MailClaim, message: Message) -> bool:
-        return await self._may_send(claim.territory, claim.agency, message)
+        """What cannot be read is left out: it must not keep all else from its reader."""
+        try:
+            return await self._may_send(claim.territory, claim.agency, message)
+        except UnreadableEvent:
+            log.warning("mail.unreadable", position=message.position)
+            return False
 
     def _composed(self, claim: MailClaim, kept: Kept, letter: Letter) -> bytes:
         return compose(

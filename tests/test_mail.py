@@ -9,6 +9,7 @@ from email.utils import getaddresses
 import pytest
 from structlog.testing import capture_logs
 
+from application.event_log import UnreadableEvent
 from application.mail import Immediate, Mailbox, MailboxDisabled, MailboxStatus, MailLanguage, UnknownMail
 from application.messages import Audience, Message
 from domain.ids import uuid7
@@ -468,6 +469,22 @@ async def test_a_right_that_cannot_be_asked_keeps_the_mail(rig: Rig) -> None:
 
 
 # What is kept.
+
+
+async def test_an_alert_that_cannot_be_read_keeps_no_other_from_its_reader(rig: Rig) -> None:
+    await rig.confirmed()
+    altered, sound = await rig.put(), await rig.put()
+
+    async def may_send(territory: str, _agency: str, message: Message) -> bool:
+        if message.subject_id == altered:
+            raise UnreadableEvent(territory, message.position, "altered")
+        return True
+
+    rig.clock.advance(timedelta(days=1))
+    await rig.worker(may_send).drain()
+    [mail] = rig.server.mails
+    assert str(sound) in text_of(mail)
+    assert str(altered) not in text_of(mail)
 
 
 async def test_no_address_is_found_in_the_database_or_in_a_log_line(rig: Rig) -> None:

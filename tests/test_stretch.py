@@ -1,12 +1,14 @@
 """A part of the log as its readers see it: places are the same for all, whatever each may be shown."""
 
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from api.stream_frames import Frame
-from api.stretch import Stretch
-from application.event_log import Header
+from api.stretch import Eyes, Stretch, Viewer
+from application.event_log import Header, UnreadableEvent
 from application.messages import Message
-from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY
+from domain.clock import SettableClock
+from tests.support.service import CCAS, MISSION_LOCALE, NOW, TERRITORY, running
 
 HERE, ELSEWHERE = uuid4(), uuid4()
 
@@ -77,3 +79,18 @@ def test_an_agency_is_given_its_own_pathways_and_messages_alone() -> None:
     theirs = message(1, MISSION_LOCALE)
     stretch = Stretch(0, 2, [header(1), header(2, ELSEWHERE)], [theirs])
     assert ids(frames(stretch, theirs)) == ["1"]
+
+
+async def test_a_message_of_what_cannot_be_read_is_passed_over(database_url: str, tmp_path: Path) -> None:
+    """Else its readers would be cut off there, however often they come back."""
+    altered, sound = message(1), message(2)
+
+    async def may_send(territory: str, _agency: str, asked: Message) -> bool:
+        if asked is altered:
+            raise UnreadableEvent(territory, asked.position, "altered")
+        return True
+
+    async with running(database_url, tmp_path) as service:
+        eyes = Eyes(service.runtime.pool, may_send, lambda each: each.type.encode(), SettableClock(NOW))
+        seen = await eyes.see(Stretch(0, 2, [], [altered, sound]), Viewer(TERRITORY, CCAS, True, False))
+    assert ids([*seen.frames]) == ["2"]
