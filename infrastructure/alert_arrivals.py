@@ -14,10 +14,12 @@ FROM deliveries AS d JOIN outbox AS o USING (territory, message_id)
 WHERE d.territory = $1 AND d.state = 'delivered' AND (d.settled_at, d.message_id) > ($2, $3)
     AND o.type LIKE 'unisson.alert.%'
 ORDER BY d.settled_at, d.message_id LIMIT $4"""
+# Not null, as its index says too: of a row compared as a whole PostgreSQL does not know.
 OF_MAILS = """
 SELECT m.message_id, o.subject_id, o.agency, m.told_at, o.position
 FROM mail_items AS m JOIN outbox AS o USING (territory, message_id)
-WHERE m.territory = $1 AND m.state = 'told' AND (m.told_at, m.message_id) > ($2, $3) AND o.type LIKE 'unisson.alert.%'
+WHERE m.territory = $1 AND m.state = 'told' AND m.told_at IS NOT NULL AND (m.told_at, m.message_id) > ($2, $3)
+    AND o.type LIKE 'unisson.alert.%'
 ORDER BY m.told_at, m.message_id LIMIT $4"""
 SETTLED: Mapping[AlertChannel, str] = {AlertChannel.WEBHOOK: OF_WEBHOOKS, AlertChannel.MAIL: OF_MAILS}
 PLACE = "SELECT until FROM receipt_places WHERE territory = $1 AND channel = $2"

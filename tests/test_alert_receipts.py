@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from application.alert_deliveries import AlertDeliveries
-from application.alert_receipts import Delivery, Receipts
+from application.alert_receipts import FIRST_ID, LONG_AGO, PAGE_ROWS, Delivery, Receipts
 from domain.alert_response import AlertChannel
 from domain.alert_steps import AlertDelivered
-from infrastructure.alert_arrivals import PostgresArrivals
+from infrastructure.alert_arrivals import SETTLED, PostgresArrivals
 from infrastructure.database import Pool
 from tests.support.answering import alert_of, history, unanswered
 from tests.support.following import CCAS, MISSION, TERRITORY, Territory, territory
@@ -126,6 +126,17 @@ async def test_an_alert_that_cannot_be_read_keeps_nothing_of_the_others(pool: Po
     await pool.execute("UPDATE events SET payload = sha256(payload) WHERE stream_id = $1", altered)
     assert await receipts.flush() == 1
     assert len(await delivered(place, sound)) == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "index"), [(AlertChannel.WEBHOOK, "deliveries_settled"), (AlertChannel.MAIL, "mail_items_told")]
+)
+async def test_what_came_since_is_found_by_its_time(pool: Pool, channel: AlertChannel, index: str) -> None:
+    """Every second: nothing that was settled before is looked at again."""
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        plan = await db.fetch(f"EXPLAIN {SETTLED[channel]}", TERRITORY, LONG_AGO, FIRST_ID, PAGE_ROWS)
+    assert any(f"using {index} " in line for (line,) in plan)
 
 
 class FailsOnce:
