@@ -1,10 +1,10 @@
 """The stream of one alert: folded, and added to. The rules, time, channels and agencies all write there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from application.event_log import Appended, Commit, EventLog, Idempotency, Stored
+from application.event_log import Appended, Commit, EventLog, Idempotency, Stored, UnreadableEvent
 from domain.aggregate import Event
 from domain.alert import Alert
 
@@ -24,6 +24,20 @@ def living(history: Iterable[Stored]) -> Alert | None:
     """None for one about somebody erased, too."""
     alert = folded(history)
     return None if alert is None or alert.erased else alert
+
+
+async def readable(
+    log: EventLog, territory: str, alert_ids: Sequence[UUID], *, until_position: int | None = None
+) -> dict[UUID, list[Stored]]:
+    """Their streams, without those that cannot be read: one must not hold up the others."""
+    try:
+        return await log.read_streams(territory, alert_ids, until_position=until_position)
+    except UnreadableEvent:
+        if len(alert_ids) == 1:
+            return {}
+    half = len(alert_ids) // 2
+    first = await readable(log, territory, alert_ids[:half], until_position=until_position)
+    return first | await readable(log, territory, alert_ids[half:], until_position=until_position)
 
 
 async def append_steps(

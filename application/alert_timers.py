@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.alert_streams import folded
+from application.alert_streams import folded, readable
 from application.event_log import Commit, EventLog, StaleVersion, Stored
 from application.key_vault import KeyDestroyed
 from domain.alert import Alert, Recipient
@@ -44,9 +44,12 @@ class AlertTimers:
     async def pass_time(
         self, territory: str, waiting: Sequence[Waiting], circumstances: Circumstances
     ) -> dict[UUID, Alert]:
-        """Record all that is due by now, in its order on each pathway; returns the alerts as they stand then."""
+        """Record all that is due by now, in its order on each pathway; returns the alerts as they stand then.
+
+        Without those that cannot be read.
+        """
         every = sorted({alert_id for one in waiting for alert_id in one.alerts})
-        streams = await self._log.read_streams(territory, every)
+        streams = await readable(self._log, territory, every)
         turns = asyncio.Semaphore(PATHWAYS_AT_ONCE_MAX)
 
         async def pass_on(one: Waiting) -> dict[UUID, Alert]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.alert_streams import readable
 from application.alert_timers import AlertTimers, Circumstances, CourseOf, Waiting, folded_all, steps_of
 from application.event_log import EventLog
 from application.rules_in_force import RulesInForce
@@ -51,6 +52,7 @@ PUT = """
 INSERT INTO {alert_timers} (territory, alert, pathway, next_due, version)
 SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::int[])
 ON CONFLICT (territory, alert) DO UPDATE SET next_due = excluded.next_due, version = excluded.version"""
+SILENCE = "UPDATE {alert_timers} SET next_due = NULL WHERE territory = $1 AND alert = ANY($2::uuid[])"
 DROP = "DELETE FROM {alert_timers} WHERE territory = $1 AND alert = ANY($2::uuid[])"
 FORGET = "DELETE FROM {alert_timers} WHERE territory = $1 AND (pathway = ANY($2::uuid[]) OR alert = ANY($3::uuid[]))"
 DUE = """
@@ -121,6 +123,9 @@ class AlertTimersView:
         circumstances = Circumstances(now=page.now, course_of=course_of, coordinators=coordinators)
         alerts = await self._timers.pass_time(page.territory, list(_waiting(page, timers)), circumstances)
         due = [timer for timer in timers if timer.next_due is not None and timer.next_due <= page.now]
+        unread = [timer.alert for timer in due if timer.alert not in alerts]
+        if unread:  # Whoever mends it, or an event to come, sets it again.
+            await db.execute(build.sql(SILENCE), page.territory, unread)
         idle = {timer.alert for timer in due if _has_led_to_nothing(timer, alerts.get(timer.alert))}
         await _put(db, build, page.territory, alerts, course_of, only=idle)
 
@@ -133,9 +138,8 @@ class AlertTimersView:
         if not alert_ids:
             return {}
         whole, last = page.until, page.events[-1].position
-        streams = await self._log.read_streams(
-            page.territory, sorted(alert_ids), until_position=last if whole is None else None
-        )
+        until = last if whole is None else None
+        streams = await readable(self._log, page.territory, sorted(alert_ids), until_position=until)
         if whole is None:
             return folded_all(streams.values())
         return folded_all([one for one in history if one.event.timestamp <= whole] for history in streams.values())

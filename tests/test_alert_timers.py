@@ -93,6 +93,15 @@ async def test_two_followers_at_once_record_it_once(pool: Pool, place: Territory
     assert await levels(place, alert_id) == [EscalationLevel.LEAD]
 
 
+async def test_an_alert_that_cannot_be_read_any_more_holds_up_no_other(pool: Pool, place: Territory) -> None:
+    altered, sound = await unanswered(pool, place), await unanswered(pool, place)
+    await pool.execute("ALTER TABLE events DISABLE TRIGGER USER")
+    await pool.execute("UPDATE events SET payload = sha256(payload) WHERE stream_id = $1", altered)
+    await pass_time(pool, place, 30 * DAY)
+    assert EscalationLevel.LEAD in await levels(place, sound)
+    assert await pool.fetchval("SELECT next_due FROM alert_timers WHERE alert = $1", altered) is None
+
+
 async def test_a_timer_is_not_believed(pool: Pool, place: Territory) -> None:
     """Whoever edits the row makes it look, and nothing else."""
     alert_id = await unanswered(pool, place)
