@@ -19,7 +19,8 @@ from api.request import ApiRequest
 from api.stream_frames import BEAT, EVENT_STREAM, Frame, Place, mark, opening, place_in
 from api.stream_hub import Followed
 from api.stretch import Stretch, Viewer
-from application.message_types import MESSAGE_TYPES, Subject
+from application.message_types import MESSAGE_TYPES, Subject, UnknownMessageType
+from domain.aggregate import EVENT_TYPES
 from domain.alert_response import AlertChannel
 from domain.errors import DomainError
 from infrastructure.database import UNREACHABLE
@@ -64,7 +65,7 @@ class InvalidPlace(DomainError):
 @get(
     "/",
     name="follow-stream",
-    opt=described(query=StreamQuery, also=(EVENT_STREAM,), resumed=True, refusals=(InvalidPlace,)),
+    opt=described(query=StreamQuery, also=(EVENT_STREAM,), resumed=True, refusals=(InvalidPlace, UnknownMessageType)),
 )
 async def follow_stream(request: ApiRequest) -> ASGIApp:
     """Follow the events of one's pathways, and what one's agency is told, as they come: server-sent events.
@@ -76,7 +77,7 @@ async def follow_stream(request: ApiRequest) -> ASGIApp:
 
 
 def follow(request: ApiRequest) -> ASGIApp:
-    """Raises InvalidQuery, InvalidPlace."""
+    """Raises InvalidQuery, InvalidPlace, UnknownMessageType: what is misspelt would be waited for in vain."""
     query, last = STREAM_QUERY.read(request), request.header("last-event-id")
     place = None if query.after is None else Place(query.after)
     if last is not None:  # A browser repeats the address, with `after` as it was at first.
@@ -86,6 +87,8 @@ def follow(request: ApiRequest) -> ASGIApp:
     types = frozenset(query.types.split(",")) if query.types else frozenset[str]()
     if "" in types:
         raise InvalidQuery
+    if not all(each in MESSAGE_TYPES or each in EVENT_TYPES for each in types):
+        raise UnknownMessageType(field="?types")
     return Stream(request, place, types)
 
 

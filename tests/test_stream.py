@@ -224,6 +224,12 @@ async def test_an_address_that_makes_no_sense_is_refused(ccas: Agency) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_query")
 
 
+async def test_a_type_that_nothing_has_is_refused(ccas: Agency) -> None:
+    for types in ("contact.recorded,unisson.alert.raised", "alert-raised"):
+        answer = await ccas.get("/v1/stream", params={"types": types})
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_message_type")
+
+
 def test_places_are_ordered_and_read_back() -> None:
     places = [Place(6), Place(7, 0), Place(7, 1), Place(7), Place(8, 0)]
     assert sorted(places) == places
