@@ -59,7 +59,8 @@ class BacktestRunner:
             except Exception as error:  # noqa: BLE001 - one job must not end those to come; its lease ends by itself
                 log.error("backtest.failing", error_type=type(error).__name__)  # noqa: TRY400 - a trace may hold data
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._asked.wait()
 
     async def _claim(self) -> Job | None:
         """Stopped while it waits for the answer, gives back what it may just have been given."""

@@ -60,7 +60,8 @@ class ErasureRunner:
             except TRANSIENT as error:
                 log.warning("erasure.postponed", error_type=type(error).__name__)
             try:
-                await asyncio.wait_for(self._asked.wait(), self._look_s)
+                async with asyncio.timeout(self._look_s):
+                    await self._asked.wait()
                 await asyncio.sleep(SHOWN_WITHIN_S)
             except TimeoutError:
                 self._waited_s += self._look_s

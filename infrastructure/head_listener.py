@@ -71,7 +71,8 @@ class HeadListener:
                 log.warning("head_listener.lost", error=type(error).__name__)
                 self._drop()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wanted.wait()
 
     async def _listening(self) -> Connection:
         if self._connection is None or self._connection.is_closed():

@@ -43,7 +43,8 @@ class Heads:
         arrival = self._arrival
         if all(territory in known for territory in self._heads):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(arrival.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await arrival.wait()
 
     async def _next(self, territory: str) -> None:
         waiter = asyncio.get_running_loop().create_future()

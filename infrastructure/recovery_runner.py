@@ -34,7 +34,8 @@ class RecoveryRunner:
             except UNREACHABLE:
                 log.warning("recoveries.postponed", exc_info=True)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._awake.wait()
 
     async def drain(self) -> None:
         """Until nothing waits."""

@@ -101,7 +101,8 @@ class Sealer:
             await self._round()
             await asyncio.sleep(PAUSE_S)  # However often it is asked.
             try:
-                await asyncio.wait_for(self._asked.wait(), self._interval_s)
+                async with asyncio.timeout(self._interval_s):
+                    await self._asked.wait()
             except TimeoutError:
                 continue
 

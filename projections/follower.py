@@ -123,7 +123,8 @@ class Follower:
                 return False
             look_again_s = OTHER_PROCESS_POLL_S if here is None else self._poll_s
             try:
-                await asyncio.wait_for(moved.wait(), min(left, look_again_s))
+                async with asyncio.timeout(min(left, look_again_s)):
+                    await moved.wait()
             except TimeoutError:
                 continue
 
