@@ -16,6 +16,7 @@ from domain.pathway import NotAParticipant
 from domain.person_erasure import Level, PersonErased, Step
 from domain.retention import HoldGround, LegalHold, LiftHold, PlaceHold
 from infrastructure.database import Pool
+from projections.alert_board import AlertBoard
 from projections.builds import live_builds
 from projections.content import content_hash
 from projections.erasures import erasures, notices, unfinished
@@ -181,7 +182,7 @@ async def test_an_alert_that_came_in_between_is_forgotten_too(here: Scene, pool:
     erasure = await here.ask(person)
     await here.erasures.advance(TERRITORY, erasure.id)
     await pool.execute(
-        "INSERT INTO alert_recipients_v3_b1 (alert, territory, agency, role, sees)"
+        f"INSERT INTO alert_recipients_v{AlertBoard.version}_b1 (alert, territory, agency, role, sees)"
         " SELECT DISTINCT stream_id, territory, 'late', 'acting', 'notice' FROM events WHERE topic = 'alert.raised'"
     )
     alerts = await here.means.traces.alerts_of(TERRITORY, person)
