@@ -56,8 +56,8 @@ async def test_each_bad_partner_has_its_outcome_and_the_sound_ones_their_message
         await rig.worker(concurrency=16).drain()
         assert [len(partner.events) for partner in sound] == [4, 4, 4]
         for name, (state, code) in OUTCOMES.items():
-            line = (await rig.lines(endpoints[name], agency=name))[0]
-            assert (line.state, line.last_error_code) == (state, code), name
+            lines = await rig.lines(endpoints[name], agency=name)
+            assert (state, code) in {(line.state, line.last_error_code) for line in lines}, name
             assert bad[name].connections_peak <= 4, name
 
 
