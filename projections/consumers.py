@@ -15,11 +15,17 @@ SELECT $1, name, build FROM unnest($2::text[], $3::int[]) AS b (name, build)
 ON CONFLICT DO NOTHING"""
 # A lease that a crash undoes is free for whoever comes: a slow disk must not make the living lose theirs.
 CLAIM = """
-WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE consumers SET owner = $2, lease_until = clock_timestamp() + $3::float8 * interval '1 second'
-FROM lazily WHERE territory = $1 AND (name, build) IN (SELECT * FROM unnest($4::text[], $5::int[]))
-    AND (owner = $2 OR lease_until < clock_timestamp())
-RETURNING name, build, position, decisions"""
+WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+free AS MATERIALIZED (
+    SELECT name, build FROM consumers
+    WHERE territory = $1 AND (name, build) IN (SELECT * FROM unnest($4::text[], $5::int[]))
+        AND (owner = $2 OR lease_until < clock_timestamp())
+    ORDER BY name, build FOR UPDATE  -- Whoever comes at the same time waits at the first, holding none.
+)
+UPDATE consumers c SET owner = $2, lease_until = clock_timestamp() + $3::float8 * interval '1 second'
+FROM lazily, free WHERE c.territory = $1 AND (c.name, c.build) = (free.name, free.build)
+    AND (c.owner = $2 OR c.lease_until < clock_timestamp())
+RETURNING c.name, c.build, c.position, c.decisions"""
 # A commit that a crash undoes is undone with its checkpoint, and folded again: it need not wait for the disk.
 MOVE = """
 WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
