@@ -10,13 +10,12 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.alerts import ALERT_QUERY, BOARD, AlertQuery, coordinates
+from api.alert_content import seen_whole
+from api.alerts import ALERT_QUERY, AlertQuery
 from api.conditions import etag
 from api.described import described
 from api.explanations import rule_of
-from api.freshness import shown
 from api.pathways import UPDATES
-from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from application.access import Caller, Scope
@@ -27,12 +26,11 @@ from application.acts.words import label_of
 from application.authorisation import Forbidden, authorise, may_ever
 from application.decision_table import Action
 from application.key_vault import KeyRestricted
-from domain.alert import AlertStatus, Finding, Role, Sees
-from domain.alert_escalation import EscalationLevel
+from domain.alert import AlertStatus, Finding, Role
 from domain.alert_refusals import UnknownAlert
 from domain.catalogue import BY_NAME
 from domain.pathway import Pathway
-from projections.alert_board import AlertRow, alert
+from projections.alert_board import AlertRow
 
 FORMATS = {Asks.DAY: "date", Asks.INSTANT: "date-time"}
 
@@ -91,18 +89,7 @@ class AlertActs(msgspec.Struct, kw_only=True):
 )
 async def list_alert_acts(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read which acts would clear an alert: each with its address, its body, what is missing, and whose it is to do."""
-    runtime, caller = request.runtime, request.user
-    headers = await shown(request, BOARD, ALERT_QUERY.read(request).at_least, with_alerts=True)
-    async with reading(request) as db:
-        row = await alert(db, caller.territory, caller.agency, alert_id, coordinates=coordinates(request))
-    if row is None or row.sees is not Sees.CONTENT:
-        raise UnknownAlert
-    pathway = await runtime.rights.read(caller.territory, row.pathway)
-    is_with_coordinators = coordinates(request) and row.level is EscalationLevel.COORDINATOR
-    if caller.agency not in pathway.participants and not is_with_coordinators:
-        raise UnknownAlert  # No longer: the log knows before any view does.
-    if pathway.is_restricted:
-        raise KeyRestricted
+    row, pathway, headers = await seen_whole(request, alert_id, ALERT_QUERY.read(request).at_least)
     items = await _items(request, row, pathway) if row.status is AlertStatus.OPEN else []
     return reply(AlertActs(alert_id=alert_id, items=items), headers=headers)
 

@@ -7,24 +7,20 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.alerts import ALERT_QUERY, BOARD, AlertQuery, coordinates
+from api.alert_content import seen_whole
+from api.alerts import ALERT_QUERY, AlertQuery
 from api.described import described
 from api.explanations import explanation_of
-from api.freshness import shown
 from api.moments import DayOrInstant
-from api.reading import reading
 from api.replies import Reply, as_view, reply
 from api.request import ApiRequest
 from api.timeline import AlmostCounted
 from application.key_vault import KeyRestricted
-from domain.alert import Sees
-from domain.alert_escalation import EscalationLevel
 from domain.alert_refusals import UnknownAlert
 from domain.errors import DomainError
 from domain.facts import FactState
 from domain.rules.explain import Explanation, WindowExplained
 from domain.rules.obligation import Status
-from projections.alert_board import alert
 
 
 class CannotBeExplained(DomainError):
@@ -75,19 +71,8 @@ class AlertExplanation(msgspec.Struct, kw_only=True):
 )
 async def explain_alert(request: ApiRequest, alert_id: FromPath[UUID]) -> Reply:
     """Read why an alert is there: what the rule expected, until when, what counted and what nearly did."""
-    runtime, caller = request.runtime, request.user
-    headers = await shown(request, BOARD, ALERT_QUERY.read(request).at_least, with_alerts=True)
-    async with reading(request) as db:
-        row = await alert(db, caller.territory, caller.agency, alert_id, coordinates=coordinates(request))
-    if row is None or row.sees is not Sees.CONTENT:
-        raise UnknownAlert
-    pathway = await runtime.rights.read(caller.territory, row.pathway)
-    is_with_coordinators = coordinates(request) and row.level is EscalationLevel.COORDINATOR
-    if caller.agency not in pathway.participants and not is_with_coordinators:
-        raise UnknownAlert  # No longer: the log knows before any view does.
-    if pathway.is_restricted:
-        raise KeyRestricted
-    found = await explanation_of(runtime, msgspec.structs.asdict(row) | {"territory": caller.territory})
+    row, _, headers = await seen_whole(request, alert_id, ALERT_QUERY.read(request).at_least)
+    found = await explanation_of(request.runtime, msgspec.structs.asdict(row) | {"territory": request.user.territory})
     if found is None:
         raise CannotBeExplained
     return reply(_view(alert_id, found), headers=headers)
