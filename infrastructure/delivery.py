@@ -14,6 +14,7 @@ from application.webhooks import DeliveryState
 from domain.clock import Clock
 from infrastructure.database import UNREACHABLE
 from infrastructure.delivery_metrics import ATTEMPTS, DEAD, IN_FLIGHT, SECONDS
+from infrastructure.monthly_forgetting import forget_what_is_settled
 from infrastructure.outbox import Claim, Outbox
 from infrastructure.outgoing_http import SOCKETS_MAX
 from infrastructure.webhooks import Sender, Sent
@@ -29,8 +30,6 @@ PER_ENDPOINT = 4
 POLL_SECONDS = 0.5
 LEASE = timedelta(seconds=30)  # Well over the longest attempt; after a crash an endpoint may have to wait so long.
 DATABASE_PAUSE_SECONDS = 1.0
-RETENTION = timedelta(days=30)
-FORGETTING_PERIOD = timedelta(hours=1)
 OWN_FAULT_PAUSE = timedelta(seconds=10)  # The right to send could not be asked, a secret could not be opened.
 
 
@@ -69,7 +68,7 @@ class DeliveryWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`. Attempts going on are then cut short and given back."""
         stop = asyncio.create_task(stopping.wait())
-        forgetting = asyncio.create_task(self._forget())
+        forgetting = asyncio.create_task(forget_what_is_settled(self._outbox.forget, self._clock, "outbox.unreachable"))
         try:
             while not stopping.is_set():
                 self._awake.clear()
@@ -87,16 +86,6 @@ class DeliveryWorker:
             attempts += started
             await asyncio.gather(*self._attempts)
         return attempts
-
-    async def _forget(self) -> None:
-        """Every hour, what has been settled for a month."""
-        while True:
-            await asyncio.sleep(FORGETTING_PERIOD.total_seconds())
-            try:
-                while await self._outbox.forget(self._clock.now() - RETENTION):
-                    pass
-            except UNREACHABLE:
-                log.warning("outbox.unreachable", exc_info=True)
 
     async def _start_what_is_due(self) -> int:
         quick = len(self._attempts) - len(self._slow)

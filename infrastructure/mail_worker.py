@@ -19,6 +19,7 @@ from infrastructure.database import UNREACHABLE
 from infrastructure.mail_metrics import DEAD_MAILS, MAIL_SECONDS, MAILS
 from infrastructure.mail_queue import MailClaim, MailQueue
 from infrastructure.mailbox_seal import Kept
+from infrastructure.monthly_forgetting import forget_what_is_settled
 from infrastructure.smtp import Outcome, Posted, Smtp, compose
 
 log = structlog.get_logger()
@@ -31,8 +32,6 @@ SERVER_PAUSE = timedelta(seconds=10)  # Doubled by each attempt that does not re
 SERVER_PAUSE_MAX = timedelta(minutes=10)
 OWN_FAULT_PAUSE = timedelta(minutes=1)  # The right to tell could not be asked, an address could not be opened.
 DATABASE_PAUSE_SECONDS = 1.0
-RETENTION = timedelta(days=30)
-FORGETTING_PERIOD = timedelta(hours=1)
 
 
 class MailWorker:
@@ -67,7 +66,9 @@ class MailWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`. What is being sent is then cut short and given back."""
         stop = asyncio.create_task(stopping.wait())
-        forgetting = asyncio.create_task(self._forget())
+        forgetting = asyncio.create_task(
+            forget_what_is_settled(self._queue.forget, self._clock, "mail.unreachable_database")
+        )
         try:
             while not stopping.is_set():
                 self._awake.clear()
@@ -110,16 +111,6 @@ class MailWorker:
         awake = asyncio.create_task(self._awake.wait())
         await asyncio.wait({awake, stop}, timeout=self._poll_seconds, return_when=asyncio.FIRST_COMPLETED)
         awake.cancel()
-
-    async def _forget(self) -> None:
-        """Every hour, what has been settled for a month."""
-        while True:
-            await asyncio.sleep(FORGETTING_PERIOD.total_seconds())
-            try:
-                while await self._queue.forget(self._clock.now() - RETENTION):
-                    pass
-            except UNREACHABLE:
-                log.warning("mail.unreachable_database", exc_info=True)
 
     async def _attempt(self, claim: MailClaim) -> None:
         with structlog.contextvars.bound_contextvars(

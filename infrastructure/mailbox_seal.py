@@ -8,12 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from infrastructure.event_header import text_field, uuid_field
 from infrastructure.key_file import KeyFile
-from infrastructure.key_wrap import unwrap, wrap
+from infrastructure.server_seal import ServerSeal
 
-EPOCH_BYTES = 4
-COMMITMENT_BYTES = 32
 SECRET_BYTES = 32
 CODE_DIGITS = 8
 TAG_BYTES = 16
@@ -51,24 +48,14 @@ def mailbox_named(token: str) -> UUID | None:
 
 
 class MailboxBox:
-    """Sealed form: epoch(4), wrapped, commitment(32); bound to the mailbox, so that rows cannot be swapped."""
+    """Seals what mailboxes keep."""
 
     def __init__(self, keys: KeyFile) -> None:
-        self._keys = keys
+        self._seal = ServerSeal(keys, b"mailbox v1")
 
     def seal(self, kept: Kept, territory: str, mailbox_id: UUID) -> bytes:
-        epoch = self._keys.epoch
-        clear = msgspec.msgpack.encode(kept)
-        wrapped, commitment = wrap(self._keys.key(epoch), clear, _place(territory, mailbox_id))
-        return epoch.to_bytes(EPOCH_BYTES, "big") + wrapped + commitment
+        return self._seal.seal(msgspec.msgpack.encode(kept), territory, mailbox_id)
 
     def open(self, sealed: bytes, territory: str, mailbox_id: UUID) -> Kept:
         """Raises KeyUnwrapFailed for an altered or displaced row, KeyFileUnusable for a key that is not there."""
-        epoch = int.from_bytes(sealed[:EPOCH_BYTES], "big")
-        wrapped, commitment = sealed[EPOCH_BYTES:-COMMITMENT_BYTES], sealed[-COMMITMENT_BYTES:]
-        clear = unwrap(self._keys.key(epoch), wrapped, commitment, _place(territory, mailbox_id))
-        return msgspec.msgpack.decode(clear, type=Kept)
-
-
-def _place(territory: str, mailbox_id: UUID) -> bytes:
-    return b"mailbox v1" + text_field(territory) + uuid_field(mailbox_id)
+        return msgspec.msgpack.decode(self._seal.open(sealed, territory, mailbox_id), type=Kept)

@@ -5,18 +5,15 @@ import secrets
 from uuid import UUID
 
 from infrastructure.database import Pool
-from infrastructure.event_header import text_field, uuid_field
 from infrastructure.key_file import KeyFile
-from infrastructure.key_wrap import unwrap, wrap
+from infrastructure.server_seal import ServerSeal
 
 PREFIX = "whsec_"
 SECRET_BYTES = 32
-EPOCH_BYTES = 4
 SEALED = "SELECT territory, endpoint_id, secret, previous_secret FROM webhook_endpoints ORDER BY territory, endpoint_id"
 RESEAL = """
 UPDATE webhook_endpoints SET secret = $3, previous_secret = $4
 WHERE territory = $1 AND endpoint_id = $2 AND secret = $5"""
-COMMITMENT_BYTES = 32
 
 
 def new_secret() -> str:
@@ -24,25 +21,21 @@ def new_secret() -> str:
 
 
 class SecretBox:
-    """Sealed form: epoch(4), wrapped key, commitment(32); bound to the endpoint, so that rows cannot be swapped."""
+    """Seals the secrets of endpoints."""
 
     def __init__(self, keys: KeyFile) -> None:
-        self._keys = keys
+        self._seal = ServerSeal(keys, b"webhook secret v1")
 
     def seal(self, secret: str, territory: str, endpoint_id: UUID) -> bytes:
-        epoch = self._keys.epoch
-        wrapped, commitment = wrap(self._keys.key(epoch), secret.encode(), _place(territory, endpoint_id))
-        return epoch.to_bytes(EPOCH_BYTES, "big") + wrapped + commitment
+        return self._seal.seal(secret.encode(), territory, endpoint_id)
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether it was sealed by the key that seals now."""
-        return int.from_bytes(sealed[:EPOCH_BYTES], "big") == self._keys.epoch
+        return self._seal.is_current(sealed)
 
     def open(self, sealed: bytes, territory: str, endpoint_id: UUID) -> str:
         """Raises KeyUnwrapFailed for an altered or displaced row, KeyFileUnusable for a key that is not there."""
-        epoch = int.from_bytes(sealed[:EPOCH_BYTES], "big")
-        wrapped, commitment = sealed[EPOCH_BYTES:-COMMITMENT_BYTES], sealed[-COMMITMENT_BYTES:]
-        return unwrap(self._keys.key(epoch), wrapped, commitment, _place(territory, endpoint_id)).decode()
+        return self._seal.open(sealed, territory, endpoint_id).decode()
 
 
 async def reseal(pool: Pool, box: SecretBox) -> None:
@@ -52,7 +45,3 @@ async def reseal(pool: Pool, box: SecretBox) -> None:
             continue
         again = [each and box.seal(box.open(each, territory, endpoint_id), territory, endpoint_id) for each in sealed]
         await pool.execute(RESEAL, territory, endpoint_id, *again, sealed[0])
-
-
-def _place(territory: str, endpoint_id: UUID) -> bytes:
-    return b"webhook secret v1" + text_field(territory) + uuid_field(endpoint_id)

@@ -22,8 +22,9 @@ from application.messages import Audience
 from domain.quiet_hours import WritingHours
 from infrastructure.mail_metrics import DEAD_MAILS, MAIL_SECONDS, MAILS
 from infrastructure.mail_queue import RETRY_AFTER, URGENT_APART, MailRetries
-from infrastructure.mail_worker import RETENTION, SERVER_PAUSE, SERVER_PAUSE_MAX
+from infrastructure.mail_worker import SERVER_PAUSE, SERVER_PAUSE_MAX
 from infrastructure.mailbox_seal import CODE_DIGITS
+from infrastructure.monthly_forgetting import RETENTION
 from infrastructure.smtp import Outcome
 from tests.support.documents import DOCS, read
 
