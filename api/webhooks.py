@@ -18,6 +18,7 @@ from application.message_types import MESSAGE_TYPES, UnknownMessageType
 from application.webhooks import (
     ChallengeFailed,
     DisabledReason,
+    Endpoint,
     EndpointDisabled,
     EndpointRefused,
     EndpointStatus,
@@ -100,7 +101,7 @@ async def register_endpoint(request: ApiRequest) -> Reply:
         made = await runtime.webhooks.register(
             caller.territory, caller.agency, body.url, body.event_types, runtime.clock.now()
         )
-        return as_view(made.endpoint, EndpointView, id=made.endpoint.endpoint_id, secret=made.secret)
+        return _view(made.endpoint, made.secret)
 
     return await once(request, raw, 201, register)
 
@@ -109,7 +110,7 @@ async def register_endpoint(request: ApiRequest) -> Reply:
 async def list_endpoints(request: ApiRequest) -> Reply:
     """List the agency's webhook endpoints, oldest first."""
     found = await request.runtime.webhooks.endpoints(request.user.territory, request.user.agency)
-    return reply(Endpoints(items=[as_view(each, EndpointView, id=each.endpoint_id, secret=None) for each in found]))
+    return reply(Endpoints(items=[_view(each) for each in found]))
 
 
 @get(
@@ -121,7 +122,7 @@ async def read_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> Rep
     """Read one webhook endpoint."""
     caller = request.user
     found = await request.runtime.webhooks.endpoint(caller.territory, caller.agency, endpoint_id)
-    return reply(as_view(found, EndpointView, id=found.endpoint_id, secret=None))
+    return reply(_view(found))
 
 
 @post(
@@ -144,7 +145,7 @@ async def challenge_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -
     async def challenge() -> EndpointView:
         caller, runtime = request.user, request.runtime
         found = await runtime.webhooks.challenge(caller.territory, caller.agency, endpoint_id, runtime.clock.now())
-        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+        return _view(found)
 
     return await once(request, raw, 202, challenge)
 
@@ -170,7 +171,7 @@ async def verify_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> R
         found = await runtime.webhooks.verify(
             caller.territory, caller.agency, endpoint_id, body.challenge, runtime.clock.now()
         )
-        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+        return _view(found)
 
     return await once(request, raw, 200, verify)
 
@@ -206,7 +207,7 @@ async def disable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> 
     async def disable() -> EndpointView:
         caller, runtime = request.user, request.runtime
         found = await runtime.webhooks.disable(caller.territory, caller.agency, endpoint_id, runtime.clock.now())
-        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+        return _view(found)
 
     return await once(request, raw, 200, disable)
 
@@ -224,9 +225,13 @@ async def enable_endpoint(request: ApiRequest, endpoint_id: FromPath[UUID]) -> R
     async def enable() -> EndpointView:
         caller = request.user
         found = await request.runtime.webhooks.enable(caller.territory, caller.agency, endpoint_id)
-        return as_view(found, EndpointView, id=found.endpoint_id, secret=None)
+        return _view(found)
 
     return await once(request, raw, 200, enable)
+
+
+def _view(endpoint: Endpoint, secret: str | None = None) -> EndpointView:
+    return as_view(endpoint, EndpointView, id=endpoint.endpoint_id, secret=secret)
 
 
 routes = Router(
