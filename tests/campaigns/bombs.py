@@ -8,9 +8,7 @@ Prints one JSON object: how many were sent, what they were answered, which was t
 """
 
 import http.client
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +20,7 @@ import msgspec
 
 from api.openapi import document
 from tests.support.bombs import BOMBS
+from tests.support.passing_folder import passing_folder
 from tests.support.served import Served, served, shown
 
 AGENCY = "ccas-montpellier"
@@ -126,12 +125,8 @@ def thread_ms(process: int) -> float:
 
 
 def main() -> int:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-bombs-"))
-    folder.chmod(0o711)
-    try:
+    with passing_folder("unisson-bombs-") as folder:
         done = campaign(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
     return 1 if done.faults else 0
 

@@ -9,10 +9,8 @@ clear on purpose must be found by the same search, or the search itself is at fa
 import argparse
 import importlib.util
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from api.demo.stories import write_stories
+from tests.support.passing_folder import passing_folder
 
 SEED = 7
 CONTROL = "Controle-Temoin-En-Clair"
@@ -94,13 +93,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def campaign(pathways: int) -> Searched:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-canaries-"))
-    folder.chmod(0o711)
-    try:
+    with passing_folder("unisson-canaries-") as folder:
         play(folder, pathways)
         return search(folder, canaries(pathways))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> int:

@@ -12,10 +12,8 @@ import base64
 import os
 import re
 import secrets
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -47,6 +45,7 @@ from tests.campaigns.canaries import CONTROL, _files, _run
 from tests.support.endpoints import verify
 from tests.support.erasing import Scene, scene
 from tests.support.following import TERRITORY
+from tests.support.passing_folder import passing_folder
 from tests.support.pathways import BIRTH, CCAS, FRANCE_TRAVAIL, MISSION_LOCALE, NOW, SIAO, act_of, ago
 from tests.support.service import Service, running
 from tests.support.stories import EVENTFUL
@@ -253,13 +252,13 @@ def found(folder: Path, words: Sequence[bytes]) -> list[tuple[str, int]]:
 
 
 def search_campaign() -> Searched:
-    folder = Path(tempfile.mkdtemp(prefix="unisson-erasure-"))
-    folder.chmod(0o711)
-    try:
-        with (folder / "printed").open("w") as printed, redirect_stdout(printed), redirect_stderr(printed):
-            return asyncio.run(played(folder))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        passing_folder("unisson-erasure-") as folder,
+        (folder / "printed").open("w") as printed,
+        redirect_stdout(printed),
+        redirect_stderr(printed),
+    ):
+        return asyncio.run(played(folder))
 
 
 def die_at(erasures: Erasures, step: Step, *, after: bool) -> None:
@@ -321,9 +320,7 @@ async def kill_campaign(times: int) -> Killed:
     """kill -9 before and after each step."""
     places = [(step, after) for _ in range(times) for step in TO_DIE for after in (False, True)]
     killed = Killed(len(places), 0, 0, [])
-    folder = Path(tempfile.mkdtemp(prefix="unisson-erasure-"))
-    folder.chmod(0o711)
-    try:
+    with passing_folder("unisson-erasure-") as folder:
         async with EmbeddedPostgres(folder, durable=False) as server:
             connection = await asyncpg.connect(server.url)
             await migrate(connection)
@@ -334,8 +331,6 @@ async def kill_campaign(times: int) -> Killed:
                     killed.kills += 1
                     killed.finished += not faults
                     killed.faults += faults
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return killed
 
 

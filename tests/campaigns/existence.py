@@ -9,9 +9,7 @@ Prints the medians and the two-sided p of the Mann-Whitney test; fails when the 
 import argparse
 import asyncio
 import math
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ import httpx2
 import msgspec
 
 from domain.ids import uuid7
+from tests.support.passing_folder import passing_folder
 from tests.support.served import served, shown
 
 OWNER, FOREIGN = "ccas-montpellier", "cpam"
@@ -92,12 +91,8 @@ async def campaign(folder: Path, asks: int) -> Told:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns.existence", description=__doc__)
     parser.add_argument("--asks", type=int, default=5_000)
-    folder = Path(tempfile.mkdtemp(prefix="unisson-existence-"))
-    folder.chmod(0o711)
-    try:
+    with passing_folder("unisson-existence-") as folder:
         told = asyncio.run(campaign(folder, parser.parse_args(arguments).asks))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     return 0 if told.is_nothing else 1
 

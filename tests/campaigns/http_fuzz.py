@@ -7,9 +7,7 @@ JSON object, and fails when fewer cases ran than were asked for.
 """
 
 import argparse
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -34,6 +32,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi import document
+from tests.support.passing_folder import passing_folder
 from tests.support.served import PERSON, Served, served, shown
 
 CHECKS = [
@@ -217,12 +216,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     given_ = parser.parse_args(arguments)
-    folder = Path(tempfile.mkdtemp(prefix="unisson-fuzz-"))
-    folder.chmod(0o711)
-    try:
+    with passing_folder("unisson-fuzz-") as folder:
         done = campaign(folder, given_.cases, given_.seed)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(done), indent=1).decode() + "\n")
     return 0 if done.is_clean and done.cases >= given_.cases else 1
 

@@ -9,9 +9,7 @@ recognised by their Message-ID.
 
 import argparse
 import asyncio
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -31,6 +29,7 @@ from infrastructure.migrate import migrate
 from tests.support.eventually import PATIENCE_SECONDS
 from tests.support.mail_server import MailServer
 from tests.support.mailing import TERRITORY, Rig
+from tests.support.passing_folder import passing_folder
 
 ANSWER_SECONDS = 0.02
 ALL_SENT = "SELECT bool_and(state = 'sent') AND count(*) = (SELECT count(*) FROM mail_items) FROM mails"
@@ -116,13 +115,9 @@ def main() -> int:
     parser.add_argument("--mailboxes", type=int, default=400)
     parser.add_argument("--kills", type=int, default=20)
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="unisson-mail-kills-"))
-    folder.chmod(0o711)
     configure_logs("error")
-    try:
+    with passing_folder("unisson-mail-kills-") as folder:
         found = asyncio.run(alone(folder, given.mailboxes, given.kills))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     return 0 if found.sound else 1
 

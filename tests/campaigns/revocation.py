@@ -11,9 +11,7 @@ others are not, or the measure is at fault.
 
 import argparse
 import asyncio
-import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -30,6 +28,7 @@ from domain.roles import Role
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.logs import configure_logs
 from tests.support.endpoints import verify
+from tests.support.passing_folder import passing_folder
 from tests.support.readers import HeldStream, Reader, Webhooks, listing, patient, server_sent, streaming
 from tests.support.service import CCAS, TERRITORY, Agency
 from tests.support.signing import Software
@@ -340,13 +339,9 @@ async def alone(folder: Path, events: int) -> list[Figures]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000)
-    folder = Path(tempfile.mkdtemp(prefix="unisson-revocation-"))
-    folder.chmod(0o711)
     configure_logs("error")
-    try:
+    with passing_folder("unisson-revocation-") as folder:
         found = asyncio.run(alone(folder, parser.parse_args().events))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     for each in found:
         sys.stdout.write(msgspec.json.encode(each).decode() + "\n")
     return 1 if faults(found) else 0

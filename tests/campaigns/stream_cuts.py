@@ -9,9 +9,7 @@ the last id that it was given. Prints what was to come, what came twice, what ne
 import argparse
 import asyncio
 import itertools
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -26,6 +24,7 @@ from domain.roles import Role
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.logs import configure_logs
 from infrastructure.settings import Settings
+from tests.support.passing_folder import passing_folder
 from tests.support.server_sent import Sent, following
 from tests.support.service import CCAS, TERRITORY, Agency, Service
 from tests.support.town import LIMITS, OnSocket
@@ -140,13 +139,9 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=50)
     parser.add_argument("--events", type=int, default=2_000)
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="unisson-stream-cuts-"))
-    folder.chmod(0o711)
     configure_logs("error")
-    try:
+    with passing_folder("unisson-stream-cuts-") as folder:
         found = asyncio.run(alone(folder, given.cuts, given.events))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     return 0 if found.sound else 1
 
